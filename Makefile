@@ -1,0 +1,64 @@
+# The commands of this project. `make` alone lists them; the tables of what each needs are in deploy/build/.
+
+BUILD := deploy/build
+OUT := $(or $(CARGO_TARGET_DIR),target)
+BINARIES := -p renkei-ingest -p renkei-workers -p renkei-sandbox --bins
+# End-to-end tests start the programs themselves, so these are built first.
+BUILD_TESTS := cargo build --workspace --bins && cargo test --workspace --no-run
+KEEP_CLEAN := $(BUILD)/leave_nothing.sh
+
+# What `make bench` hands to the load tool, e.g. `make bench BENCH="--connections 64"`.
+BENCH ?=
+# Seconds of fuzzing for each target of `make prove`.
+FUZZ_SECONDS ?= 300
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check check-rust check-scripts check-deploy prove rules bench
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+run: ## the whole product with a sample company (ONCE=1 ends with a verdict, LOG=kafka goes through a real Kafka)
+	@$(BUILD)/prerequisites.sh build $(if $(filter kafka,$(LOG)),kafka)
+	@cargo build $(BINARIES)
+	@exec $(OUT)/debug/renkei-sandbox demo
+
+test: ## everything that says whether it is right, with its own Kafka and PostgreSQL
+	@$(BUILD)/prerequisites.sh build kafka test
+	@$(BUILD_TESTS)
+	@$(KEEP_CLEAN) $(BUILD)/cargo_test.sh
+
+check: check-scripts check-rust check-deploy ## format, lints, documentation, licences, unused dependencies, deployment files
+
+check-scripts:
+	@$(BUILD)/prerequisites.sh check
+	shellcheck --external-sources .ci/run $(BUILD)/*.sh deploy/*.sh
+
+check-rust:
+	@$(BUILD)/prerequisites.sh build
+	@$(BUILD)/tools.sh cargo
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	cargo fetch --locked
+	PATH="$$($(BUILD)/tools.sh path):$$PATH" cargo deny --offline check licenses bans sources
+	PATH="$$($(BUILD)/tools.sh path):$$PATH" cargo machete
+
+check-deploy:
+	@deploy/check.sh
+
+prove: ## what takes long: kill runs, budget runs in real time, fuzzing
+	@$(BUILD)/prerequisites.sh build kafka test
+	@$(BUILD_TESTS)
+	@$(KEEP_CLEAN) $(BUILD)/cargo_test.sh --ignored --test-threads=1 prove_
+	@$(KEEP_CLEAN) $(BUILD)/fuzz.sh $(FUZZ_SECONDS)
+
+rules: ## one line for each rule that the simulators enforce: a naive client fails it, ours passes
+	@$(BUILD)/prerequisites.sh build
+	@cargo build $(BINARIES)
+	@exec $(OUT)/debug/renkei-sandbox rules
+
+bench: ## figures: requests a second, latency and CPU at ingest, drain of a backlog (needs Kafka and PostgreSQL)
+	@$(BUILD)/prerequisites.sh build kafka test
+	@cargo build --release $(BINARIES) -p renkei-load
+	@$(KEEP_CLEAN) $(OUT)/release/renkei-load $(BENCH)

@@ -1,0 +1,387 @@
+//! From a file and the store as it is to what changes, in one transaction.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use renkei_events::ids::{ConnectionId, IdFault, TenantId};
+use renkei_events::signature::WebhookSecret;
+use renkei_runtime::clock::Millis;
+use renkei_runtime::config::{BaseUrl, OutsideConfig};
+use renkei_store::accounts::{self, Credentials};
+use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret};
+use renkei_store::db::Tx;
+use renkei_store::employees;
+use renkei_store::settings::Settings;
+use renkei_store::{Store, activity};
+use secrecy::ExposeSecret as _;
+use serde_saphyr::Spanned;
+
+use super::ApplyError;
+use super::file::{ConnectionFile, Document, KaonaviFile, MappingFile, TenantFile};
+use crate::connections::Source;
+
+/// カオナビ's layout allows these fields to be cleared.
+const CLEARABLE: [&str; 5] = ["name", "name_kana", "gender", "birthday", "entered_date"];
+
+/// What an application did, or would do.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// A line for each change.
+    pub lines: Vec<String>,
+    /// The connections that the file wants active.
+    pub wanted: Vec<String>,
+}
+
+impl Plan {
+    /// The plan for a terminal.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for line in &self.lines {
+            let _ = writeln!(text, "{line}");
+        }
+        if self.lines.is_empty() {
+            text.push_str("nothing to change\n");
+        }
+        text
+    }
+}
+
+/// Applies `document`. With `dry_run` everything is judged and nothing changes.
+///
+/// # Errors
+/// The first thing that is wrong, with file, line and key; then nothing has changed.
+pub async fn apply(
+    store: &Store,
+    document: &Document<'_>,
+    outside: &OutsideConfig,
+    dry_run: bool,
+) -> Result<Plan, ApplyError> {
+    let tx = store.begin().await?;
+    let now = store.now_in(&tx).await?;
+    let mut applying = Applying { store, tx, now, path: document.path, outside, plan: Plan::default() };
+    for (at, tenant) in document.file.tenants.iter().enumerate() {
+        applying.tenant(&format!("tenants[{at}]"), tenant).await?;
+    }
+    let Applying { tx, plan, .. } = applying;
+    if !dry_run {
+        tx.commit().await?;
+        store.hint();
+    }
+    Ok(plan)
+}
+
+struct Applying<'a> {
+    store: &'a Store,
+    tx: Tx,
+    now: Millis,
+    path: &'a Path,
+    outside: &'a OutsideConfig,
+    plan: Plan,
+}
+
+impl Applying<'_> {
+    fn fault<T>(&self, place: &Spanned<T>, key: String, reason: impl Into<String>) -> ApplyError {
+        ApplyError::File {
+            path: self.path.to_owned(),
+            line: place.referenced.line(),
+            column: place.referenced.column(),
+            key,
+            reason: reason.into(),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    async fn tenant(&mut self, key: &str, tenant: &TenantFile) -> Result<(), ApplyError> {
+        let id = TenantId::new(tenant.id.value.clone());
+        id.map_err(|fault| self.fault(&tenant.id, format!("{key}.id"), id_reason(fault)))?;
+        let id = tenant.id.value.as_str();
+        let before = connections::tenant_name(&self.tx, id).await?;
+        let name = tenant.name.clone().or_else(|| before.clone()).unwrap_or_else(|| id.to_owned());
+        if before.as_deref() != Some(name.as_str()) {
+            let verb = if before.is_some() { "rename" } else { "create" };
+            self.plan.lines.push(format!("{verb} tenant {id}"));
+            connections::put_tenant(&self.tx, id, &name, self.now).await?;
+        }
+        for (at, connection) in tenant.connections.iter().enumerate() {
+            self.connection(&format!("{key}.connections[{at}]"), id, connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn connection(&mut self, key: &str, tenant: &str, file: &ConnectionFile) -> Result<(), ApplyError> {
+        let id = ConnectionId::new(file.id.value.clone());
+        id.map_err(|fault| self.fault(&file.id, format!("{key}.id"), id_reason(fault)))?;
+        let id = file.id.value.as_str();
+        let before = connections::find(self.store, &self.tx, id).await?;
+        if let Some(known) = &before {
+            if known.tenant != tenant {
+                let reason = format!(
+                    "connection {id} belongs to tenant {}; a connection never changes its tenant",
+                    known.tenant
+                );
+                return Err(self.fault(&file.id, format!("{key}.id"), reason));
+            }
+            if known.state == ConnectionState::Disconnected {
+                let reason = format!("connection {id} was disconnected for good; give the new connection another id");
+                return Err(self.fault(&file.id, format!("{key}.id"), reason));
+            }
+        }
+        let source = self.source(key, file, before.as_ref())?;
+        let secrets = self.webhook_secrets(key, file)?;
+        if secrets.as_ref().is_some_and(Vec::is_empty) || (secrets.is_none() && before.is_none()) {
+            let reason = format!("connection {id} takes webhooks and needs at least one webhook secret");
+            return Err(self.fault(&file.id, format!("{key}.webhook_secrets"), reason));
+        }
+        let account = self.account(key, file, before.as_ref()).await?;
+        let mut connection = before.clone().unwrap_or_else(|| new_connection(id, tenant, source));
+        connection.account = account.or(connection.account);
+        if let Some(name) = &file.name {
+            connection.name.clone_from(name);
+        }
+        self.settings(key, file, &mut connection.settings)?;
+        let settings_changed = before.as_ref().is_none_or(|known| known.settings != connection.settings);
+        let changed = settings_changed
+            || before.as_ref().is_none_or(|known| known.name != connection.name || known.account != connection.account);
+        match (&before, changed) {
+            (None, _) => self.plan.lines.push(format!("create connection {id}")),
+            (Some(_), true) => self.plan.lines.push(format!("change connection {id}")),
+            (Some(_), false) => {}
+        }
+        let declared = self.state(key, file)?;
+        let act = declared.is_some() && declared != connection.declared_state;
+        if let Some(declared) = &declared {
+            connection.declared_state = Some(declared.clone());
+        }
+        connections::put(&self.tx, &connection, self.now).await?;
+        if let Some(secrets) = secrets {
+            self.replace_secrets(id, secrets).await?;
+        }
+        if settings_changed && before.is_some() {
+            employees::judge_again(&self.tx, id, self.now).await?;
+        }
+        if declared.as_deref() == Some("active") {
+            self.plan.wanted.push(id.to_owned());
+        }
+        if act && let Some(declared) = declared {
+            self.act(&connection, &declared).await?;
+        }
+        if changed || act {
+            if let Some(account) = &connection.account {
+                accounts::wake(&self.tx, account, self.now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&self, key: &str, file: &ConnectionFile, before: Option<&Connection>) -> Result<String, ApplyError> {
+        match (&file.source, before) {
+            (Some(source), _) if Source::from_name(&source.value).is_none() => {
+                Err(self.fault(source, format!("{key}.source"), "is not a known source; known: roumumate"))
+            }
+            (Some(source), Some(known)) if known.source != source.value => {
+                Err(self.fault(source, format!("{key}.source"), "the source of a connection never changes"))
+            }
+            (Some(source), _) => Ok(source.value.clone()),
+            (None, Some(known)) => Ok(known.source.clone()),
+            (None, None) => {
+                Err(self.fault(&file.id, format!("{key}.source"), "a new connection needs a source, such as roumumate"))
+            }
+        }
+    }
+
+    fn webhook_secrets(&self, key: &str, file: &ConnectionFile) -> Result<Option<Vec<StoredSecret>>, ApplyError> {
+        let Some(listed) = &file.webhook_secrets else { return Ok(None) };
+        let mut secrets: Vec<StoredSecret> = Vec::new();
+        for (at, entry) in listed.iter().enumerate() {
+            let key = format!("{key}.webhook_secrets[{at}]");
+            let fault = |reason: String| self.fault(&entry.secret, format!("{key}.secret"), reason);
+            let secret = entry.secret.value.read(self.folder()).map_err(fault)?;
+            WebhookSecret::parse(secret.expose_secret()).map_err(|reason| fault(reason.to_string()))?;
+            let id = entry.id.clone().unwrap_or_else(|| (at + 1).to_string());
+            if secrets.iter().any(|known| known.id == id) {
+                return Err(fault(format!("two secrets are called {id}")));
+            }
+            let expires = match &entry.expires {
+                Some(text) => Some(text.value.parse::<jiff::Timestamp>().map(Millis::from).map_err(|_| {
+                    self.fault(text, format!("{key}.expires"), "is not a time such as 2026-12-31T00:00:00+09:00")
+                })?),
+                None => None,
+            };
+            secrets.push(StoredSecret { id, secret, expires });
+        }
+        Ok(Some(secrets))
+    }
+
+    async fn replace_secrets(&mut self, id: &str, secrets: Vec<StoredSecret>) -> Result<(), ApplyError> {
+        let before = connections::secrets(self.store, &self.tx, id).await?;
+        let facts =
+            |secret: &StoredSecret| (secret.id.clone(), secret.secret.expose_secret().to_owned(), secret.expires);
+        let mut old: Vec<_> = before.iter().map(facts).collect();
+        let mut new: Vec<_> = secrets.iter().map(facts).collect();
+        old.sort();
+        new.sort();
+        if old != new {
+            self.plan.lines.push(format!("set {} webhook secrets of connection {id}", secrets.len()));
+            connections::replace_secrets(self.store, &self.tx, id, &secrets).await?;
+        }
+        Ok(())
+    }
+
+    /// The account of the file's credentials: the one that has the key, else the connection's own with a new key, else new.
+    async fn account(
+        &mut self,
+        key: &str,
+        file: &ConnectionFile,
+        before: Option<&Connection>,
+    ) -> Result<Option<String>, ApplyError> {
+        let Some(kaonavi) = &file.kaonavi else { return Ok(None) };
+        let credentials = self.credentials(key, kaonavi)?;
+        let base_url = match &kaonavi.base_url {
+            Some(text) => {
+                let url = BaseUrl::parse(&text.value, &self.outside.allow_private);
+                url.map_err(|reason| self.fault(text, format!("{key}.kaonavi.base_url"), reason))?.as_str().to_owned()
+            }
+            None => self.outside.kaonavi_base_url.as_str().to_owned(),
+        };
+        let mark = accounts::fingerprint(self.store, &credentials.key);
+        let known = accounts::with_fingerprint(&self.tx, &mark).await?;
+        let own = before.and_then(|connection| connection.account.clone());
+        let id = known.clone().or(own).unwrap_or(mark);
+        let stored = accounts::credentials(self.store, &self.tx, &id).await?;
+        let same = stored.as_ref().is_some_and(|(url, stored)| {
+            *url == base_url
+                && stored.as_ref().is_some_and(|stored| {
+                    stored.key.expose_secret() == credentials.key.expose_secret()
+                        && stored.secret.expose_secret() == credentials.secret.expose_secret()
+                })
+        });
+        if !same {
+            let verb = if stored.is_some() { "replace" } else { "set" };
+            self.plan.lines.push(format!("{verb} credentials of connection {}", file.id.value));
+            accounts::put(self.store, &self.tx, &id, &base_url, &credentials, self.now).await?;
+        }
+        Ok(Some(id))
+    }
+
+    fn credentials(&self, key: &str, kaonavi: &KaonaviFile) -> Result<Credentials, ApplyError> {
+        let read = |entry: &Spanned<super::secret::SecretRef>, name: &str| {
+            let secret = entry.value.read(self.folder());
+            secret.map_err(|reason| self.fault(entry, format!("{key}.kaonavi.{name}"), reason))
+        };
+        Ok(Credentials {
+            key: read(&kaonavi.consumer_key, "consumer_key")?,
+            secret: read(&kaonavi.consumer_secret, "consumer_secret")?,
+        })
+    }
+
+    fn settings(&self, key: &str, file: &ConnectionFile, settings: &mut Settings) -> Result<(), ApplyError> {
+        if let Some(mapping) = &file.mapping {
+            self.mapping(key, mapping, settings)?;
+        }
+        let Some(delivery) = &file.delivery else { return Ok(()) };
+        if let Some(size) = &delivery.batch_size {
+            if !(1..=1000).contains(&size.value) {
+                return Err(self.fault(size, format!("{key}.delivery.batch_size"), "must be from 1 to 1000"));
+            }
+            settings.batch_size = size.value;
+        }
+        if let Some(fifo) = delivery.fifo_tasks {
+            settings.fifo_tasks = fifo;
+        }
+        for (name, value) in [("brake", &delivery.brake), ("ceiling", &delivery.ceiling)] {
+            if let Some(value) = value
+                && value.value != "off"
+            {
+                let reason = "can only be `off`: this version holds no mass changes";
+                return Err(self.fault(value, format!("{key}.delivery.{name}"), reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn mapping(&self, key: &str, mapping: &MappingFile, settings: &mut Settings) -> Result<(), ApplyError> {
+        if let Some(joiner) = &mapping.name_joiner {
+            settings.name_joiner.clone_from(joiner);
+        }
+        if let Some(gender) = &mapping.gender {
+            settings.gender.clone_from(gender);
+        }
+        if let Some(constants) = &mapping.constants {
+            settings.constants.clone_from(constants);
+        }
+        if let Some(fields) = &mapping.clear_when_empty {
+            if let Some(unknown) = fields.value.iter().find(|field| !CLEARABLE.contains(&field.as_str())) {
+                let reason = format!("{unknown} is not a mapped field; known: {}", CLEARABLE.join(", "));
+                return Err(self.fault(fields, format!("{key}.mapping.clear_when_empty"), reason));
+            }
+            settings.clear_when_empty.clone_from(&fields.value);
+        }
+        if let Some(convert) = mapping.hiragana_to_katakana {
+            settings.hiragana_to_katakana = convert;
+        }
+        Ok(())
+    }
+
+    fn state(&self, key: &str, file: &ConnectionFile) -> Result<Option<String>, ApplyError> {
+        match &file.state {
+            None => Ok(None),
+            Some(state) if matches!(state.value.as_str(), "active" | "paused") => Ok(Some(state.value.clone())),
+            Some(state) => Err(self.fault(state, format!("{key}.state"), "must be active or paused")),
+        }
+    }
+
+    async fn act(&mut self, connection: &Connection, declared: &str) -> Result<(), ApplyError> {
+        let id = connection.id.as_str();
+        if declared == "active" {
+            if connection.state != ConnectionState::Active {
+                self.plan.lines.push(format!("ask for verification and activation of connection {id}"));
+                connections::want(&self.tx, id, self.now).await?;
+            }
+            return Ok(());
+        }
+        if connection.state == ConnectionState::Active || connection.wanted.is_some() {
+            self.plan.lines.push(format!("pause connection {id}"));
+            if let Some(account) = &connection.account {
+                accounts::lock_for_command(&self.tx, account).await?;
+            }
+            let paused = ConnectionState::Paused;
+            connections::switch_off(self.store, &self.tx, id, paused, None, None, self.now).await?;
+            let entry = activity::Entry {
+                at: self.now,
+                connection: id.to_owned(),
+                employee: None,
+                kind: "paused".to_owned(),
+                code: None,
+                detail: None,
+            };
+            activity::add(self.store, &self.tx, &[entry]).await?;
+        }
+        Ok(())
+    }
+}
+
+fn new_connection(id: &str, tenant: &str, source: String) -> Connection {
+    Connection {
+        id: id.to_owned(),
+        tenant: tenant.to_owned(),
+        name: id.to_owned(),
+        source,
+        account: None,
+        state: ConnectionState::Draft,
+        state_code: None,
+        state_detail: None,
+        activated: None,
+        wanted: None,
+        problems: Vec::new(),
+        settings: Settings::default(),
+        declared_state: None,
+    }
+}
+
+fn id_reason(fault: IdFault) -> String {
+    format!("{fault}; letters, digits, - and _ are allowed, at most 64")
+}

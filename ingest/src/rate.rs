@@ -1,0 +1,62 @@
+//! How many deliveries a connection may send: governor, on the clock that is handed in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use renkei_events::ids::ConnectionId;
+use renkei_runtime::clock::Clock;
+
+use crate::settings::Settings;
+
+/// Real time since a fixed moment: what one process lets through has nothing to do with a faster clock.
+#[derive(Debug, Clone)]
+struct Monotonic(Arc<dyn Clock>);
+
+impl GovernorClock for Monotonic {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.monotonic()
+    }
+}
+
+/// One limit per connection. Keys are known connections only, so their number is bounded.
+pub struct Limits {
+    limiter: RateLimiter<ConnectionId, DashMapStateStore<ConnectionId>, Monotonic, NoOpMiddleware<Duration>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Limits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Limits").field("connections", &self.limiter.len()).finish_non_exhaustive()
+    }
+}
+
+impl Limits {
+    /// Limits as the settings have them.
+    #[must_use]
+    pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Self {
+        let quota = Quota::per_second(settings.rate_per_second).allow_burst(settings.rate_burst);
+        Self { limiter: RateLimiter::dashmap_with_clock(quota, Monotonic(Arc::clone(&clock))), clock }
+    }
+
+    /// Takes a place for one delivery.
+    ///
+    /// # Errors
+    /// After how many whole seconds the next place is free, at least one.
+    pub fn take(&self, connection: &ConnectionId) -> Result<(), u64> {
+        self.limiter.check_key(connection).map_err(|until| {
+            let wait = until.wait_time_from(self.clock.monotonic());
+            (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+        })
+    }
+
+    /// Forgets connections that sent nothing for a while.
+    pub fn tidy(&self) {
+        self.limiter.retain_recent();
+    }
+}

@@ -1,0 +1,16 @@
+//! Ingest over real sockets, with a log, a store and a clock that do as they are told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+
+mod support;
+
+mod cached;
+mod drain;
+mod envelope;
+mod health;
+mod order;
+mod private;
+mod process;
+mod produce;
+mod receive;
+mod verify;

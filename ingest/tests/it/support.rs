@@ -1,0 +1,6 @@
+//! The parts that tests are built from.
+
+pub mod client;
+pub mod fakes;
+pub mod sample;
+pub mod serving;

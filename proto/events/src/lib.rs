@@ -1,0 +1,14 @@
+//! The wire contract of Renkei: what an employee event is, how it is written on the log, and how a webhook is signed.
+//!
+//! Everything that crosses a process boundary is defined here and nowhere else: [`record`] is the employee record that
+//! sources send, [`parse`] turns untrusted JSON into it, [`event`] is what stands on the log (CloudEvents 1.0, binary
+//! mode), [`topic`] names topics and keys, [`signature`] is Standard Webhooks v1, [`schema`] is the published JSON Schema.
+
+pub mod event;
+pub mod ids;
+pub mod json;
+pub mod parse;
+pub mod record;
+pub mod schema;
+pub mod signature;
+pub mod topic;

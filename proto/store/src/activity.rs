@@ -1,0 +1,75 @@
+//! 活動ログ: what happened to whom, with sealed details.
+
+use renkei_runtime::clock::Millis;
+
+use crate::Store;
+use crate::db::{Sql, Tx, tuples};
+use crate::error::Result;
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When, on the store's clock.
+    pub at: Millis,
+    /// Where.
+    pub connection: String,
+    /// Who, if it is about one person.
+    pub employee: Option<String>,
+    /// Stable kind, such as `created`, `updated`, `parked`.
+    pub kind: String,
+    /// The error code or reason, if any.
+    pub code: Option<String>,
+    /// What may be personal: カオナビ's message, old and new values.
+    pub detail: Option<String>,
+}
+
+fn place(connection: &str) -> String {
+    format!("activity.detail|{connection}")
+}
+
+/// Adds entries.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn add(store: &Store, tx: &Tx, entries: &[Entry]) -> Result<()> {
+    for chunk in entries.chunks(200) {
+        let mut values = Vec::with_capacity(chunk.len() * 6);
+        for entry in chunk {
+            let detail = entry.detail.as_ref().map(|text| store.keys.seal(&place(&entry.connection), text.as_bytes()));
+            values.push(entry.at.0.into());
+            values.push(entry.connection.clone().into());
+            values.push(entry.employee.clone().into());
+            values.push(entry.kind.clone().into());
+            values.push(entry.code.clone().into());
+            values.push(detail.into());
+        }
+        let columns = "at_ms, connection_id, employee_id, kind, code, detail";
+        tx.exec(&format!("INSERT INTO activity ({columns}) VALUES {}", tuples(chunk.len(), 6, 1)), values).await?;
+    }
+    Ok(())
+}
+
+/// The newest entries of one person, newest first.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn of_employee(store: &Store, connection: &str, employee: &str, most: u32) -> Result<Vec<Entry>> {
+    let query = "SELECT at_ms, connection_id, employee_id, kind, code, detail FROM activity
+        WHERE connection_id = $1 AND employee_id = $2 ORDER BY activity_id DESC LIMIT $3";
+    let rows = store.db.rows(query, vec![connection.into(), employee.into(), i64::from(most).into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let connection: String = row.get("connection_id")?;
+            let detail: Option<Vec<u8>> = row.get("detail")?;
+            let detail = detail.map(|sealed| store.keys.open(&place(&connection), &sealed)).transpose()?;
+            Ok(Entry {
+                at: Millis(row.get("at_ms")?),
+                connection,
+                employee: row.get("employee_id")?,
+                kind: row.get("kind")?,
+                code: row.get("code")?,
+                detail: detail.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,346 @@
+//! Tenants and connections, their switch and their webhook secrets.
+
+use std::fmt;
+
+use renkei_runtime::clock::Millis;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::Store;
+use crate::db::{Row, Sql, Tx};
+use crate::error::{Result, StoreError};
+use crate::settings::Settings;
+
+/// Where the automation switch (連携の自動化) stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConnectionState {
+    /// Never switched on: events are kept as a baseline.
+    Draft,
+    /// On.
+    Active,
+    /// A person switched it off: changes wait.
+    Paused,
+    /// A failure switched it off: changes wait.
+    Halted,
+    /// 連携解除: credentials and secrets are gone, the history stays.
+    Disconnected,
+}
+
+impl ConnectionState {
+    /// The stored text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ConnectionState::Draft => "draft",
+            ConnectionState::Active => "active",
+            ConnectionState::Paused => "paused",
+            ConnectionState::Halted => "halted",
+            ConnectionState::Disconnected => "disconnected",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let all = [Self::Draft, Self::Active, Self::Paused, Self::Halted, Self::Disconnected];
+        all.into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| StoreError::Corrupt("connection state".to_owned()))
+    }
+}
+
+impl fmt::Display for ConnectionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A connection as workers and commands see it.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Its id.
+    pub id: String,
+    /// The company.
+    pub tenant: String,
+    /// What people call it.
+    pub name: String,
+    /// `roumumate`, …
+    pub source: String,
+    /// The destination account, once credentials are known.
+    pub account: Option<String>,
+    /// The switch.
+    pub state: ConnectionState,
+    /// Why it is halted.
+    pub state_code: Option<String>,
+    /// カオナビ's own words, if any.
+    pub state_detail: Option<String>,
+    /// First activation; changes from before it are a baseline.
+    pub activated: Option<Millis>,
+    /// Since when somebody wants it switched on; a worker verifies and answers.
+    pub wanted: Option<Millis>,
+    /// What stood in the way at the last try, as codes with what they are about.
+    pub problems: Vec<String>,
+    /// Decisions of the administrator.
+    pub settings: Settings,
+    /// The `state` of the last applied file.
+    pub declared_state: Option<String>,
+}
+
+/// A webhook secret with its end.
+#[derive(Clone)]
+pub struct StoredSecret {
+    /// Names it among the connection's secrets.
+    pub id: String,
+    /// `whsec_…`.
+    pub secret: SecretString,
+    /// When it ends (calendar time), if ever.
+    pub expires: Option<Millis>,
+}
+
+impl fmt::Debug for StoredSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredSecret").field("id", &self.id).field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// A connection as ingest sees it.
+#[derive(Debug, Clone)]
+pub struct IngestConnection {
+    /// Its id.
+    pub id: String,
+    /// `roumumate`, …
+    pub source: String,
+    /// Whether it still takes events.
+    pub live: bool,
+    /// The secrets that may sign.
+    pub secrets: Vec<StoredSecret>,
+}
+
+fn detail_place(id: &str) -> String {
+    format!("connections.state_detail|{id}")
+}
+
+fn secret_place(connection: &str, id: &str) -> String {
+    format!("webhook_secrets.secret|{connection}|{id}")
+}
+
+const COLUMNS: &str =
+    "connection_id, tenant_id, name, source, account_id, state, state_code, state_detail, activated_ms,
+    wanted_ms, problems, settings, declared_state";
+
+fn read(store: &Store, row: &Row) -> Result<Connection> {
+    let id: String = row.get("connection_id")?;
+    let detail: Option<Vec<u8>> = row.get("state_detail")?;
+    let detail = detail.map(|sealed| store.keys.open(&detail_place(&id), &sealed)).transpose()?;
+    Ok(Connection {
+        tenant: row.get("tenant_id")?,
+        name: row.get("name")?,
+        source: row.get("source")?,
+        account: row.get("account_id")?,
+        state: ConnectionState::parse(&row.get::<String>("state")?)?,
+        state_code: row.get("state_code")?,
+        state_detail: detail.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        activated: row.get::<Option<i64>>("activated_ms")?.map(Millis),
+        wanted: row.get::<Option<i64>>("wanted_ms")?.map(Millis),
+        problems: serde_json::from_str(&row.get::<String>("problems")?)?,
+        settings: serde_json::from_str(&row.get::<String>("settings")?)?,
+        declared_state: row.get("declared_state")?,
+        id,
+    })
+}
+
+/// All connections, by id.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn all(store: &Store) -> Result<Vec<Connection>> {
+    let rows = store.db.rows(&format!("SELECT {COLUMNS} FROM connections ORDER BY connection_id"), vec![]).await?;
+    rows.iter().map(|row| read(store, row)).collect()
+}
+
+/// One connection.
+///
+/// # Errors
+/// When there is none.
+pub async fn get(store: &Store, sql: &impl Sql, id: &str) -> Result<Connection> {
+    find(store, sql, id).await?.ok_or_else(|| StoreError::NotFound(format!("connection {id}")))
+}
+
+/// One connection, if there is one.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn find(store: &Store, sql: &impl Sql, id: &str) -> Result<Option<Connection>> {
+    let row = sql.row(&format!("SELECT {COLUMNS} FROM connections WHERE connection_id = $1"), vec![id.into()]).await?;
+    row.map(|row| read(store, &row)).transpose()
+}
+
+/// The connections of one account, by id.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn of_account(store: &Store, sql: &impl Sql, account: &str) -> Result<Vec<Connection>> {
+    let query = format!("SELECT {COLUMNS} FROM connections WHERE account_id = $1 ORDER BY connection_id");
+    let rows = sql.rows(&query, vec![account.into()]).await?;
+    rows.iter().map(|row| read(store, row)).collect()
+}
+
+/// What ingest needs of all connections, disconnected ones included.
+///
+/// # Errors
+/// When the store does not answer, or a secret does not open.
+pub async fn for_ingest(store: &Store) -> Result<Vec<IngestConnection>> {
+    let rows =
+        store.db.rows("SELECT connection_id, source, state FROM connections ORDER BY connection_id", vec![]).await?;
+    let mut connections: Vec<IngestConnection> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        connections.push(IngestConnection {
+            id: row.get("connection_id")?,
+            source: row.get("source")?,
+            live: row.get::<String>("state")? != ConnectionState::Disconnected.as_str(),
+            secrets: Vec::new(),
+        });
+    }
+    let rows =
+        store.db.rows("SELECT connection_id, secret_id, secret, expires_ms FROM webhook_secrets", vec![]).await?;
+    for row in &rows {
+        let connection: String = row.get("connection_id")?;
+        let secret = read_secret(store, &connection, row)?;
+        if let Ok(at) = connections.binary_search_by(|known| known.id.as_str().cmp(&connection)) {
+            connections[at].secrets.push(secret);
+        }
+    }
+    Ok(connections)
+}
+
+fn read_secret(store: &Store, connection: &str, row: &Row) -> Result<StoredSecret> {
+    let id: String = row.get("secret_id")?;
+    let plain = store.keys.open(&secret_place(connection, &id), &row.get::<Vec<u8>>("secret")?)?;
+    let text = String::from_utf8(plain).map_err(|_| StoreError::Corrupt("webhook secret".to_owned()))?;
+    Ok(StoredSecret {
+        id,
+        secret: SecretString::from(text),
+        expires: row.get::<Option<i64>>("expires_ms")?.map(Millis),
+    })
+}
+
+/// The secrets of one connection.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn secrets(store: &Store, sql: &impl Sql, connection: &str) -> Result<Vec<StoredSecret>> {
+    let query = "SELECT secret_id, secret, expires_ms FROM webhook_secrets WHERE connection_id = $1 ORDER BY secret_id";
+    let rows = sql.rows(query, vec![connection.into()]).await?;
+    rows.iter().map(|row| read_secret(store, connection, row)).collect()
+}
+
+/// Replaces the secrets of one connection.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn replace_secrets(store: &Store, tx: &Tx, connection: &str, secrets: &[StoredSecret]) -> Result<()> {
+    tx.exec("DELETE FROM webhook_secrets WHERE connection_id = $1", vec![connection.into()]).await?;
+    for secret in secrets {
+        let sealed = store.keys.seal(&secret_place(connection, &secret.id), secret.secret.expose_secret().as_bytes());
+        let expires = secret.expires.map(|end| end.0);
+        let values = vec![connection.into(), secret.id.clone().into(), sealed.into(), expires.into()];
+        let sql = "INSERT INTO webhook_secrets (connection_id, secret_id, secret, expires_ms) VALUES ($1, $2, $3, $4)";
+        tx.exec(sql, values).await?;
+    }
+    Ok(())
+}
+
+/// Makes or renames a tenant.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put_tenant(tx: &Tx, id: &str, name: &str, now: Millis) -> Result<()> {
+    let sql = "INSERT INTO tenants (tenant_id, name, created_ms) VALUES ($1, $2, $3)
+        ON CONFLICT (tenant_id) DO UPDATE SET name = excluded.name";
+    tx.exec(sql, vec![id.into(), name.into(), now.0.into()]).await?;
+    Ok(())
+}
+
+/// The name of a tenant, if there is one.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn tenant_name(sql: &impl Sql, id: &str) -> Result<Option<String>> {
+    let row = sql.row("SELECT name FROM tenants WHERE tenant_id = $1", vec![id.into()]).await?;
+    row.map(|row| row.get("name")).transpose()
+}
+
+/// Writes everything of a connection but its switch; a new one starts as a draft.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put(tx: &Tx, connection: &Connection, now: Millis) -> Result<()> {
+    let sql = "INSERT INTO connections (connection_id, tenant_id, name, source, account_id, state, state_ms, settings,
+          declared_state) VALUES ($1, $2, $3, $4, $5, 'draft', $6, $7, $8)
+        ON CONFLICT (connection_id) DO UPDATE SET name = excluded.name, account_id = excluded.account_id,
+          settings = excluded.settings, declared_state = excluded.declared_state";
+    let values = vec![
+        connection.id.clone().into(),
+        connection.tenant.clone().into(),
+        connection.name.clone().into(),
+        connection.source.clone().into(),
+        connection.account.clone().into(),
+        now.0.into(),
+        serde_json::to_string(&connection.settings)?.into(),
+        connection.declared_state.clone().into(),
+    ];
+    tx.exec(sql, values).await?;
+    // Rows that came before the credentials were known belong to the account from now on.
+    let values = vec![connection.account.clone().into(), connection.id.clone().into()];
+    tx.exec("UPDATE employees SET account_id = $1 WHERE connection_id = $2", values).await?;
+    Ok(())
+}
+
+/// Asks a worker to verify the connection and to switch it on.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn want(tx: &Tx, id: &str, now: Millis) -> Result<()> {
+    let sql = "UPDATE connections SET wanted_ms = $1, problems = '[]' WHERE connection_id = $2";
+    tx.exec(sql, vec![now.0.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Answers a wish: with no problems the switch goes on, otherwise it stays where it is and the problems are listed.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn answer_wish(tx: &Tx, id: &str, problems: &[String], now: Millis) -> Result<()> {
+    if problems.is_empty() {
+        let sql = "UPDATE connections SET wanted_ms = NULL, problems = '[]', state = 'active', state_code = NULL,
+            state_detail = NULL, state_ms = $1, activated_ms = COALESCE(activated_ms, $1)
+            WHERE connection_id = $2 AND state <> 'disconnected'";
+        tx.exec(sql, vec![now.0.into(), id.into()]).await?;
+    } else {
+        let sql = "UPDATE connections SET wanted_ms = NULL, problems = $1 WHERE connection_id = $2";
+        tx.exec(sql, vec![serde_json::to_string(problems)?.into(), id.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Turns the switch off, as a person does ([`ConnectionState::Paused`], [`ConnectionState::Disconnected`]) or as a failure
+/// does ([`ConnectionState::Halted`]).
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn switch_off(
+    store: &Store,
+    tx: &Tx,
+    id: &str,
+    state: ConnectionState,
+    code: Option<&str>,
+    detail: Option<&str>,
+    now: Millis,
+) -> Result<()> {
+    let sealed = detail.map(|text| store.keys.seal(&detail_place(id), text.as_bytes()));
+    let sql = "UPDATE connections SET state = $1, state_code = $2, state_detail = $3, state_ms = $4, wanted_ms = NULL
+        WHERE connection_id = $5 AND state <> 'disconnected'";
+    let values = vec![state.as_str().into(), code.map(str::to_owned).into(), sealed.into(), now.0.into(), id.into()];
+    tx.exec(sql, values).await?;
+    if state == ConnectionState::Disconnected {
+        tx.exec("DELETE FROM webhook_secrets WHERE connection_id = $1", vec![id.into()]).await?;
+    }
+    Ok(())
+}

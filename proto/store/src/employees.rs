@@ -1,0 +1,672 @@
+//! One row per employee: the latest record, and how far it has come on its way to カオナビ.
+
+use std::collections::{BTreeMap, HashMap};
+
+use renkei_events::event::Change;
+use renkei_events::record::EmployeeRecord;
+use renkei_runtime::clock::Millis;
+use sea_orm::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::Store;
+use crate::db::{Row, Sql, Tx, list, tuples};
+use crate::error::{Result, StoreError};
+
+/// Which person of which connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EmployeeKey {
+    /// The connection.
+    #[serde(rename = "c")]
+    pub connection: String,
+    /// 従業員ID at the source.
+    #[serde(rename = "e")]
+    pub employee: String,
+}
+
+/// How far a row has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowState {
+    /// Came before the first activation; never sent as it is.
+    Baseline,
+    /// Has a change that has to go out.
+    Due,
+    /// Is in a batch whose end is not known yet.
+    Flying,
+    /// カオナビ has it.
+    Synced,
+    /// Due, but not eligible now; judged again when something changes.
+    Skipped,
+    /// 要対応: needs a person.
+    Parked,
+    /// 保留: waits for a person's yes.
+    Held,
+}
+
+impl RowState {
+    /// All states, in the order in which reports list them.
+    pub const ALL: [RowState; 7] =
+        [Self::Due, Self::Flying, Self::Held, Self::Parked, Self::Skipped, Self::Synced, Self::Baseline];
+
+    /// The stored text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RowState::Baseline => "baseline",
+            RowState::Due => "due",
+            RowState::Flying => "flying",
+            RowState::Synced => "synced",
+            RowState::Skipped => "skipped",
+            RowState::Parked => "parked",
+            RowState::Held => "held",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| StoreError::Corrupt("row state".to_owned()))
+    }
+}
+
+/// Whether a change makes a member or alters one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// `POST /members`.
+    Create,
+    /// `PATCH /members`.
+    Update,
+}
+
+impl Op {
+    /// The stored text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Op::Create => "create",
+            Op::Update => "update",
+        }
+    }
+
+    /// Reads the stored text.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if text == "create" { Op::Create } else { Op::Update }
+    }
+}
+
+/// What was last written for a person: field → value.
+pub type Values = BTreeMap<String, String>;
+
+/// What the consumer needs to know of a row to judge an event.
+#[derive(Debug, Clone)]
+pub struct SlimRow {
+    /// Who.
+    pub key: EmployeeKey,
+    /// 社員番号 of the newest record.
+    pub number: Option<String>,
+    /// Version of the newest record.
+    pub version: i64,
+    /// Where the newest record stands on the log.
+    pub position: (i64, i64),
+    /// Keyed hash of its content.
+    pub content: String,
+    /// The last 16 event ids.
+    pub event_ids: Vec<String>,
+    /// How far it has come.
+    pub state: RowState,
+    /// Whether status, data entry and number allow it to be sent.
+    pub eligible: bool,
+}
+
+/// What the consumer writes.
+#[derive(Debug, Clone)]
+pub struct ConsumedRow {
+    /// Identity, version and state after the event.
+    pub slim: SlimRow,
+    /// The account, if known.
+    pub account: Option<String>,
+    /// What the event said.
+    pub change: Change,
+    /// The record; `None` for deleted and invalid ones.
+    pub record: Option<EmployeeRecord>,
+    /// Create or update, as far as the codes tell now.
+    pub op: Option<Op>,
+    /// Why skipped or parked.
+    pub reason: Option<String>,
+    /// What may be personal about it.
+    pub detail: Option<String>,
+    /// When it came.
+    pub received: Millis,
+}
+
+fn place(column: &str, key: &EmployeeKey) -> String {
+    format!("employees.{column}|{}|{}", key.connection, key.employee)
+}
+
+fn key_of(row: &Row) -> Result<EmployeeKey> {
+    Ok(EmployeeKey { connection: row.get("connection_id")?, employee: row.get("employee_id")? })
+}
+
+/// Reads and locks the rows of these people, in key order.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn lock_slim(tx: &Tx, keys: &[EmployeeKey]) -> Result<HashMap<EmployeeKey, SlimRow>> {
+    let mut found = HashMap::with_capacity(keys.len());
+    let mut by_connection: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for key in keys {
+        by_connection.entry(&key.connection).or_default().push(&key.employee);
+    }
+    for (connection, mut employees) in by_connection {
+        employees.sort_unstable();
+        employees.dedup();
+        for chunk in employees.chunks(1000) {
+            let mut values: Vec<Value> = vec![connection.into()];
+            values.extend(chunk.iter().map(|id| (*id).into()));
+            let query = format!(
+                "SELECT connection_id, employee_id, number, version, log_partition, log_offset, content, event_ids, state,
+                   eligible FROM employees WHERE connection_id = $1 AND employee_id IN ({}) ORDER BY employee_id{}",
+                list(chunk.len(), 2),
+                tx.for_update()
+            );
+            for row in tx.rows(&query, values).await? {
+                let key = key_of(&row)?;
+                let slim = SlimRow {
+                    number: row.get("number")?,
+                    version: row.get("version")?,
+                    position: (row.get("log_partition")?, row.get("log_offset")?),
+                    content: row.get("content")?,
+                    event_ids: serde_json::from_str(&row.get::<String>("event_ids")?)?,
+                    state: RowState::parse(&row.get::<String>("state")?)?,
+                    eligible: row.get::<i64>("eligible")? == 1,
+                    key: key.clone(),
+                };
+                found.insert(key, slim);
+            }
+        }
+    }
+    Ok(found)
+}
+
+const CONSUMED: [&str; 20] = [
+    "connection_id",
+    "employee_id",
+    "account_id",
+    "number",
+    "version",
+    "log_partition",
+    "log_offset",
+    "content",
+    "event_ids",
+    "change",
+    "record",
+    "eligible",
+    "state",
+    "op",
+    "reason",
+    "detail",
+    "due_ms",
+    "received_ms",
+    "changed_ms",
+    "attempts",
+];
+
+/// Writes rows as the consumer left them. An older version never replaces a newer one, whatever happened in between.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Millis) -> Result<()> {
+    let updates: Vec<String> = CONSUMED[2..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    for chunk in rows.chunks(500) {
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * CONSUMED.len());
+        for row in chunk {
+            let slim = &row.slim;
+            let record = row.record.as_ref().map(|record| store.keys.seal_json(&place("record", &slim.key), record));
+            let detail = row.detail.as_ref().map(|text| store.keys.seal(&place("detail", &slim.key), text.as_bytes()));
+            values.extend([
+                slim.key.connection.clone().into(),
+                slim.key.employee.clone().into(),
+                row.account.clone().into(),
+                slim.number.clone().into(),
+                slim.version.into(),
+                slim.position.0.into(),
+                slim.position.1.into(),
+                slim.content.clone().into(),
+                serde_json::to_string(&slim.event_ids)?.into(),
+                serde_json::to_string(&row.change)?.into(),
+                record.transpose()?.into(),
+                i64::from(slim.eligible).into(),
+                slim.state.as_str().into(),
+                row.op.map(Op::as_str).map(str::to_owned).into(),
+                row.reason.clone().into(),
+                detail.into(),
+                (slim.state == RowState::Due).then_some(now.0).into(),
+                row.received.0.into(),
+                now.0.into(),
+                0_i64.into(),
+            ]);
+        }
+        let sql = format!(
+            "INSERT INTO employees ({}) VALUES {} ON CONFLICT (connection_id, employee_id) DO UPDATE SET {}, next_try_ms = 0
+             WHERE employees.version <= excluded.version",
+            CONSUMED.join(", "),
+            tuples(chunk.len(), CONSUMED.len(), 1),
+            updates.join(", ")
+        );
+        tx.exec(&sql, values).await?;
+    }
+    Ok(())
+}
+
+/// Notes events that changed nothing but are known now: version and event ids.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put_known(tx: &Tx, rows: &[SlimRow]) -> Result<()> {
+    for row in rows {
+        let sql = "UPDATE employees SET version = $1, log_partition = $2, log_offset = $3, event_ids = $4
+            WHERE connection_id = $5 AND employee_id = $6 AND version <= $1";
+        let values = vec![
+            row.version.into(),
+            row.position.0.into(),
+            row.position.1.into(),
+            serde_json::to_string(&row.event_ids)?.into(),
+            row.key.connection.clone().into(),
+            row.key.employee.clone().into(),
+        ];
+        tx.exec(sql, values).await?;
+    }
+    Ok(())
+}
+
+/// People that were parked because they shared a number which one of them gave up: due again.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn unpark_sharers(tx: &Tx, connection: &str, number: &str, now: Millis) -> Result<u64> {
+    let sql = "UPDATE employees SET state = 'due', reason = NULL, due_ms = $1, next_try_ms = 0, changed_ms = $1
+        WHERE connection_id = $2 AND number = $3 AND state = 'parked' AND reason = 'member.number_shared'";
+    tx.exec(sql, vec![now.0.into(), connection.into(), number.into()]).await
+}
+
+/// A row in full.
+#[derive(Debug, Clone)]
+pub struct FullRow {
+    /// Who.
+    pub key: EmployeeKey,
+    /// 社員番号 of the newest record.
+    pub number: Option<String>,
+    /// Version of the newest record.
+    pub version: i64,
+    /// What the newest event said.
+    pub change: Change,
+    /// The newest record; `None` for deleted and invalid ones.
+    pub record: Option<EmployeeRecord>,
+    /// How far it has come.
+    pub state: RowState,
+    /// Create or update.
+    pub op: Option<Op>,
+    /// Why skipped, parked or held.
+    pub reason: Option<String>,
+    /// カオナビ's own words, or pointers; may be personal.
+    pub detail: Option<String>,
+    /// Since when it is due.
+    pub due: Option<Millis>,
+    /// Not before.
+    pub next_try: Millis,
+    /// How often it failed in a way that may pass.
+    pub attempts: i64,
+    /// The batch it flies in.
+    pub batch: Option<i64>,
+    /// The version that flies.
+    pub flying_version: Option<i64>,
+    /// What was last written.
+    pub written: Option<Values>,
+    /// Under which number.
+    pub written_number: Option<String>,
+    /// A number that a person released for registration although another is near.
+    pub released_number: Option<String>,
+    /// When its newest event came.
+    pub received: Millis,
+    /// When the row last changed.
+    pub changed: Millis,
+}
+
+const FULL: &str = "connection_id, employee_id, number, version, change, record, state, op, reason, detail, due_ms,
+    next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, received_ms, changed_ms";
+
+fn full(store: &Store, row: &Row) -> Result<FullRow> {
+    let key = key_of(row)?;
+    let open = |column: &str| -> Result<Option<Vec<u8>>> {
+        let sealed: Option<Vec<u8>> = row.get(column)?;
+        sealed.map(|sealed| store.keys.open(&place(column, &key), &sealed)).transpose()
+    };
+    let record = open("record")?.map(|bytes| serde_json::from_slice(&bytes)).transpose()?;
+    let written = open("written")?.map(|bytes| serde_json::from_slice(&bytes)).transpose()?;
+    let detail = open("detail")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(FullRow {
+        number: row.get("number")?,
+        version: row.get("version")?,
+        change: serde_json::from_str(&row.get::<String>("change")?)?,
+        record,
+        state: RowState::parse(&row.get::<String>("state")?)?,
+        op: row.get::<Option<String>>("op")?.map(|text| Op::parse(&text)),
+        reason: row.get("reason")?,
+        detail,
+        due: row.get::<Option<i64>>("due_ms")?.map(Millis),
+        next_try: Millis(row.get("next_try_ms")?),
+        attempts: row.get("attempts")?,
+        batch: row.get("batch_id")?,
+        flying_version: row.get("flying_version")?,
+        written,
+        written_number: row.get("written_number")?,
+        released_number: row.get("released_number")?,
+        received: Millis(row.get("received_ms")?),
+        changed: Millis(row.get("changed_ms")?),
+        key,
+    })
+}
+
+/// The people of these connections whose change may go out now, longest due first.
+///
+/// # Errors
+/// When the store does not answer, or a record does not open.
+pub async fn due(
+    store: &Store,
+    tx: &Tx,
+    account: &str,
+    connections: &[String],
+    op: Op,
+    now: Millis,
+    most: usize,
+) -> Result<Vec<FullRow>> {
+    if connections.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values: Vec<Value> =
+        vec![account.into(), op.as_str().into(), now.0.into(), i64::try_from(most).unwrap_or(i64::MAX).into()];
+    values.extend(connections.iter().map(|id| id.clone().into()));
+    let query = format!(
+        "SELECT {FULL} FROM employees WHERE account_id = $1 AND state = 'due' AND op = $2 AND next_try_ms <= $3
+         AND connection_id IN ({}) ORDER BY due_ms, employee_id LIMIT $4{}",
+        list(connections.len(), 5),
+        tx.for_update()
+    );
+    let rows = tx.rows(&query, values).await?;
+    rows.iter().map(|row| full(store, row)).collect()
+}
+
+/// How many may go out now, and when the next one may.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn due_summary(
+    sql: &impl Sql,
+    account: &str,
+    connections: &[String],
+    op: Op,
+    now: Millis,
+) -> Result<(i64, Option<Millis>)> {
+    if connections.is_empty() {
+        return Ok((0, None));
+    }
+    let mut values: Vec<Value> = vec![account.into(), op.as_str().into(), now.0.into()];
+    values.extend(connections.iter().map(|id| id.clone().into()));
+    let query = format!(
+        "SELECT COALESCE(SUM(CASE WHEN next_try_ms <= $3 THEN 1 ELSE 0 END), 0) AS ready,
+           MIN(CASE WHEN next_try_ms > $3 THEN next_try_ms END) AS later
+         FROM employees WHERE account_id = $1 AND state = 'due' AND op = $2 AND connection_id IN ({})",
+        list(connections.len(), 4)
+    );
+    let Some(row) = sql.row(&query, values).await? else { return Ok((0, None)) };
+    Ok((row.get("ready")?, row.get::<Option<i64>>("later")?.map(Millis)))
+}
+
+/// These people in full, locked.
+///
+/// # Errors
+/// When the store does not answer, or a record does not open.
+pub async fn lock_full(store: &Store, tx: &Tx, keys: &[EmployeeKey]) -> Result<Vec<FullRow>> {
+    let mut found = Vec::with_capacity(keys.len());
+    let mut sorted: Vec<&EmployeeKey> = keys.iter().collect();
+    sorted.sort();
+    for chunk in sorted.chunks(300) {
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 2);
+        for key in chunk {
+            values.push(key.connection.clone().into());
+            values.push(key.employee.clone().into());
+        }
+        // A list of pairs in brackets is understood by both engines when it is a VALUES table.
+        let query = format!(
+            "SELECT {FULL} FROM employees WHERE (connection_id, employee_id) IN (VALUES {})
+             ORDER BY connection_id, employee_id{}",
+            tuples(chunk.len(), 2, 1),
+            tx.for_update()
+        );
+        for row in tx.rows(&query, values).await? {
+            found.push(full(store, &row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Rows in one of `states`, oldest change first.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn in_states(store: &Store, connection: &str, states: &[RowState], most: usize) -> Result<Vec<FullRow>> {
+    let mut values: Vec<Value> = vec![connection.into(), i64::try_from(most).unwrap_or(i64::MAX).into()];
+    values.extend(states.iter().map(|state| state.as_str().into()));
+    let query = format!(
+        "SELECT {FULL} FROM employees WHERE connection_id = $1 AND state IN ({}) ORDER BY changed_ms, employee_id LIMIT $2",
+        list(states.len(), 3)
+    );
+    let rows = store.db.rows(&query, values).await?;
+    rows.iter().map(|row| full(store, row)).collect()
+}
+
+/// The people of a connection with this 社員番号.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn with_number(store: &Store, sql: &impl Sql, connection: &str, number: &str) -> Result<Vec<FullRow>> {
+    let query = format!("SELECT {FULL} FROM employees WHERE connection_id = $1 AND number = $2 ORDER BY employee_id");
+    let rows = sql.rows(&query, vec![connection.into(), number.into()]).await?;
+    rows.iter().map(|row| full(store, row)).collect()
+}
+
+/// The numbers among `wanted` that more than one eligible person of the connection has.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn shared_numbers(sql: &impl Sql, connection: &str, wanted: &[String]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for chunk in wanted.chunks(500) {
+        let mut values: Vec<Value> = vec![connection.into()];
+        values.extend(chunk.iter().map(|number| number.clone().into()));
+        let query = format!(
+            "SELECT number FROM employees WHERE connection_id = $1 AND eligible = 1 AND number IN ({})
+             GROUP BY number HAVING COUNT(*) > 1",
+            list(chunk.len(), 2)
+        );
+        for row in sql.rows(&query, values).await? {
+            found.push(row.get("number")?);
+        }
+    }
+    Ok(found)
+}
+
+/// How many rows of each state a connection has, with the reason.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn counts(sql: &impl Sql, connection: &str) -> Result<Vec<(RowState, Option<String>, i64)>> {
+    let query = "SELECT state, reason, COUNT(*) AS rows FROM employees WHERE connection_id = $1
+        GROUP BY state, reason ORDER BY state, reason";
+    let rows = sql.rows(query, vec![connection.into()]).await?;
+    rows.iter()
+        .map(|row| Ok((RowState::parse(&row.get::<String>("state")?)?, row.get("reason")?, row.get("rows")?)))
+        .collect()
+}
+
+/// Moves a person to a state in which no batch holds it.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn settle(
+    store: &Store,
+    tx: &Tx,
+    key: &EmployeeKey,
+    state: RowState,
+    reason: Option<&str>,
+    detail: Option<&str>,
+    now: Millis,
+) -> Result<()> {
+    let sealed = detail.map(|text| store.keys.seal(&place("detail", key), text.as_bytes()));
+    let sql = "UPDATE employees SET state = $1, reason = $2, detail = $3, batch_id = NULL, flying_version = NULL,
+          changed_ms = $4, settled_version = CASE WHEN $1 = 'synced' THEN version ELSE settled_version END,
+          attempts = CASE WHEN $1 = 'synced' THEN 0 ELSE attempts END
+        WHERE connection_id = $5 AND employee_id = $6";
+    let values = vec![
+        state.as_str().into(),
+        reason.map(str::to_owned).into(),
+        sealed.into(),
+        now.0.into(),
+        key.connection.clone().into(),
+        key.employee.clone().into(),
+    ];
+    tx.exec(sql, values).await?;
+    Ok(())
+}
+
+/// Makes people due again, not before `next_try`, with `failed` more failed attempts.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn make_due(tx: &Tx, key: &EmployeeKey, op: Op, next_try: Millis, failed: i64, now: Millis) -> Result<()> {
+    let sql = "UPDATE employees SET state = 'due', op = $1, reason = NULL, detail = NULL, batch_id = NULL,
+          flying_version = NULL, next_try_ms = $2, attempts = attempts + $3, due_ms = COALESCE(due_ms, $4), changed_ms = $4
+        WHERE connection_id = $5 AND employee_id = $6";
+    let values = vec![
+        op.as_str().into(),
+        next_try.0.into(),
+        failed.into(),
+        now.0.into(),
+        key.connection.clone().into(),
+        key.employee.clone().into(),
+    ];
+    tx.exec(sql, values).await?;
+    Ok(())
+}
+
+/// Puts people into a batch.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn fly(tx: &Tx, keys: &[EmployeeKey], batch: i64, now: Millis) -> Result<()> {
+    for chunk in keys.chunks(300) {
+        let mut values: Vec<Value> = vec![batch.into(), now.0.into()];
+        for key in chunk {
+            values.push(key.connection.clone().into());
+            values.push(key.employee.clone().into());
+        }
+        let sql = format!(
+            "UPDATE employees SET state = 'flying', batch_id = $1, flying_version = version, reason = NULL, detail = NULL,
+               changed_ms = $2 WHERE (connection_id, employee_id) IN (VALUES {})",
+            tuples(chunk.len(), 2, 3)
+        );
+        tx.exec(&sql, values).await?;
+    }
+    Ok(())
+}
+
+/// How one person of an accepted batch lands.
+#[derive(Debug, Clone)]
+pub struct Landing {
+    /// Who.
+    pub key: EmployeeKey,
+    /// What カオナビ now holds because we wrote it, all fields that we ever wrote.
+    pub written: Values,
+    /// Under which number.
+    pub number: String,
+    /// Whether a newer version came while it flew.
+    pub due_again: bool,
+}
+
+/// Ends the flight of people whose batch カオナビ took.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn land(store: &Store, tx: &Tx, landings: &[Landing], now: Millis) -> Result<()> {
+    for chunk in landings.chunks(400) {
+        let mut values: Vec<Value> = vec![now.0.into()];
+        for one in chunk {
+            values.push(one.key.connection.clone().into());
+            values.push(one.key.employee.clone().into());
+            values.push(store.keys.seal_json(&place("written", &one.key), &one.written)?.into());
+            values.push(one.number.clone().into());
+            values.push(if one.due_again { "due" } else { "synced" }.into());
+        }
+        let sql = format!(
+            "WITH landed (c, e, w, n, s) AS (VALUES {})
+             UPDATE employees SET written = landed.w, written_number = landed.n, state = landed.s, op = 'update',
+               reason = NULL, detail = NULL, batch_id = NULL, flying_version = NULL, attempts = 0, next_try_ms = 0,
+               due_ms = CASE WHEN landed.s = 'due' THEN $1 ELSE due_ms END, changed_ms = $1,
+               settled_version = CASE WHEN landed.s = 'synced' THEN version ELSE flying_version END
+             FROM landed WHERE connection_id = landed.c AND employee_id = landed.e",
+            tuples(chunk.len(), 5, 2)
+        );
+        tx.exec(&sql, values).await?;
+    }
+    Ok(())
+}
+
+/// Keeps what is known about a person in flight, for the case that it is parked.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn note(store: &Store, tx: &Tx, key: &EmployeeKey, reason: &str, detail: &str) -> Result<()> {
+    let sealed = store.keys.seal(&place("detail", key), detail.as_bytes());
+    let sql = "UPDATE employees SET reason = $1, detail = $2 WHERE connection_id = $3 AND employee_id = $4";
+    tx.exec(sql, vec![reason.into(), sealed.into(), key.connection.clone().into(), key.employee.clone().into()])
+        .await?;
+    Ok(())
+}
+
+/// Sets create or update of all due people of an account anew, after the codes were read; those who waited for the read
+/// wait no more.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn refresh_ops(tx: &Tx, account: &str) -> Result<()> {
+    let sql = "UPDATE employees SET op = CASE WHEN EXISTS
+          (SELECT 1 FROM codes WHERE codes.account_id = $1 AND codes.code = employees.number AND codes.present = 1)
+          THEN 'update' ELSE 'create' END, next_try_ms = CASE WHEN attempts = 0 THEN 0 ELSE next_try_ms END
+        WHERE account_id = $1 AND state = 'due'";
+    tx.exec(sql, vec![account.into()]).await?;
+    Ok(())
+}
+
+/// A person said: register this number although another is near.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn release(tx: &Tx, key: &EmployeeKey, number: &str, now: Millis) -> Result<()> {
+    let sql = "UPDATE employees SET released_number = $1, state = 'due', reason = NULL, detail = NULL, next_try_ms = 0,
+        changed_ms = $2 WHERE connection_id = $3 AND employee_id = $4 AND state = 'held'";
+    tx.exec(sql, vec![number.into(), now.0.into(), key.connection.clone().into(), key.employee.clone().into()]).await?;
+    Ok(())
+}
+
+/// Skipped and parked people are judged again with the settings of now: after a change of settings.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn judge_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> {
+    let sql = "UPDATE employees SET state = 'due', reason = NULL, detail = NULL, next_try_ms = 0, attempts = 0, changed_ms = $1
+        WHERE connection_id = $2 AND (state = 'skipped' OR (state = 'parked' AND reason LIKE 'mapping.%'))
+          AND record IS NOT NULL";
+    tx.exec(sql, vec![now.0.into(), connection.into()]).await
+}

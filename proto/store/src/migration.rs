@@ -1,0 +1,67 @@
+//! The schema, step by step. A step that has landed is never edited; the next one changes what must change.
+
+use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm_migration::prelude::*;
+
+use crate::db::{Db, Engine, Sql};
+use crate::error::Result;
+
+struct Steps;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Steps {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Step { name: "0001_heart", sql: include_str!("../migrations/0001_heart.sql") })]
+    }
+}
+
+struct Step {
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> std::result::Result<(), DbErr> {
+        let id = match manager.get_database_backend() {
+            DbBackend::Postgres => "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+            _ => "INTEGER PRIMARY KEY AUTOINCREMENT",
+        };
+        let sql = self.sql.replace("GENERATED_ID", id);
+        manager.get_connection().execute_unprepared(&sql).await?;
+        Ok(())
+    }
+}
+
+/// Brings the schema up to date. Several processes may do so at once: one does the work, the others wait.
+///
+/// # Errors
+/// When the database refuses a step.
+pub(crate) async fn migrate(db: &Db) -> Result<()> {
+    match db.engine() {
+        Engine::Postgres => {
+            use sea_orm::TransactionTrait;
+            let transaction = db.raw().begin().await?;
+            transaction.execute_unprepared("SELECT pg_advisory_xact_lock(7244361)").await?;
+            Steps::up(&transaction, None).await?;
+            transaction.commit().await?;
+        }
+        Engine::Sqlite => {
+            use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
+            let options = TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            };
+            let transaction = db.raw().begin_with_options(options).await?;
+            Steps::up(&transaction, None).await?;
+            transaction.commit().await?;
+        }
+    }
+    Ok(())
+}

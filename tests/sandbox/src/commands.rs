@@ -1,0 +1,6 @@
+//! The subcommands.
+
+pub(crate) mod demo;
+pub(crate) mod kaonavi;
+pub(crate) mod rules;
+pub(crate) mod send;

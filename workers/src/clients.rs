@@ -1,0 +1,3 @@
+//! Clients of the outside systems.
+
+pub mod kaonavi;

@@ -1,0 +1,115 @@
+//! What カオナビ answers, read leniently.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A token and how long it lives.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The token.
+    pub token: SecretString,
+    /// From now.
+    pub lives: Duration,
+}
+
+/// A 4xx.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The status.
+    pub status: u16,
+    /// カオナビ's own messages. They may quote values: kept sealed, never logged.
+    pub messages: Vec<String>,
+}
+
+/// How far a task is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// Waiting or running.
+    Open,
+    /// Done.
+    Ok,
+    /// Found wrong when it ran; none of its rows applied.
+    Ng(Vec<String>),
+    /// A fault of the server.
+    Error,
+}
+
+/// The lifetime is called `expire_in`; the OAuth name is understood too, and without either it is an hour.
+pub(super) fn grant(body: &[u8]) -> Option<Grant> {
+    #[derive(Deserialize)]
+    struct Answer {
+        access_token: SecretString,
+        #[serde(alias = "expires_in")]
+        expire_in: Option<u64>,
+    }
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    Some(Grant { token: answer.access_token, lives: Duration::from_secs(answer.expire_in.unwrap_or(3600)) })
+}
+
+pub(super) fn task_id(body: &[u8]) -> Option<i64> {
+    serde_json::from_slice::<Value>(body).ok()?.get("task_id")?.as_i64()
+}
+
+pub(super) fn task(body: &[u8]) -> Option<TaskEnd> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let messages = || strings(value.get("messages"));
+    match value.get("status")?.as_str()? {
+        "OK" => Some(TaskEnd::Ok),
+        "NG" => Some(TaskEnd::Ng(messages())),
+        "ERROR" => Some(TaskEnd::Error),
+        _ => Some(TaskEnd::Open),
+    }
+}
+
+pub(super) fn refusal(status: u16, body: &[u8]) -> Refused {
+    let messages = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => strings(value.get("errors")),
+        Err(_) => Vec::new(),
+    };
+    Refused { status, messages }
+}
+
+fn strings(value: Option<&Value>) -> Vec<String> {
+    let texts = value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    texts.take(1000).map(str::to_owned).collect()
+}
+
+/// The most rows that an answer may name before naming counts as saying nothing.
+const MOST_NAMED: usize = 10;
+
+/// Which of `codes` the messages name: by `member_data.N`, or by a code that stands alone between characters that are
+/// neither letters nor digits. More than ten, or none: nobody.
+#[must_use]
+pub fn named(messages: &[String], codes: &[String]) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::new();
+    for message in messages {
+        let mut rest = message.as_str();
+        while let Some(at) = rest.find("member_data.") {
+            rest = &rest[at + "member_data.".len()..];
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            if let Ok(index) = digits.parse::<usize>()
+                && index < codes.len()
+            {
+                found.push(index);
+            }
+        }
+        found.extend(codes.iter().enumerate().filter(|(_, code)| stands_alone(message, code)).map(|(index, _)| index));
+    }
+    found.sort_unstable();
+    found.dedup();
+    if found.len() > MOST_NAMED { Vec::new() } else { found }
+}
+
+fn stands_alone(text: &str, code: &str) -> bool {
+    let index_of_row = |before: &str| before.ends_with("member_data.");
+    text.match_indices(code).any(|(at, _)| {
+        let before = &text[..at];
+        let after = &text[at + code.len()..];
+        let free = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+        // A row number is not a code, even when a member has the same digits.
+        free(before.chars().next_back()) && free(after.chars().next()) && !index_of_row(before)
+    })
+}

@@ -1,0 +1,155 @@
+//! The member list of a large company is tens of megabytes in one answer: it is decoded while it comes in, one member at a
+//! time, and never held whole.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+
+use renkei_runtime::http::{Chunk, TransportError};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use tokio::sync::mpsc::Receiver;
+
+use super::ReadFault;
+
+/// The largest member list that is read, in bytes.
+pub const LARGEST_LIST: usize = 256 * 1024 * 1024;
+
+/// One member of the list: its code and the plain values of its fields (`custom:{id}` for custom fields).
+pub struct MemberSeen {
+    /// The member's code.
+    pub code: String,
+    /// Field → value; unset is "".
+    pub values: BTreeMap<String, String>,
+}
+
+/// Reads lists.
+pub(super) struct MemberList;
+
+impl MemberList {
+    pub(super) async fn read<T, F>(body: Receiver<Chunk>, keep: F) -> Result<Vec<T>, ReadFault>
+    where
+        T: Send + 'static,
+        F: Fn(MemberSeen) -> T + Send + 'static,
+    {
+        let decoding = tokio::task::spawn_blocking(move || {
+            let mut reader = Chunks { body, chunk: Vec::new(), at: 0, total: 0, fault: None };
+            let mut kept = Vec::new();
+            let mut found = false;
+            let read = {
+                let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::new(&mut reader));
+                let seed = Top { found: &mut found, each: &mut |member| kept.push(keep(member)) };
+                seed.deserialize(&mut json).and_then(|()| json.end())
+            };
+            match (reader.fault, read) {
+                (Some(TransportError::TooLarge), _) => Err(ReadFault::Wrong("kaonavi.member_list_too_large")),
+                (Some(_), _) | (None, Err(_)) => Err(ReadFault::Later),
+                (None, Ok(())) if !found => Err(ReadFault::Later),
+                (None, Ok(())) => Ok(kept),
+            }
+        });
+        decoding.await.unwrap_or(Err(ReadFault::Later))
+    }
+}
+
+/// The chunks of an answer as one reader.
+struct Chunks {
+    body: Receiver<Chunk>,
+    chunk: Vec<u8>,
+    at: usize,
+    total: usize,
+    fault: Option<TransportError>,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        while self.at == self.chunk.len() {
+            match self.body.blocking_recv() {
+                None => return Ok(0),
+                Some(Ok(chunk)) => {
+                    self.total += chunk.len();
+                    self.chunk = chunk;
+                    self.at = 0;
+                    if self.total > LARGEST_LIST {
+                        self.fault = Some(TransportError::TooLarge);
+                        return Err(std::io::Error::other("too large"));
+                    }
+                }
+                Some(Err(fault)) => {
+                    self.fault = Some(fault);
+                    return Err(std::io::Error::other("cut off"));
+                }
+            }
+        }
+        let length = into.len().min(self.chunk.len() - self.at);
+        into[..length].copy_from_slice(&self.chunk[self.at..self.at + length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+struct Top<'a> {
+    found: &'a mut bool,
+    each: &'a mut dyn FnMut(MemberSeen),
+}
+
+impl<'de> DeserializeSeed<'de> for Top<'_> {
+    type Value = ();
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Top<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with member_data")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "member_data" {
+                *self.found = true;
+                map.next_value_seed(Members { each: &mut *self.each })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Members<'a> {
+    each: &'a mut dyn FnMut(MemberSeen),
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = ();
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of members")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(member) = seq.next_element::<Value>()? {
+            if let Some(seen) = seen(&member) {
+                (self.each)(seen);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn seen(member: &Value) -> Option<MemberSeen> {
+    let code = member.get("code")?.as_str()?.to_owned();
+    let mut values = BTreeMap::new();
+    for field in ["name", "name_kana", "gender", "birthday", "entered_date", "retired_date", "mail"] {
+        let value = member.get(field).and_then(Value::as_str).unwrap_or_default();
+        values.insert(field.to_owned(), value.to_owned());
+    }
+    Some(MemberSeen { code, values })
+}

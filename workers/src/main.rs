@@ -1,0 +1,182 @@
+//! `renkei-workers`: takes events from the log and delivers them.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use prometheus::Registry;
+use renkei_events::topic::Topic;
+use renkei_log::open;
+use renkei_runtime::clock::{Clock, Millis, SystemClock};
+use renkei_runtime::config::{Config, EXIT_BAD_CONFIG, Program};
+use renkei_runtime::http::client::HttpClient;
+use renkei_runtime::{probe, shutdown, telemetry};
+use renkei_store::{OpenError, Store};
+use renkei_workers::commands;
+use renkei_workers::commands::status;
+use renkei_workers::context::{Context, ThreadRandom};
+use renkei_workers::members::consume::{Consumer, GROUP};
+use renkei_workers::metrics::Metrics;
+use renkei_workers::runner::{RunnerSettings, serve};
+
+/// Takes employee events from the log and brings them into カオナビ.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Work until SIGTERM (the default).
+    Run,
+    /// Print connections, what waits, who needs a person, and the budget.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// With details that may be personal: カオナビ's own messages, near numbers, pointers.
+        #[arg(long)]
+        details: bool,
+    },
+    /// Turn a connection's switch off (連携の自動化: OFF). Returns when no write starts any more.
+    Pause {
+        /// The connection.
+        connection: String,
+    },
+    /// Turn a connection's switch on again after a pause or a halt.
+    Resume {
+        /// The connection.
+        connection: String,
+    },
+    /// 連携解除: turn a connection off for good and delete its credentials and secrets.
+    Disconnect {
+        /// The connection.
+        connection: String,
+    },
+    /// 別の人として登録する: register a held person although another member's number is close.
+    Release {
+        /// The connection.
+        #[arg(long)]
+        connection: String,
+        /// The person's 社員番号, exactly.
+        #[arg(long)]
+        number: String,
+    },
+}
+
+/// Ends the process with one line.
+struct Stop {
+    code: u8,
+    line: String,
+}
+
+impl<E: std::fmt::Display> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Stop { code: 1, line: error.to_string() }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(Stop::from(error)),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => end(stop),
+    }
+}
+
+fn end(stop: Stop) -> ExitCode {
+    eprintln!("renkei-workers: {}", stop.line.replace('\n', " "));
+    ExitCode::from(stop.code)
+}
+
+async fn run(cli: Cli) -> Result<(), Stop> {
+    let config = Config::from_process(Program::Workers)
+        .map_err(|error| Stop { code: EXIT_BAD_CONFIG, line: error.to_string() })?;
+    let anchor = Millis::from(SystemClock::real().wall());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::scaled(anchor, config.clock_scale));
+    let command = cli.command.unwrap_or(Command::Run);
+    if matches!(command, Command::Run) {
+        telemetry::init(&config.telemetry).map_err(|error| Stop { code: EXIT_BAD_CONFIG, line: error.to_string() })?;
+    }
+    let store = open_store(&config, &clock).await?;
+    match command {
+        Command::Run => work(config, store, clock).await,
+        Command::Status { json, details } => {
+            let status = status::gather(&store, details).await?;
+            if json {
+                println!("{}", serde_json::to_string_pretty(&status)?);
+            } else {
+                print!("{}", status.text());
+            }
+            Ok(())
+        }
+        Command::Pause { connection } => {
+            let paused = commands::pause(&store, clock.as_ref(), &connection).await?;
+            println!("connection {} is {}", paused.id, paused.state);
+            Ok(())
+        }
+        Command::Resume { connection } => {
+            let resumed = commands::resume(&store, &connection).await?;
+            let verifying = if resumed.wanted.is_some() { ", a worker verifies it first" } else { "" };
+            println!("connection {} is {}{verifying}", resumed.id, resumed.state);
+            Ok(())
+        }
+        Command::Disconnect { connection } => {
+            let ended = commands::disconnect(&store, clock.as_ref(), &connection).await?;
+            println!("connection {} is {}; its credentials and secrets are deleted", ended.id, ended.state);
+            Ok(())
+        }
+        Command::Release { connection, number } => {
+            let released = commands::release(&store, &connection, &number).await?;
+            println!("{released} person released in connection {connection}");
+            Ok(())
+        }
+    }
+}
+
+async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Store, Stop> {
+    Store::from_config(config, Arc::clone(clock)).await.map_err(|error| {
+        let code = if matches!(error, OpenError::MasterKey(_)) { EXIT_BAD_CONFIG } else { 1 };
+        Stop { code, line: error.to_string() }
+    })
+}
+
+async fn work(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(), Stop> {
+    let registry = Registry::new();
+    let metrics = Arc::new(Metrics::new(&registry)?);
+    let listener = probe::listen(config.internal_listen, "RENKEI_INTERNAL_LISTEN")?;
+    let transport = Arc::new(HttpClient::new(config.outside.allow_private.clone())?);
+    let context = Context { store, transport, clock, random: Arc::new(ThreadRandom), metrics };
+    let stop = shutdown::on_signals()?;
+    let writer = open::writer(&config, &context.store, Arc::clone(&context.clock)).await?;
+    let reader = open::reader(&config, &context.store, Arc::clone(&context.clock), Topic::Employee, GROUP)?;
+    let consumer = Consumer::new(context.clone(), reader, Arc::clone(&writer));
+    let owner = format!("{}-{}", std::process::id(), uuid_like());
+    let settings = RunnerSettings {
+        lease: config.workers.lease_ttl,
+        hints: config.workers.wake_hints,
+        ..RunnerSettings::new(owner)
+    };
+    let health = serve::Health::new(Arc::clone(&writer));
+    let (ended, probes_end) = shutdown::channel();
+    let probes = tokio::spawn(probe::serve(listener, health.readiness(), registry, probes_end));
+    tracing::info!(worker.id = %settings.owner, log.wake_hints = settings.hints, "workers started");
+    serve::until_stopped(context, consumer, writer, settings, health, stop).await;
+    ended.pull();
+    let within = tokio::time::timeout(Duration::from_secs(5), probes);
+    let _ = within.await;
+    tracing::info!("workers ended");
+    Ok(())
+}
+
+/// Tells two processes apart that the operating system gave the same number at different times.
+fn uuid_like() -> String {
+    format!("{:08x}", rand::random::<u32>())
+}

@@ -1,0 +1,10 @@
+//! Employees on their way to カオナビ: consumed, judged, mapped, batched, delivered.
+
+pub mod budget;
+pub mod consume;
+pub mod doc;
+pub mod eligible;
+pub mod judge;
+pub mod map;
+pub mod repair;
+pub mod steps;

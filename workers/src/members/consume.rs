@@ -1,0 +1,375 @@
+//! From the log into the store: one row per employee, the newest version wins.
+//!
+//! A step reads a bounded number of records, judges them in the order of the log against the rows as they are, and writes
+//! rows and wake-ups in one transaction; only then is the position committed. Read again after a crash, the same records
+//! change nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use renkei_events::event::{Change, EmployeeEvent};
+use renkei_events::topic::Topic;
+use renkei_log::{LogReader, LogWriter, NewRecord, Position, Record};
+use renkei_runtime::clock::Millis;
+use renkei_store::connections::{self, Connection, ConnectionState};
+use renkei_store::db::Tx;
+use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
+use renkei_store::{accounts, codes};
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::members::eligible::{NotEligible, eligible};
+
+/// How many records one step takes at most.
+pub const BATCH: usize = 500;
+/// How many event ids a row remembers.
+const EVENT_IDS: usize = 16;
+/// How old the known connections may be, in real time.
+const CONNECTIONS_AGE: Duration = Duration::from_secs(5);
+/// How long the dead letter may take to acknowledge.
+const DEAD_LETTER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The consumer's group on the log.
+pub const GROUP: &str = "renkei-workers";
+
+/// The consumer.
+pub struct Consumer {
+    context: Context,
+    reader: Box<dyn LogReader>,
+    dead_letters: std::sync::Arc<dyn LogWriter>,
+    connections: HashMap<String, Connection>,
+    connections_read: Option<Duration>,
+    /// Read, but not yet written and committed: kept when the store failed, so that nothing is skipped.
+    pending: Vec<Record>,
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Consumed {
+    /// Records read.
+    pub records: usize,
+    /// Rows that changed.
+    pub changed: usize,
+}
+
+impl Consumer {
+    /// A consumer over an open reader.
+    #[must_use]
+    pub fn new(context: Context, reader: Box<dyn LogReader>, dead_letters: std::sync::Arc<dyn LogWriter>) -> Self {
+        Self { context, reader, dead_letters, connections: HashMap::new(), connections_read: None, pending: Vec::new() }
+    }
+
+    /// Takes the next records, waiting up to `wait` for the first.
+    ///
+    /// # Errors
+    /// When log or store fail; the next step then goes on with the same records.
+    pub async fn step(&mut self, wait: Duration) -> Result<Consumed> {
+        if self.pending.is_empty() {
+            self.pending = self.reader.read(BATCH, wait).await?;
+        }
+        if self.pending.is_empty() {
+            return Ok(Consumed::default());
+        }
+        self.refresh_connections().await?;
+        let (events, broken) = decode(&self.pending);
+        self.bury(&broken).await?;
+        let changed = self.write(events).await?;
+        let done: Vec<Position> = self.pending.iter().map(|record| record.position).collect();
+        self.reader.commit(&done).await?;
+        let records = self.pending.len();
+        self.pending.clear();
+        if changed > 0 {
+            self.context.store.hint();
+        }
+        Ok(Consumed { records, changed })
+    }
+
+    /// How far the group is behind.
+    pub async fn lag(&mut self) -> Option<u64> {
+        self.reader.lag().await
+    }
+
+    /// Leaves the group.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn close(self) -> Result<()> {
+        Ok(self.reader.close().await?)
+    }
+
+    async fn refresh_connections(&mut self) -> Result<()> {
+        let now = self.context.clock.monotonic();
+        let fresh = self.connections_read.is_some_and(|read| now.saturating_sub(read) < CONNECTIONS_AGE);
+        let known = |record: &Record| {
+            let connection = record.key.as_deref().and_then(|key| key.split('/').next());
+            connection.is_none_or(|id| self.connections.contains_key(id))
+        };
+        if fresh && self.pending.iter().all(known) {
+            return Ok(());
+        }
+        let all = connections::all(&self.context.store).await?;
+        self.connections = all.into_iter().map(|connection| (connection.id.clone(), connection)).collect();
+        self.connections_read = Some(now);
+        Ok(())
+    }
+
+    /// Sends what is no event to the dead letter, with where it stood.
+    async fn bury(&self, broken: &[(Record, String)]) -> Result<()> {
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let letters = broken.iter().map(|(record, fault)| {
+            let position = record.position;
+            let place = format!("{}/{}/{}", position.topic.name(), position.partition, position.offset);
+            tracing::warn!(log.place = %place, fault = %fault, "record is not an event, sent to the dead letter");
+            let mut headers = record.headers.clone();
+            headers.push(("renkei_deadletter_place".to_owned(), place.clone()));
+            headers.push(("renkei_deadletter_fault".to_owned(), fault.clone()));
+            NewRecord { topic: Topic::DeadLetter, key: place, headers, value: record.value.clone() }
+        });
+        self.dead_letters.append(letters.collect(), DEAD_LETTER_DEADLINE).await?;
+        self.context.metrics.consumed.with_label_values(&["dead_letter"]).inc_by(broken.len() as u64);
+        Ok(())
+    }
+
+    async fn write(&self, events: Vec<(Position, EmployeeEvent)>) -> Result<usize> {
+        let mut kept = Vec::with_capacity(events.len());
+        for (position, event) in events {
+            match self.connections.get(event.connection_id.as_str()) {
+                Some(connection) if connection.state != ConnectionState::Disconnected => kept.push((position, event)),
+                _ => self.count("dropped"),
+            }
+        }
+        if kept.is_empty() {
+            return Ok(0);
+        }
+        let store = &self.context.store;
+        let tx = store.begin().await?;
+        let now = store.now_in(&tx).await?;
+        // The connections as they are now, under the transaction: activation decides what is a baseline.
+        let mut connections = BTreeMap::new();
+        let ids: BTreeSet<&str> = kept.iter().map(|(_, event)| event.connection_id.as_str()).collect();
+        for id in ids {
+            if let Some(connection) = connections::find(store, &tx, id).await? {
+                connections.insert(connection.id.clone(), connection);
+            }
+        }
+        let touched: BTreeSet<String> =
+            connections.values().filter_map(|connection| connection.account.clone()).collect();
+        for account in &touched {
+            accounts::wake(&tx, account, now).await?;
+        }
+        let keys: Vec<EmployeeKey> = kept.iter().map(|(_, event)| key_of(event)).collect();
+        let mut fold = Fold {
+            context: &self.context,
+            rows: employees::lock_slim(&tx, &keys).await?,
+            ..Fold::default_of(&self.context)
+        };
+        for (position, event) in kept {
+            if let Some(connection) = connections.get(event.connection_id.as_str()) {
+                fold.apply(position, event, connection);
+            }
+        }
+        let changed = fold.changed.len();
+        self.flush(&tx, fold, now).await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    async fn flush(&self, tx: &Tx, fold: Fold<'_>, now: Millis) -> Result<()> {
+        let mut rows: Vec<ConsumedRow> = fold.changed.into_values().collect();
+        let mut numbers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for row in &rows {
+            if let (Some(account), Some(number), RowState::Due) = (&row.account, &row.slim.number, row.slim.state) {
+                numbers.entry(account.clone()).or_default().push(number.clone());
+            }
+        }
+        let mut present: BTreeSet<(String, String)> = BTreeSet::new();
+        for (account, numbers) in &numbers {
+            let found = codes::present(tx, account, numbers).await?;
+            present.extend(found.into_iter().map(|code| (account.clone(), code)));
+        }
+        for row in &mut rows {
+            let known = match (&row.account, &row.slim.number) {
+                (Some(account), Some(number)) => present.contains(&(account.clone(), number.clone())),
+                _ => false,
+            };
+            row.op = Some(if known { Op::Update } else { Op::Create });
+        }
+        employees::put_consumed(&self.context.store, tx, &rows, now).await?;
+        let known: Vec<SlimRow> = fold
+            .known
+            .iter()
+            .filter(|key| !rows.iter().any(|row| row.slim.key == **key))
+            .filter_map(|key| fold.rows.get(key).cloned())
+            .collect();
+        employees::put_known(tx, &known).await?;
+        for (connection, number) in fold.given_up {
+            employees::unpark_sharers(tx, &connection, &number, now).await?;
+        }
+        Ok(())
+    }
+
+    fn count(&self, result: &str) {
+        self.context.metrics.consumed.with_label_values(&[result]).inc();
+    }
+}
+
+fn key_of(event: &EmployeeEvent) -> EmployeeKey {
+    EmployeeKey { connection: event.connection_id.to_string(), employee: event.employee_id.to_string() }
+}
+
+fn decode(records: &[Record]) -> (Vec<(Position, EmployeeEvent)>, Vec<(Record, String)>) {
+    let mut events = Vec::with_capacity(records.len());
+    let mut broken = Vec::new();
+    for record in records {
+        match EmployeeEvent::decode(&record.headers, &record.value) {
+            Ok(event) => events.push((record.position, event)),
+            Err(fault) => broken.push((record.clone(), fault.to_string())),
+        }
+    }
+    (events, broken)
+}
+
+/// The rows while the events of one step are laid over them.
+struct Fold<'a> {
+    context: &'a Context,
+    rows: HashMap<EmployeeKey, SlimRow>,
+    changed: BTreeMap<EmployeeKey, ConsumedRow>,
+    /// Rows of which only version and event ids moved.
+    known: BTreeSet<EmployeeKey>,
+    /// Numbers that somebody had and has no more.
+    given_up: BTreeSet<(String, String)>,
+}
+
+impl<'a> Fold<'a> {
+    fn default_of(context: &'a Context) -> Self {
+        Self {
+            context,
+            rows: HashMap::new(),
+            changed: BTreeMap::new(),
+            known: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+        }
+    }
+
+    fn apply(&mut self, position: Position, event: EmployeeEvent, connection: &Connection) {
+        let key = key_of(&event);
+        let event_id = event.event_id.to_string();
+        let at = (i64::from(position.partition), position.offset);
+        let content = content_hash(self.context, &event);
+        let version = event.version.0;
+        let result = match self.rows.get_mut(&key) {
+            Some(row) if row.event_ids.contains(&event_id) => "duplicate",
+            Some(row) if row.content == content => {
+                remember(&mut row.event_ids, event_id);
+                row.version = row.version.max(version);
+                row.position = row.position.max(at);
+                self.known.insert(key.clone());
+                if let Some(changed) = self.changed.get_mut(&key) {
+                    changed.slim = row.clone();
+                }
+                "already_known"
+            }
+            Some(row) if version < row.version || (version == row.version && at <= row.position) => {
+                remember(&mut row.event_ids, event_id);
+                self.known.insert(key.clone());
+                if let Some(changed) = self.changed.get_mut(&key) {
+                    changed.slim.event_ids.clone_from(&row.event_ids);
+                }
+                "stale"
+            }
+            before => {
+                let before = before.map(|row| row.clone());
+                if before.as_ref().is_some_and(|row| row.version == version) {
+                    self.context.metrics.consumed.with_label_values(&["same_version"]).inc();
+                }
+                self.take(key, before, at, content, event, connection);
+                "changed"
+            }
+        };
+        self.context.metrics.consumed.with_label_values(&[result]).inc();
+    }
+
+    fn take(
+        &mut self,
+        key: EmployeeKey,
+        before: Option<SlimRow>,
+        at: (i64, i64),
+        content: String,
+        event: EmployeeEvent,
+        connection: &Connection,
+    ) {
+        let verdict = event.employee.as_ref().map(eligible);
+        let number = event.employee.as_ref().and_then(|record| record.employee_number.as_ref());
+        let number = number.map(|number| number.to_string());
+        let (fresh, reason) = match (event.change, verdict) {
+            (Change::Invalid, _) | (_, None) if event.change != Change::Deleted => {
+                (RowState::Parked, Some("source.record_invalid"))
+            }
+            (_, None) => (RowState::Skipped, Some("deleted_at_source")),
+            (_, Some(Ok(()))) => (RowState::Due, None),
+            (_, Some(Err(reason @ NotEligible::MissingEmployeeNumber))) => (RowState::Parked, Some(reason.as_str())),
+            (_, Some(Err(reason))) => (RowState::Skipped, Some(reason.as_str())),
+        };
+        let flying = before.as_ref().is_some_and(|row| row.state == RowState::Flying);
+        let (state, reason) = match connection.activated {
+            None => (RowState::Baseline, None),
+            // What flies lands first; its landing sees the newer version.
+            Some(_) if flying => (RowState::Flying, None),
+            Some(_) => (fresh, reason),
+        };
+        let detail = (!event.faults.is_empty()).then(|| {
+            let places: Vec<String> =
+                event.faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.code)).collect();
+            places.join("; ")
+        });
+        let mut event_ids = before.as_ref().map(|row| row.event_ids.clone()).unwrap_or_default();
+        remember(&mut event_ids, event.event_id.to_string());
+        if let Some(old) = before.as_ref().and_then(|row| row.number.clone())
+            && Some(&old) != number.as_ref()
+        {
+            self.given_up.insert((key.connection.clone(), old));
+        }
+        let slim = SlimRow {
+            key: key.clone(),
+            number,
+            version: event.version.0,
+            position: at,
+            content,
+            event_ids,
+            state,
+            eligible: matches!(verdict, Some(Ok(()))),
+        };
+        self.rows.insert(key.clone(), slim.clone());
+        let row = ConsumedRow {
+            slim,
+            account: connection.account.clone(),
+            change: event.change,
+            record: event.employee,
+            op: None,
+            reason: reason.map(str::to_owned),
+            detail,
+            received: Millis::from(event.received_at),
+        };
+        self.changed.insert(key, row);
+    }
+}
+
+fn remember(ids: &mut Vec<String>, id: String) {
+    if !ids.contains(&id) {
+        ids.push(id);
+    }
+    if ids.len() > EVENT_IDS {
+        ids.remove(0);
+    }
+}
+
+/// Equal for two events that say the same about a person.
+fn content_hash(context: &Context, event: &EmployeeEvent) -> String {
+    let body = match &event.employee {
+        Some(record) => record.content_bytes(),
+        None => serde_json::to_vec(&(event.change, &event.faults)).unwrap_or_default(),
+    };
+    context.store.keys.hash("content", &[&body])
+}

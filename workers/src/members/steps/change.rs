@@ -1,0 +1,136 @@
+//! Changes of members: `PATCH /members`; and before them the calls that search for a bad record.
+
+use renkei_store::accounts::Lease;
+use renkei_store::batches::{self, BatchState, OpenBatch, Repair};
+use renkei_store::employees::{self, Op};
+
+use super::held::{Held, Hour};
+use super::send::{judge_rows, reserve_and_send};
+use crate::context::{Context, NextWake};
+use crate::error::Result;
+use crate::members::budget::Want;
+use crate::members::repair::Search;
+
+/// A PATCH or a repair starts only while fewer tasks than this are open: tasks run one after the other, and a hire's must not
+/// queue behind many.
+const OPEN_TASKS: usize = 2;
+
+/// One step.
+///
+/// # Errors
+/// When the store fails, or the lease was lost.
+pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
+    let held = Held::lock(context, lease).await?;
+    let active = held.active();
+    let account = held.account.id.clone();
+    let repairs = batches::repairs(&held.tx, &account).await?;
+    let (ready, later) = employees::due_summary(&held.tx, &account, &active, Op::Update, held.now).await?;
+    if (repairs.is_empty() && ready == 0) || active.is_empty() {
+        return Ok(later.map_or(NextWake::Woken, NextWake::At));
+    }
+    if held.token().is_none() || held.doc.layout.is_none() {
+        return Ok(NextWake::Woken);
+    }
+    if held.doc.blocked_until > held.now {
+        return Ok(NextWake::At(held.doc.blocked_until));
+    }
+    let open = batches::open_lightly(&held.tx, &account).await?;
+    let running = open.iter().filter(|batch| matches!(batch.state, BatchState::Planned | BatchState::Accepted)).count();
+    let single = held.doc.single_until > held.now;
+    if running >= if single { 1 } else { OPEN_TASKS } {
+        return Ok(NextWake::Woken);
+    }
+    if held.hour().await?.updates >= Hour::UPDATES {
+        return Ok(NextWake::At(held.now + std::time::Duration::from_secs(60)));
+    }
+    let idle = repairs.into_iter().find(|repair| !open.iter().any(|batch| batch.repair == Some(repair.id)));
+    if let Some(repair) = idle {
+        return search(context, lease, held, &open, repair).await;
+    }
+    if ready == 0 {
+        return Ok(later.map_or(NextWake::Woken, NextWake::At));
+    }
+    updates(context, lease, held, &active).await
+}
+
+async fn updates(context: &Context, lease: &Lease, mut held: Held, active: &[String]) -> Result<NextWake> {
+    if let Err(at) = held.budget().await?.ask(Want::Patch, held.now) {
+        return Ok(NextWake::At(at));
+    }
+    let account = held.account.id.clone();
+    let most =
+        held.connections.iter().map(|connection| connection.settings.batch_size).min().unwrap_or(200).max(1) as usize;
+    let rows = employees::due(&context.store, &held.tx, &account, active, Op::Update, held.now, most).await?;
+    let judged = judge_rows(context, &mut held, rows, Op::Update, most).await?;
+    if judged.rows.is_empty() {
+        held.commit(context).await?;
+        return Ok(NextWake::Now);
+    }
+    reserve_and_send(context, lease, held, judged, Op::Update, None).await
+}
+
+/// The next call of a search. People who are not to be sent any more leave it.
+async fn search(
+    context: &Context,
+    lease: &Lease,
+    mut held: Held,
+    _open: &[OpenBatch],
+    repair: Repair,
+) -> Result<NextWake> {
+    let account = held.account.id.clone();
+    let Ok(mut search) = serde_json::from_str::<Search>(&repair.doc) else {
+        batches::delete_repair(&held.tx, &account, repair.id).await?;
+        held.commit(context).await?;
+        return Ok(NextWake::Now);
+    };
+    if let Err(at) = held.budget().await?.ask(Want::Repair, held.now) {
+        return Ok(NextWake::At(at));
+    }
+    // A test whose call is not open any more and left no result is made again.
+    search.repeat();
+    let Some(test) = search.next() else {
+        batches::delete_repair(&held.tx, &account, repair.id).await?;
+        held.commit(context).await?;
+        return Ok(NextWake::Now);
+    };
+    let members = test.members();
+    let active = held.active();
+    let (on, off): (Vec<_>, Vec<_>) = members.into_iter().partition(|key| active.contains(&key.connection));
+    for key in off {
+        // Its switch is off: it waits as any other change does.
+        employees::make_due(&held.tx, &key, repair.op, held.now, 0, held.now).await?;
+        search.drop_person(&key);
+    }
+    let rows = employees::lock_full(&context.store, &held.tx, &on).await?;
+    let judged = judge_rows(context, &mut held, rows, repair.op, usize::MAX).await?;
+    let staying: Vec<_> = judged.rows.iter().map(|(row, _)| row.key.clone()).collect();
+    for key in on.iter().filter(|key| !staying.contains(key)) {
+        search.drop_person(key);
+    }
+    if staying.is_empty() || staying.len() < on.len() {
+        // Who is left is chosen anew, so that halves stay halves.
+        for key in &staying {
+            employees::note(&context.store, &held.tx, key, "in_search", "").await?;
+        }
+        save(&held, &repair, &mut search).await?;
+        held.commit(context).await?;
+        return Ok(NextWake::Now);
+    }
+    let doc = serde_json::to_string(&search).unwrap_or_default();
+    batches::put_repair(&held.tx, &account, &Repair { doc, ..repair.clone() }).await?;
+    reserve_and_send(context, lease, held, judged, repair.op, Some(repair.id)).await
+}
+
+/// Writes a search back, or ends it when nobody is left.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn save(held: &Held, repair: &Repair, search: &mut Search) -> Result<()> {
+    if search.is_over() {
+        batches::delete_repair(&held.tx, &held.account.id, repair.id).await?;
+    } else {
+        let doc = serde_json::to_string(&search).unwrap_or_default();
+        batches::put_repair(&held.tx, &held.account.id, &Repair { doc, ..repair.clone() }).await?;
+    }
+    Ok(())
+}

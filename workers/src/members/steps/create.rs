@@ -1,0 +1,63 @@
+//! Hires: `POST /members`.
+
+use renkei_store::accounts::Lease;
+use renkei_store::batches::{self, BatchState};
+use renkei_store::employees::{self, Op};
+
+use super::held::{Held, Hour};
+use super::send::{judge_rows, reserve_and_send};
+use crate::context::{Context, NextWake};
+use crate::error::Result;
+use crate::members::budget::Want;
+
+/// More than this many waiting hires may share one call of up to [`LARGEST_POST`].
+const MANY: usize = 200;
+/// The most hires in one call.
+const LARGEST_POST: usize = 1000;
+/// A POST starts only while fewer tasks than this are open.
+const OPEN_TASKS: usize = 5;
+
+/// One step.
+///
+/// # Errors
+/// When the store fails, or the lease was lost.
+pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
+    let mut held = Held::lock(context, lease).await?;
+    let active = held.active();
+    let account = held.account.id.clone();
+    let (ready, later) = employees::due_summary(&held.tx, &account, &active, Op::Create, held.now).await?;
+    let ready = usize::try_from(ready).unwrap_or(0);
+    if ready == 0 {
+        return Ok(later.map_or(NextWake::Woken, NextWake::At));
+    }
+    if held.token().is_none() || held.doc.layout.is_none() {
+        // The lanes for the token and for reads run for it, and wake this one.
+        return Ok(NextWake::Woken);
+    }
+    if held.doc.blocked_until > held.now {
+        return Ok(NextWake::At(held.doc.blocked_until));
+    }
+    let open = batches::open_lightly(&held.tx, &account).await?;
+    let open = open.iter().filter(|batch| matches!(batch.state, BatchState::Planned | BatchState::Accepted)).count();
+    let single = held.doc.single_until > held.now;
+    if open >= if single { 1 } else { OPEN_TASKS } {
+        return Ok(NextWake::Woken);
+    }
+    let (updates, _) = employees::due_summary(&held.tx, &account, &active, Op::Update, held.now).await?;
+    let budget = held.budget().await?;
+    if let Err(at) = budget.ask(Want::Post { updates_wait: updates > 0 }, held.now) {
+        return Ok(NextWake::At(at));
+    }
+    if held.hour().await?.updates >= Hour::UPDATES {
+        return Ok(NextWake::At(held.now + std::time::Duration::from_secs(60)));
+    }
+    let settings = held.connections.iter().map(|connection| connection.settings.batch_size).min().unwrap_or(200);
+    let most = if ready > MANY { LARGEST_POST } else { settings as usize }.max(1);
+    let rows = employees::due(&context.store, &held.tx, &account, &active, Op::Create, held.now, most).await?;
+    let judged = judge_rows(context, &mut held, rows, Op::Create, most).await?;
+    if judged.rows.is_empty() {
+        held.commit(context).await?;
+        return Ok(NextWake::Now);
+    }
+    reserve_and_send(context, lease, held, judged, Op::Create, None).await
+}

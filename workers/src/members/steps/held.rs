@@ -1,0 +1,147 @@
+//! An account under its row lock: what every step starts from.
+
+use std::time::Duration;
+
+use renkei_runtime::clock::Millis;
+use renkei_store::accounts::{self, Account, Lease};
+use renkei_store::calls::{self, CallKind};
+use renkei_store::connections::{self, Connection, ConnectionState};
+use renkei_store::db::Tx;
+use secrecy::SecretString;
+
+use crate::clients::kaonavi::Kaonavi;
+use crate::context::Context;
+use crate::error::Result;
+use crate::members::budget::Budget;
+use crate::members::doc::AccountDoc;
+
+/// A token that ends sooner than this is not used for a new call.
+const TOKEN_MARGIN: Duration = Duration::from_secs(10);
+/// A token that ends sooner than this is replaced when a call is due.
+const TOKEN_REFRESH: Duration = Duration::from_secs(300);
+
+/// The locked account, its memory and its connections.
+pub struct Held {
+    /// The transaction that holds the lock.
+    pub tx: Tx,
+    /// The row.
+    pub account: Account,
+    /// Its memory; written back by [`Held::commit`].
+    pub doc: AccountDoc,
+    /// All its connections.
+    pub connections: Vec<Connection>,
+    /// The store's time.
+    pub now: Millis,
+}
+
+impl Held {
+    /// Locks the account.
+    ///
+    /// # Errors
+    /// When the lease was lost or the store does not answer.
+    pub async fn lock(context: &Context, lease: &Lease) -> Result<Self> {
+        let tx = context.store.begin().await?;
+        let account = accounts::lock(&context.store, &tx, lease).await?;
+        let now = context.store.now_in(&tx).await?;
+        let connections = connections::of_account(&context.store, &tx, &account.id).await?;
+        let doc = AccountDoc::read(&account.doc);
+        Ok(Self { tx, account, doc, connections, now })
+    }
+
+    /// Writes account and memory back and commits.
+    ///
+    /// # Errors
+    /// When the store does not confirm.
+    pub async fn commit(mut self, context: &Context) -> Result<()> {
+        self.account.doc = self.doc.text();
+        accounts::save(&context.store, &self.tx, &self.account).await?;
+        self.tx.commit().await?;
+        Ok(())
+    }
+
+    /// The connections whose switch is on.
+    #[must_use]
+    pub fn active(&self) -> Vec<String> {
+        let active = self.connections.iter().filter(|connection| connection.state == ConnectionState::Active);
+        active.map(|connection| connection.id.clone()).collect()
+    }
+
+    /// The connections that somebody wants switched on.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<&Connection> {
+        self.connections.iter().filter(|connection| connection.wanted.is_some()).collect()
+    }
+
+    /// The connection with this id.
+    #[must_use]
+    pub fn connection(&self, id: &str) -> Option<&Connection> {
+        self.connections.iter().find(|connection| connection.id == id)
+    }
+
+    /// A token that is good for a call now.
+    #[must_use]
+    pub fn token(&self) -> Option<SecretString> {
+        let (token, expires) = self.account.token.as_ref()?;
+        (*expires > self.now + TOKEN_MARGIN).then(|| token.clone())
+    }
+
+    /// Whether the token should be replaced before the next call.
+    #[must_use]
+    pub fn token_is_old(&self) -> bool {
+        self.account.token.as_ref().is_none_or(|(_, expires)| *expires <= self.now + TOKEN_REFRESH)
+    }
+
+    /// The client of the account's API.
+    #[must_use]
+    pub fn client(&self, context: &Context) -> Kaonavi {
+        Kaonavi::new(std::sync::Arc::clone(&context.transport), &self.account.base_url)
+    }
+
+    /// The account's budget of update calls.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn budget(&self) -> Result<Budget> {
+        let slots = calls::taken(&self.tx, &self.account.id, self.now).await?;
+        Ok(Budget { slots, last_post: self.doc.last_post, last_patch: self.doc.last_patch })
+    }
+
+    /// Calls of the last hour by use: updates, tokens and reads, polls.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn hour(&self) -> Result<Hour> {
+        let since = self.now - Duration::from_secs(3600);
+        let mut hour = Hour::default();
+        for (kind, count) in calls::counts_since(&self.tx, &self.account.id, since).await? {
+            match kind {
+                CallKind::Create | CallKind::Update | CallKind::Repair => hour.updates += count,
+                CallKind::Token | CallKind::Read => hour.reads += count,
+                CallKind::Poll => hour.polls += count,
+            }
+        }
+        Ok(hour)
+    }
+}
+
+/// How many calls of the hour are used: カオナビ takes 3,000, of which 300 are kept for updates and 200 for tokens and reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hour {
+    /// Update calls.
+    pub updates: i64,
+    /// Tokens, layouts, members.
+    pub reads: i64,
+    /// Polls of tasks.
+    pub polls: i64,
+}
+
+impl Hour {
+    /// Update calls kept free in an hour.
+    pub const UPDATES: i64 = 300;
+    /// Tokens and reads kept free in an hour.
+    pub const READS: i64 = 200;
+    /// Polls at most.
+    pub const POLLS: i64 = 2500;
+    /// Above this many polls the pauses between polls double.
+    pub const MANY_POLLS: i64 = 2000;
+}

@@ -1,0 +1,212 @@
+//! Reserving and sending: one transaction says that the call will be made, then it is made within two seconds or not at all.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use renkei_store::accounts::Lease;
+use renkei_store::activity::{self, Entry};
+use renkei_store::batches::{self, Batch, BatchState, Member};
+use renkei_store::calls::{self, CallKind, SLOT_HOLD};
+use renkei_store::codes::{self, field_hash, near_key};
+use renkei_store::employees::{self, EmployeeKey, FullRow, Op, RowState, Values};
+
+use super::held::Held;
+use super::outcome;
+use crate::clients::kaonavi::{Outcome, UPDATE_DEADLINE};
+use crate::context::{Context, NextWake};
+use crate::error::Result;
+use crate::members::judge::{Facts, Verdict, judge};
+
+/// A reserved call starts within this time (real, on the monotonic clock) or is dropped; its slot stays taken.
+pub const START_WITHIN: Duration = Duration::from_secs(2);
+
+/// What is to be sent, judged a moment ago.
+pub struct Ready {
+    /// Who, with what was judged.
+    pub rows: Vec<(FullRow, Values)>,
+}
+
+/// Judges `rows` with the facts and settings of this moment. Those who are not for `op` are settled where they belong; the
+/// others come back.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, op: Op, most: usize) -> Result<Ready> {
+    let account = held.account.id.clone();
+    let numbers: Vec<String> = rows.iter().filter_map(|row| row.number.clone()).collect();
+    let known = codes::find(&held.tx, &account, &numbers).await?;
+    let near = codes::near(&held.tx, &account, &numbers).await?;
+    let mut in_flight = batches::open_codes(&held.tx, &account).await?;
+    let mut shared: HashSet<(String, String)> = HashSet::new();
+    for id in held.active() {
+        let of_connection: Vec<String> =
+            rows.iter().filter(|row| row.key.connection == id).filter_map(|row| row.number.clone()).collect();
+        for number in employees::shared_numbers(&held.tx, &id, &of_connection).await? {
+            shared.insert((id.clone(), number));
+        }
+    }
+    let layout = held.doc.layout.clone().unwrap_or_default();
+    let hash = |field: &str, value: &str| field_hash(&context.store, &account, field, value);
+    let mut ready = Vec::new();
+    let mut entries = Vec::new();
+    for row in rows {
+        let Some(connection) = held.connection(&row.key.connection) else { continue };
+        let number = row.number.clone().unwrap_or_default();
+        let facts = Facts {
+            code: known.get(&number),
+            near: near.get(&near_key(&number)).map_or(&[], Vec::as_slice),
+            shared: shared.contains(&(row.key.connection.clone(), number.clone())),
+            now: held.now,
+        };
+        let verdict = judge(&row, facts, &connection.settings, &layout, &hash);
+        let entry = |kind: &str, code: Option<&str>, detail: Option<String>| Entry {
+            at: held.now,
+            connection: row.key.connection.clone(),
+            employee: Some(row.key.employee.clone()),
+            kind: kind.to_owned(),
+            code: code.map(str::to_owned),
+            detail,
+        };
+        let settle = async |state: RowState, reason: Option<&str>, detail: Option<&str>| {
+            employees::settle(&context.store, &held.tx, &row.key, state, reason, detail, held.now).await
+        };
+        let result = match verdict {
+            Verdict::Create(_) | Verdict::Update(_) if ready.len() >= most => {
+                employees::make_due(&held.tx, &row.key, op, held.now, 0, held.now).await?;
+                continue;
+            }
+            Verdict::Create(values) if op == Op::Create => {
+                // Two connections of one account may bring the same number; カオナビ takes no code twice.
+                if in_flight.insert(number) {
+                    ready.push((row, values));
+                } else {
+                    let later = held.now + Duration::from_secs(5);
+                    employees::make_due(&held.tx, &row.key, op, later, 0, held.now).await?;
+                }
+                continue;
+            }
+            Verdict::Update(values) if op == Op::Update => {
+                if in_flight.insert(number) {
+                    ready.push((row, values));
+                } else {
+                    let later = held.now + Duration::from_secs(5);
+                    employees::make_due(&held.tx, &row.key, op, later, 0, held.now).await?;
+                }
+                continue;
+            }
+            Verdict::Create(_) => {
+                employees::make_due(&held.tx, &row.key, Op::Create, held.now, 0, held.now).await?;
+                continue;
+            }
+            Verdict::Update(_) => {
+                employees::make_due(&held.tx, &row.key, Op::Update, held.now, 0, held.now).await?;
+                continue;
+            }
+            Verdict::ReadFirst => {
+                held.doc.want_read(held.now);
+                let later = held.now + Duration::from_secs(60);
+                employees::make_due(&held.tx, &row.key, op, later, 0, held.now).await?;
+                continue;
+            }
+            Verdict::Unchanged => {
+                settle(RowState::Synced, None, None).await?;
+                entries.push(entry("unchanged", None, None));
+                "unchanged"
+            }
+            Verdict::Skip(reason) => {
+                settle(RowState::Skipped, Some(reason), None).await?;
+                entries.push(entry("skipped", Some(reason), None));
+                "skipped"
+            }
+            Verdict::Park(code, detail) => {
+                settle(RowState::Parked, Some(code), Some(&detail)).await?;
+                entries.push(entry("parked", Some(code), Some(detail)));
+                "parked"
+            }
+            Verdict::Hold(code, detail) => {
+                settle(RowState::Held, Some(code), Some(&detail)).await?;
+                entries.push(entry("held", Some(code), Some(detail)));
+                "held"
+            }
+        };
+        context.metrics.settled.with_label_values(&[result]).inc();
+    }
+    activity::add(&context.store, &held.tx, &entries).await?;
+    Ok(Ready { rows: ready })
+}
+
+/// Writes the batch and its call down, commits, calls, and writes down what came of it.
+///
+/// # Errors
+/// When the store fails; a call that was made stays `planned` and is settled as unknown later.
+pub async fn reserve_and_send(
+    context: &Context,
+    lease: &Lease,
+    mut held: Held,
+    ready: Ready,
+    op: Op,
+    repair: Option<i64>,
+) -> Result<NextWake> {
+    let Some(token) = held.token() else { return Ok(NextWake::Woken) };
+    let reserved_at = context.clock.monotonic();
+    let now = held.now;
+    let gives_up = now + context.clock.stretched(START_WITHIN + UPDATE_DEADLINE);
+    let kind = match (repair, op) {
+        (Some(_), _) => CallKind::Repair,
+        (None, Op::Create) => CallKind::Create,
+        (None, Op::Update) => CallKind::Update,
+    };
+    match kind {
+        CallKind::Create => held.doc.last_post = Some(now),
+        CallKind::Update => held.doc.last_patch = Some(now),
+        _ => {}
+    }
+    let members: Vec<Member> = ready
+        .rows
+        .iter()
+        .map(|(row, _)| Member {
+            key: row.key.clone(),
+            code: row.number.clone().unwrap_or_default(),
+            version: row.version,
+            received: row.received,
+        })
+        .collect();
+    let payload: Vec<Values> = ready.rows.into_iter().map(|(_, values)| values).collect();
+    let batch = Batch {
+        account: held.account.id.clone(),
+        id: held.account.next_batch,
+        op,
+        repair,
+        state: BatchState::Planned,
+        members,
+        payload,
+        task: None,
+        epoch: lease.epoch,
+        planned: now,
+        gives_up,
+        next_look: gives_up,
+        looks: 0,
+    };
+    held.account.next_batch += 1;
+    batches::insert(&context.store, &held.tx, &batch).await?;
+    let keys: Vec<EmployeeKey> = batch.members.iter().map(|member| member.key.clone()).collect();
+    employees::fly(&held.tx, &keys, batch.id, now).await?;
+    let call = calls::reserve(&held.tx, &batch.account, kind, Some(batch.id), now, gives_up + SLOT_HOLD).await?;
+    let client = held.client(context);
+    held.commit(context).await?;
+
+    let waited = context.clock.monotonic().saturating_sub(reserved_at);
+    let outcome = if waited > START_WITHIN {
+        Outcome::NotSent
+    } else {
+        let wall = renkei_runtime::clock::Millis::from(context.clock.wall());
+        for member in &batch.members {
+            context.metrics.receipt_to_call.observe(wall.since(member.received).as_secs_f64());
+        }
+        let rows: Vec<(String, Values)> =
+            batch.members.iter().map(|member| member.code.clone()).zip(batch.payload.iter().cloned()).collect();
+        client.write(&token, op, &rows).await
+    };
+    outcome::record(context, lease, &batch, call, kind, outcome).await?;
+    Ok(NextWake::Now)
+}

@@ -1,0 +1,145 @@
+//! A worker process at work: the consumer and the accounts, side by side until the end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use renkei_events::topic::Topic;
+use renkei_log::LogWriter;
+use renkei_runtime::probe::Readiness;
+use renkei_runtime::shutdown::Shutdown;
+use renkei_store::logtable;
+use tokio::sync::watch;
+
+use super::{RunnerSettings, run};
+use crate::context::Context;
+use crate::members::consume::Consumer;
+
+/// How long one read of the log waits for records (real time).
+const READ_WAIT: Duration = Duration::from_millis(500);
+/// After a failed step the consumer rests for this long (real time).
+const REST: Duration = Duration::from_secs(1);
+/// How often the lag is told and old records of the embedded log are deleted.
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
+
+/// Whether this process can work.
+#[derive(Clone)]
+pub struct Health {
+    log: Arc<dyn LogWriter>,
+    draining: Arc<AtomicBool>,
+    log_away: Arc<AtomicBool>,
+    store_away: Arc<AtomicBool>,
+}
+
+impl Health {
+    /// Healthy until told otherwise.
+    #[must_use]
+    pub fn new(log: Arc<dyn LogWriter>) -> Self {
+        Self { log, draining: Arc::default(), log_away: Arc::default(), store_away: Arc::default() }
+    }
+
+    /// For the probes.
+    #[must_use]
+    pub fn readiness(&self) -> Arc<dyn Readiness> {
+        let health = self.clone();
+        Arc::new(move || {
+            let states = [
+                (&health.draining, "draining"),
+                (&health.log_away, "log unreachable"),
+                (&health.store_away, "store unreachable"),
+            ];
+            states.iter().filter(|(state, _)| state.load(Ordering::Relaxed)).map(|(_, why)| *why).collect::<Vec<_>>()
+        })
+    }
+
+    async fn look(&self, context: &Context) {
+        self.log_away.store(!self.log.reachable().await, Ordering::Relaxed);
+        self.store_away.store(context.store.now().await.is_err(), Ordering::Relaxed);
+    }
+}
+
+/// Works until `stop`, then ends in order: no new work, calls under way end, leases and partitions are given back.
+pub async fn until_stopped(
+    context: Context,
+    consumer: Consumer,
+    writer: Arc<dyn LogWriter>,
+    settings: RunnerSettings,
+    health: Health,
+    stop: Shutdown,
+) {
+    let (ending, ended) = watch::channel(false);
+    let accounts = tokio::spawn(run(context.clone(), settings.clone(), ended.clone()));
+    let consuming = tokio::spawn(consume(context.clone(), consumer, ended.clone()));
+    let watching = tokio::spawn(keep_house(context.clone(), health.clone(), settings.hints, ended));
+    stop.requested().await;
+    health.draining.store(true, Ordering::Relaxed);
+    ending.send_replace(true);
+    for task in [accounts, consuming, watching] {
+        if task.await.is_err() {
+            tracing::error!("a part of the worker ended by a fault");
+        }
+    }
+    writer.flush(Duration::from_secs(5)).await;
+}
+
+async fn consume(context: Context, mut consumer: Consumer, mut ended: watch::Receiver<bool>) {
+    let mut told = context.clock.monotonic();
+    while !*ended.borrow() {
+        let stepped = tokio::select! {
+            stepped = consumer.step(READ_WAIT) => stepped,
+            // Dropping a step is safe at any point: what was not committed is read again.
+            _ = ended.changed() => break,
+        };
+        if let Err(error) = stepped {
+            context.metrics.step_failures.with_label_values(&["consume"]).inc();
+            tracing::warn!(error = %error, "events can not be taken from the log now");
+            context.clock.sleep(REST).await;
+        }
+        let now = context.clock.monotonic();
+        if now.saturating_sub(told) >= HOUSEKEEPING {
+            told = now;
+            let lag = consumer.lag().await.and_then(|lag| i64::try_from(lag).ok());
+            context.metrics.lag.set(lag.unwrap_or(-1));
+        }
+    }
+    if let Err(error) = consumer.close().await {
+        tracing::warn!(error = %error, "the group could not be left in order, it notices by itself");
+    }
+}
+
+/// What nobody waits for: health, hints between processes on one SQLite file, and old records of the embedded log.
+async fn keep_house(context: Context, health: Health, hints: bool, ended: watch::Receiver<bool>) {
+    let mut watcher = if hints { context.store.watcher().await.ok().flatten() } else { None };
+    let mut cleared: Option<Duration> = None;
+    let mut looked: Option<Duration> = None;
+    while !*ended.borrow() {
+        let now = context.clock.monotonic();
+        let due = |last: Option<Duration>, every: Duration| last.is_none_or(|last| now.saturating_sub(last) >= every);
+        if due(looked, Duration::from_secs(2)) {
+            looked = Some(now);
+            health.look(&context).await;
+        }
+        if let Some(watcher) = &mut watcher
+            && matches!(watcher.changed().await, Ok(true))
+        {
+            context.store.hint();
+        }
+        if due(cleared, Duration::from_secs(3600)) {
+            cleared = Some(now);
+            expire(&context).await;
+        }
+        context.clock.sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn expire(context: &Context) {
+    let Ok(now) = context.store.now().await else { return };
+    for topic in Topic::ALL {
+        let age = Duration::from_secs(u64::from(topic.retention_days()) * 24 * 3600);
+        match logtable::expire(&context.store, topic.name(), now - age).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(log.topic = topic.name(), log.records = count, "old records deleted"),
+            Err(error) => tracing::warn!(error = %error, "old records can not be deleted now"),
+        }
+    }
+}

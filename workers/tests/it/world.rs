@@ -1,0 +1,557 @@
+//! A world in which time passes only when nobody has anything to do.
+//!
+//! The steps, the store and the log are the real ones. The clock is simulated: whoever sleeps on it is parked, and when all
+//! are parked the clock jumps to the next moment. Database work takes no simulated time. A worker can be killed: its
+//! futures are dropped where they are.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use renkei_events::event::{Change, EmployeeEvent, Origin};
+use renkei_events::ids::{ConnectionId, EmployeeId, EventId, Version};
+use renkei_events::record::EmployeeRecord;
+use renkei_events::topic::Topic;
+use renkei_log::embedded::{EmbeddedReader, EmbeddedWriter};
+use renkei_log::{LogWriter, NewRecord};
+use renkei_runtime::clock::{BoxFuture, Clock, Millis};
+
+
+use renkei_sandbox::kaonavi::transport::{Latency, SimTransport, no_latency};
+use renkei_sandbox::kaonavi::{Company, CompanySpec, Kaonavi, Shared, sample};
+use renkei_store::accounts::{self, Credentials, Lease};
+use renkei_store::connections::{self, Connection, ConnectionState};
+use renkei_store::employees::{FullRow, RowState};
+use renkei_store::seal::MasterKey;
+use renkei_store::settings::Settings;
+use renkei_store::Store;
+use renkei_workers::context::{Context, NextWake, Random};
+use renkei_workers::members::consume::{Consumer, GROUP};
+use renkei_workers::members::steps::{self, Lane};
+use renkei_workers::metrics::Metrics;
+use secrecy::SecretString;
+
+/// 2026-04-01 09:00 in Tokyo.
+pub const START: i64 = 1_775_001_600_000;
+pub const ORIGIN: &str = "http://kaonavi.test";
+pub const BASE_URL: &str = "http://kaonavi.test/api/v2.0";
+const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// The simulated clock.
+#[derive(Debug, Default)]
+pub struct SimClock {
+    now: Mutex<i64>,
+    sleepers: Arc<Mutex<BTreeMap<(i64, u64), Waker>>>,
+    parked: Arc<AtomicBool>,
+    next: AtomicU64,
+}
+
+impl SimClock {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { now: Mutex::new(START), ..Self::default() })
+    }
+
+    pub fn set(&self, to: Millis) {
+        let mut now = self.now.lock().unwrap();
+        *now = (*now).max(to.0);
+        let mut sleepers = self.sleepers.lock().unwrap();
+        let later = sleepers.split_off(&(*now + 1, 0));
+        for (_, waker) in std::mem::replace(&mut *sleepers, later) {
+            waker.wake();
+        }
+    }
+
+    fn next_sleeper(&self) -> Option<Millis> {
+        self.sleepers.lock().unwrap().keys().next().map(|(at, _)| Millis(*at))
+    }
+}
+
+struct Sleep {
+    clock_now: i64,
+    at: i64,
+    id: u64,
+    sleepers: Arc<Mutex<BTreeMap<(i64, u64), Waker>>>,
+    parked: Arc<AtomicBool>,
+    registered: bool,
+    done: bool,
+}
+
+impl Future for Sleep {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        if self.done || self.at <= self.clock_now {
+            return Poll::Ready(());
+        }
+        let key = (self.at, self.id);
+        let mut sleepers = self.sleepers.lock().unwrap();
+        if self.registered && !sleepers.contains_key(&key) {
+            drop(sleepers);
+            self.done = true;
+            return Poll::Ready(());
+        }
+        sleepers.insert(key, cx.waker().clone());
+        drop(sleepers);
+        self.registered = true;
+        self.parked.store(true, Ordering::SeqCst);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.sleepers.lock().unwrap().remove(&(self.at, self.id));
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Millis {
+        Millis(*self.now.lock().unwrap())
+    }
+    fn wall(&self) -> jiff::Timestamp {
+        self.now().timestamp()
+    }
+    fn monotonic(&self) -> Duration {
+        self.now().since(Millis(0))
+    }
+    fn boot(&self) -> Duration {
+        self.now().since(Millis(0))
+    }
+    fn boot_id(&self) -> String {
+        renkei_store::time::SIMULATED_BOOT.to_owned()
+    }
+    fn scale(&self) -> u32 {
+        1
+    }
+    fn sleep(&self, real: Duration) -> BoxFuture<'static, ()> {
+        let now = self.now().0;
+        Box::pin(Sleep {
+            clock_now: now,
+            at: (self.now() + real).0,
+            id: self.next.fetch_add(1, Ordering::SeqCst),
+            sleepers: Arc::clone(&self.sleepers),
+            parked: Arc::clone(&self.parked),
+            registered: false,
+            done: false,
+        })
+    }
+}
+
+struct Seeded(Mutex<StdRng>);
+
+impl Random for Seeded {
+    fn unit(&self) -> f64 {
+        self.0.lock().unwrap().random()
+    }
+}
+
+type Step = Pin<Box<dyn Future<Output = renkei_workers::error::Result<NextWake>> + Send>>;
+
+struct Running {
+    account: String,
+    lane: Lane,
+    step: Step,
+}
+
+/// One worker process.
+pub struct Worker {
+    pub name: String,
+    pub alive: bool,
+    pub context: Context,
+    consumer: Option<Consumer>,
+    leases: BTreeMap<String, (Lease, Millis)>,
+    next: BTreeMap<(String, Lane), Millis>,
+    running: Vec<Running>,
+}
+
+/// Everything.
+pub struct World {
+    pub clock: Arc<SimClock>,
+    pub store: Store,
+    pub kaonavi: Shared,
+    pub transport: Arc<SimTransport>,
+    pub log: EmbeddedWriter,
+    pub workers: Vec<Worker>,
+    pub random: StdRng,
+    pub lease: Duration,
+    events: u64,
+    store_url: String,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// How a connection of the world is made.
+pub struct Link {
+    pub connection: &'static str,
+    pub company: &'static str,
+    pub settings: Settings,
+    pub wanted: bool,
+}
+
+pub fn link(connection: &'static str, company: &'static str) -> Link {
+    Link { connection, company, settings: settings(), wanted: true }
+}
+
+pub fn settings() -> Settings {
+    let choice = |text: &str| (text.to_owned(), Some(text.to_owned()));
+    Settings { gender: [choice("男性"), choice("女性")].into(), ..Settings::default() }
+}
+
+impl World {
+    /// A world with one company `a`, one active connection `c1` and one worker.
+    pub async fn simple() -> Self {
+        let mut world = Self::new(7, vec![sample::company("a")], no_latency()).await;
+        world.link(link("c1", "a")).await;
+        world.run_for(Duration::from_secs(1)).await;
+        assert_eq!(world.connection("c1").await.state, ConnectionState::Active, "{:?}", world.connection("c1").await.problems);
+        world
+    }
+
+    pub async fn new(seed: u64, companies: Vec<CompanySpec>, latency: Latency) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/store.db", folder.path().display());
+        Self::on(seed, &url, Some(folder), companies, latency).await
+    }
+
+    pub async fn on(
+        seed: u64,
+        store_url: &str,
+        folder: Option<tempfile::TempDir>,
+        companies: Vec<CompanySpec>,
+        latency: Latency,
+    ) -> Self {
+        let clock = SimClock::new();
+        let dyn_clock: Arc<dyn Clock> = clock.clone();
+        let store = Store::open(store_url, &MasterKey::parse(MASTER).unwrap(), Arc::clone(&dyn_clock)).await.unwrap();
+        let mut kaonavi = Kaonavi::new();
+        for company in companies {
+            kaonavi.add(company).unwrap();
+        }
+        let kaonavi = kaonavi.shared();
+        let transport = Arc::new(SimTransport::new(kaonavi.clone(), Arc::clone(&dyn_clock), ORIGIN, latency));
+        let log = EmbeddedWriter::new(store.clone(), dyn_clock);
+        let mut world = Self {
+            clock,
+            store,
+            kaonavi,
+            transport,
+            log,
+            workers: Vec::new(),
+            random: StdRng::seed_from_u64(seed),
+            lease: Duration::from_secs(10),
+            events: 0,
+            store_url: store_url.to_owned(),
+            _folder: folder,
+        };
+        world.start_worker("w1");
+        world
+    }
+
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    pub fn start_worker(&mut self, name: &str) {
+        let registry = prometheus::Registry::new();
+        let seed = self.random.random();
+        let context = Context {
+            store: self.store.clone(),
+            transport: self.transport.clone(),
+            clock: self.clock.clone(),
+            random: Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),
+            metrics: Arc::new(Metrics::new(&registry).unwrap()),
+        };
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let reader = EmbeddedReader::new(self.store.clone(), clock, Topic::Employee, GROUP, false);
+        let consumer = Consumer::new(context.clone(), Box::new(reader), Arc::new(self.log.clone()));
+        self.workers.push(Worker {
+            name: name.to_owned(),
+            alive: true,
+            context,
+            consumer: Some(consumer),
+            leases: BTreeMap::new(),
+            next: BTreeMap::new(),
+            running: Vec::new(),
+        });
+    }
+
+    /// Kills a worker where it is: its futures are dropped.
+    pub fn kill(&mut self, index: usize) {
+        let worker = &mut self.workers[index];
+        worker.alive = false;
+        worker.running.clear();
+        worker.leases.clear();
+        worker.next.clear();
+        worker.consumer = None;
+    }
+
+    pub async fn link(&mut self, link: Link) {
+        let key = SecretString::from(format!("key-{}", link.company));
+        let secret = SecretString::from(format!("secret-{}", link.company));
+        let account = accounts::fingerprint(&self.store, &key);
+        let tx = self.store.begin().await.unwrap();
+        let now = self.store.now_in(&tx).await.unwrap();
+        connections::put_tenant(&tx, "t1", "テスト", now).await.unwrap();
+        accounts::put(&self.store, &tx, &account, BASE_URL, &Credentials { key, secret }, now).await.unwrap();
+        let connection = Connection {
+            id: link.connection.to_owned(),
+            tenant: "t1".to_owned(),
+            name: link.connection.to_owned(),
+            source: "roumumate".to_owned(),
+            account: Some(account.clone()),
+            state: ConnectionState::Draft,
+            state_code: None,
+            state_detail: None,
+            activated: None,
+            wanted: None,
+            problems: Vec::new(),
+            settings: link.settings,
+            declared_state: None,
+        };
+        connections::put(&tx, &connection, now).await.unwrap();
+        if link.wanted {
+            connections::want(&tx, link.connection, now).await.unwrap();
+        }
+        accounts::wake(&tx, &account, now).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Sends one state of one person, received now.
+    pub async fn send(&mut self, connection: &str, record: EmployeeRecord) {
+        let event = self.event(connection, record);
+        self.append(vec![event]).await;
+    }
+
+    pub fn event(&mut self, connection: &str, record: EmployeeRecord) -> EmployeeEvent {
+        self.events += 1;
+        let received = self.now().timestamp();
+        EmployeeEvent {
+            event_id: EventId::new(format!("msg_{}/0", self.events)).unwrap(),
+            connection_id: ConnectionId::new(connection).unwrap(),
+            employee_id: EmployeeId::new(record.employee_id.as_str()).unwrap(),
+            origin: Origin::Webhook,
+            change: Change::Updated,
+            received_at: received,
+            version: Version::judge(record.updated_at, received),
+            employee: Some(record),
+            faults: Vec::new(),
+        }
+    }
+
+    pub async fn append(&self, events: Vec<EmployeeEvent>) {
+        for chunk in events.chunks(500) {
+            let records = chunk.iter().map(|event| NewRecord {
+                topic: Topic::Employee,
+                key: event.key(),
+                headers: event.headers("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+                value: event.value().unwrap(),
+            });
+            self.log.append(records.collect(), Duration::from_secs(60)).await.unwrap();
+        }
+    }
+
+    pub async fn connection(&self, id: &str) -> Connection {
+        connections::get(&self.store, &self.store.db, id).await.unwrap()
+    }
+
+    pub async fn row(&self, connection: &str, number: &str) -> FullRow {
+        let rows = renkei_store::employees::with_number(&self.store, &self.store.db, connection, number).await.unwrap();
+        rows.into_iter().next().unwrap_or_else(|| panic!("nobody has {number}"))
+    }
+
+    pub async fn count(&self, connection: &str, state: RowState) -> i64 {
+        let counts = renkei_store::employees::counts(&self.store.db, connection).await.unwrap();
+        counts.iter().filter(|(known, _, _)| *known == state).map(|(_, _, count)| count).sum()
+    }
+
+    /// Looks at a company of カオナビ as it is now.
+    pub async fn company<T>(&self, id: &str, look: impl FnOnce(&mut Company) -> T) -> T {
+        let mut kaonavi = self.kaonavi.lock().await;
+        look(kaonavi.company(self.clock.now(), id).unwrap())
+    }
+
+    /// Runs until `until`.
+    pub async fn run_until(&mut self, until: Millis) {
+        loop {
+            let next = self.settle().await;
+            if next > until {
+                self.clock.set(until);
+                return;
+            }
+            self.clock.set(next);
+        }
+    }
+
+    pub async fn run_for(&mut self, length: Duration) {
+        self.run_until(self.now() + length).await;
+    }
+
+    /// Does everything that can be done at this moment; answers the next moment at which something can.
+    async fn settle(&mut self) -> Millis {
+        loop {
+            let mut progress = false;
+            for index in 0..self.workers.len() {
+                progress |= self.turn(index).await;
+            }
+            if !progress {
+                break;
+            }
+        }
+        let mut next = self.clock.next_sleeper().unwrap_or(Millis::NEVER);
+        for worker in self.workers.iter().filter(|worker| worker.alive) {
+            for ((account, lane), at) in &worker.next {
+                let busy = worker.running.iter().any(|step| step.account == *account && step.lane == *lane);
+                if !busy {
+                    next = next.min(*at);
+                }
+            }
+            // A lease that is held elsewhere is asked for again.
+            next = next.min(self.now() + Duration::from_secs(1));
+        }
+        next.max(Millis(self.now().0 + 1))
+    }
+
+    async fn turn(&mut self, index: usize) -> bool {
+        if !self.workers[index].alive {
+            return false;
+        }
+        let mut progress = self.consume(index).await;
+        progress |= self.claim(index).await;
+        let now = self.now();
+        let worker = &mut self.workers[index];
+        let due: Vec<(String, Lane)> = worker
+            .next
+            .iter()
+            .filter(|((account, lane), at)| {
+                **at <= now && !worker.running.iter().any(|step| step.account == *account && step.lane == *lane)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for (account, lane) in due {
+            let context = worker.context.clone();
+            let Some((lease, _)) = worker.leases.get(&account).cloned() else { continue };
+            worker.next.insert((account.clone(), lane), Millis::NEVER);
+            let step: Step = Box::pin(async move { steps::step(&context, &lease, lane).await });
+            worker.running.push(Running { account, lane, step });
+        }
+        let mut at = 0;
+        while at < self.workers[index].running.len() {
+            let clock = Arc::clone(&self.clock);
+            let worker = &mut self.workers[index];
+            let ended = drive(&clock, &mut worker.running[at].step).await;
+            let Some(result) = ended else {
+                at += 1;
+                continue;
+            };
+            progress = true;
+            let Running { account, lane, .. } = worker.running.remove(at);
+            match result {
+                Ok(NextWake::Now) => {
+                    for lane in Lane::ALL {
+                        worker.next.insert((account.clone(), lane), now);
+                    }
+                }
+                Ok(next) => {
+                    let wake = next.time(now);
+                    let slot = worker.next.entry((account, lane)).or_insert(Millis::NEVER);
+                    // Whoever woke the lane while it ran is not forgotten.
+                    *slot = (*slot).min(wake);
+                }
+                Err(error) if error.is_fenced() => {
+                    worker.leases.remove(&account);
+                    worker.next.retain(|(known, _), _| *known != account);
+                }
+                Err(error) => panic!("{}: {} of {account} failed: {error}", worker.name, lane.as_str()),
+            }
+        }
+        progress
+    }
+
+    async fn consume(&mut self, index: usize) -> bool {
+        // One reader a group: the first living worker reads.
+        if self.workers.iter().position(|worker| worker.alive) != Some(index) {
+            return false;
+        }
+        let worker = &mut self.workers[index];
+        let Some(consumer) = &mut worker.consumer else { return false };
+        let consumed = consumer.step(Duration::ZERO).await.unwrap();
+        if consumed.records == 0 {
+            return false;
+        }
+        self.wake_all();
+        true
+    }
+
+    /// A hint to everybody: the store says what is due.
+    pub fn wake_all(&mut self) {
+        let now = self.clock.now();
+        for worker in &mut self.workers {
+            for at in worker.next.values_mut() {
+                *at = now;
+            }
+        }
+    }
+
+    async fn claim(&mut self, index: usize) -> bool {
+        let now = self.now();
+        let mut progress = false;
+        let worker = &mut self.workers[index];
+        let held: Vec<String> = worker.leases.keys().cloned().collect();
+        for account in held {
+            let Some((_, until)) = worker.leases.get(&account) else { continue };
+            if until.since(now) * 2 < self.lease {
+                match accounts::claim(&self.store, &account, &worker.name, now, self.lease).await.unwrap() {
+                    Some(lease) => worker.leases.insert(account, (lease, now + self.lease)),
+                    None => worker.leases.remove(&account),
+                };
+            }
+        }
+        for due in accounts::due(&self.store, &worker.name, now, 1000).await.unwrap() {
+            if worker.leases.contains_key(&due.id) {
+                continue;
+            }
+            if let Some(lease) = accounts::claim(&self.store, &due.id, &worker.name, now, self.lease).await.unwrap() {
+                worker.leases.insert(due.id.clone(), (lease, now + self.lease));
+                for lane in Lane::ALL {
+                    worker.next.insert((due.id.clone(), lane), now);
+                }
+                progress = true;
+            }
+        }
+        progress
+    }
+
+    /// Opens the same store again, as another process would.
+    pub async fn reopen(&self) -> Store {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        Store::open(&self.store_url, &MasterKey::parse(MASTER).unwrap(), clock).await.unwrap()
+    }
+
+    /// How many steps are under way at worker `index`.
+    pub fn under_way(&self, index: usize) -> usize {
+        self.workers[index].running.len()
+    }
+
+    /// Checks what must hold in the end: nobody in flight, nobody due.
+    pub async fn assert_quiet(&self, connection: &str) {
+        assert_eq!(self.count(connection, RowState::Due).await, 0, "somebody is still due");
+        assert_eq!(self.count(connection, RowState::Flying).await, 0, "somebody is still in flight");
+    }
+}
+
+/// Polls a step until it ends (`Some`) or sleeps on the simulated clock (`None`). Work of the database is waited for.
+async fn drive<T>(clock: &SimClock, step: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
+    poll_fn(|cx| {
+        clock.parked.store(false, Ordering::SeqCst);
+        match step.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if clock.parked.load(Ordering::SeqCst) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
