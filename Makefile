@@ -2,9 +2,11 @@
 
 BUILD := deploy/build
 OUT := $(or $(CARGO_TARGET_DIR),target)
-BINARIES := -p renkei-ingest -p renkei-workers -p renkei-sandbox --bins
+# Always the whole workspace, because cargo switches on the features that the chosen crates ask for together: another
+# choice would build everything below tokio a second time.
+BUILD_PROGRAMS := cargo build --workspace --bins
 # End-to-end tests start the programs themselves, so these are built first.
-BUILD_TESTS := cargo build --workspace --bins && cargo test --workspace --no-run
+BUILD_TESTS := $(BUILD_PROGRAMS) && cargo test --workspace --no-run
 KEEP_CLEAN := $(BUILD)/leave_nothing.sh
 
 # What `make bench` hands to the load tool, e.g. `make bench BENCH="--connections 64"`.
@@ -20,7 +22,7 @@ help: ## list the commands
 
 run: ## the whole product with a sample company (ONCE=1 ends with a verdict, LOG=kafka goes through a real Kafka)
 	@$(BUILD)/prerequisites.sh build $(if $(filter kafka,$(LOG)),kafka)
-	@cargo build $(BINARIES)
+	@$(BUILD_PROGRAMS)
 	@exec $(OUT)/debug/renkei-sandbox demo
 
 test: ## everything that says whether it is right, with its own Kafka and PostgreSQL
@@ -55,10 +57,10 @@ prove: ## what takes long: kill runs, budget runs in real time, fuzzing
 
 rules: ## one line for each rule that the simulators enforce: a naive client fails it, ours passes
 	@$(BUILD)/prerequisites.sh build
-	@cargo build $(BINARIES)
+	@$(BUILD_PROGRAMS)
 	@exec $(OUT)/debug/renkei-sandbox rules
 
 bench: ## figures: requests a second, latency and CPU at ingest, drain of a backlog (needs Kafka and PostgreSQL)
 	@$(BUILD)/prerequisites.sh build kafka test
-	@cargo build --release $(BINARIES) -p renkei-load
+	@cargo build --release --bins -p renkei-ingest -p renkei-workers -p renkei-sandbox -p renkei-load
 	@$(KEEP_CLEAN) $(OUT)/release/renkei-load $(BENCH)

@@ -146,8 +146,7 @@ async fn rotate(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Stop> {
     let new = MasterKey::parse(config.master_key.current.expose_secret())
         .map_err(|error| bad(format!("RENKEI_MASTER_KEY: {error}")))?;
     let store = open_store(config, &clock).await?;
-    let now = store.now().await?;
-    let wrapped = Store::rotate_master_key(&store.db, &old, &new, now).await?;
+    let wrapped = Store::rotate_master_key(&store.db, &old, &new).await?;
     println!("{wrapped} keys are wrapped with the new master key {}; restart every process with it", new.id());
     Ok(())
 }

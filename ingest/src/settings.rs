@@ -61,7 +61,7 @@ impl Default for Settings {
         Self {
             body_time: Duration::from_secs(10),
             produce_time: Duration::from_secs(4),
-            answer_time: Duration::from_millis(4_700),
+            answer_time: Duration::from_millis(4_500),
             held_bytes: 128 * LARGEST_BODY,
             rate_per_second: const { NonZeroU32::new(100).unwrap() },
             rate_burst: const { NonZeroU32::new(200).unwrap() },

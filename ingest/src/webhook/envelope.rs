@@ -56,7 +56,8 @@ pub fn read(
     let envelope: Envelope<'_> = object(text, EnvelopeFault::NotJson)?;
     let change = envelope.kind.and_then(|kind| change_of(kind.get())).ok_or(EnvelopeFault::Type)?;
     let data = envelope.data.ok_or(EnvelopeFault::Data)?;
-    let data: Data<'_> = object(data.get(), EnvelopeFault::Data)?;
+    let data = object(data.get(), EnvelopeFault::Data);
+    let data: Data<'_> = data.map_err(|fault| Refusal::Envelope { fault, pointer: Some("/data".to_owned()) })?;
     let records = match (data.employee, data.employees) {
         (Some(_), Some(_)) => return Err(EnvelopeFault::BothForms.into()),
         (None, None) => return Err(EnvelopeFault::NoForm.into()),

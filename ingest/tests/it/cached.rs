@@ -21,8 +21,7 @@ async fn a_new_an_ended_and_a_removed_connection_count_soon() {
         connection("later", IngestState::Live, &[SECRET]),
         connection("acme", IngestState::Disconnected, &[]),
     ]);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(serving.send(&to("/webhooks/roumumate/later")).await.status, 202);
+    serving.until_answered(&to("/webhooks/roumumate/later"), 202).await;
     assert_eq!(serving.send(&to("/webhooks/roumumate/acme")).await.status, 410);
     assert_eq!(serving.send(&to("/webhooks/roumumate/gone")).await.status, 404);
 }
@@ -31,19 +30,16 @@ async fn a_new_an_ended_and_a_removed_connection_count_soon() {
 async fn with_the_store_down_the_last_connections_go_on() {
     let serving = start().await;
     serving.source.down.store(true, Ordering::SeqCst);
-    while serving.metric("renkei_ingest_connections_failures_total").await < 3.0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    serving.until_metric("renkei_ingest_connections_failures_total", |value| value >= 3.0).await;
     serving.assert_alive().await;
     assert_eq!(serving.send(&Request::signed(updated()).path("/webhooks/roumumate/nobody")).await.status, 404);
     serving.clock.advance(Duration::from_secs(3600));
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(serving.metric("renkei_ingest_connections_age_seconds").await >= 3600.0, "and their age is seen");
+    // And their age is seen.
+    serving.until_metric("renkei_ingest_connections_age_seconds", |value| value >= 3600.0).await;
     serving.assert_alive().await;
     assert_eq!(serving.ask("/readyz").await.status, 200, "no reason to take this replica away");
     serving.source.down.store(false, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(serving.metric("renkei_ingest_connections_age_seconds").await, 0.0);
+    serving.until_metric("renkei_ingest_connections_age_seconds", |value| value == 0.0).await;
 }
 
 #[actix_web::test]

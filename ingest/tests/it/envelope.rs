@@ -126,8 +126,6 @@ async fn what_can_not_be_read_at_all_is_400_with_code_and_pointer() {
         assert_eq!(answer.status, 400, "{fault:?} {shown}");
         let expected = Refusal::from(fault);
         assert_eq!(answer.code(), expected.code(), "{fault:?} {shown}");
-        // Inside of data the place of a key that stands twice is as near as it gets.
-        let pointer = if fault == EnvelopeFault::DuplicateKey { "" } else { pointer };
         assert_eq!(answer.json()["pointer"], pointer, "{fault:?} {shown}");
         assert!(answer.json()["detail"].is_string());
     }
@@ -260,15 +258,7 @@ async fn a_faulty_record_is_parked_under_its_person() {
 #[actix_web::test]
 async fn a_record_without_usable_id_is_parked_under_the_delivery() {
     let serving = start().await;
-    let twice = updated().replace(r#""gender""#, r#""email":"a@b.example","gender""#);
-    let twice: String = twice.split_once(r#""employee":"#).unwrap().1.strip_suffix("}}").or_else(|| None).map_or_else(
-        || {
-            let start = twice.find(r#""employee":"#).unwrap() + 11;
-            let end = twice[start..].find(r#"},"type""#).map_or(twice.len() - 2, |at| start + at);
-            twice[start..end].to_owned()
-        },
-        str::to_owned,
-    );
+    let twice = hanako().to_string().replace(r#""gender""#, r#""email":"a@b.example","gender""#);
     let records = [
         hanako().to_string(),
         with("employee_id", Value::Null).to_string(),

@@ -128,7 +128,6 @@ async fn a_caller_that_goes_away_stops_nothing() {
         drop(wire);
     }
     serving.assert_alive().await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!(serving.metric("renkei_ingest_in_flight").await, 0.0);
-    assert_eq!(serving.metric("renkei_ingest_held_bytes").await, 0.0);
+    serving.until_metric("renkei_ingest_in_flight", |value| value == 0.0).await;
+    serving.until_metric("renkei_ingest_held_bytes", |value| value == 0.0).await;
 }

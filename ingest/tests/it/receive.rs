@@ -171,16 +171,14 @@ async fn what_all_requests_hold_together_is_bounded() {
     let mut held = Wire::open(serving.address).await;
     let bytes = first.bytes();
     held.write(&bytes[..bytes.len() - 1]).await;
-    while serving.metric("renkei_ingest_held_bytes").await < 1_000_000.0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    serving.until_metric("renkei_ingest_held_bytes", |value| value >= 1_000_000.0).await;
     let answer = serving.send(&first).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
     assert_eq!(serving.counted("receive", "overloaded").await, 1.0);
     held.write(&bytes[bytes.len() - 1..]).await;
     assert_eq!(held.read().await.unwrap().status, 202);
     assert_eq!(serving.send(&first).await.status, 202, "and what was held is given back");
-    assert_eq!(serving.metric("renkei_ingest_held_bytes").await, 0.0);
+    serving.until_metric("renkei_ingest_held_bytes", |value| value == 0.0).await;
 }
 
 // --- type ----------------------------------------------------------------------------------------------------------

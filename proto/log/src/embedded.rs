@@ -124,7 +124,7 @@ impl LogReader for EmbeddedReader {
             let entries = logtable::read(&self.store, self.topic.name(), next, most).await.map_err(fault)?;
             if let Some(last) = entries.last() {
                 self.next = Some(last.offset + 1);
-                return entries.into_iter().map(|entry| record(self.topic, entry)).collect();
+                return Ok(entries.into_iter().map(|entry| record(self.topic, entry)).collect());
             }
             let waited = self.clock.monotonic().saturating_sub(started);
             if waited >= wait {
@@ -140,7 +140,10 @@ impl LogReader for EmbeddedReader {
     }
 
     async fn commit(&mut self, done: &[Position]) -> Result<(), LogError> {
-        let Some(last) = done.iter().map(|position| position.offset).max() else { return Ok(()) };
+        // Only what was handed out: a position from elsewhere must not make records be passed over.
+        let next = self.next().await?;
+        let handed_out = done.iter().filter(|position| position.topic == self.topic && position.offset < next);
+        let Some(last) = handed_out.map(|position| position.offset).max() else { return Ok(()) };
         logtable::commit(&self.store, &self.group, self.topic.name(), last + 1).await.map_err(fault)
     }
 
@@ -155,13 +158,19 @@ impl LogReader for EmbeddedReader {
     }
 }
 
-fn record(topic: Topic, entry: logtable::LogEntry) -> Result<Record, LogError> {
-    let headers = serde_json::from_str(&entry.headers).map_err(|error| LogError::Refused(error.to_string()))?;
-    Ok(Record {
+/// A record that can not be read is handed on without headers and value, so that it is no event and goes to the dead letter
+/// with its place, and the records behind it go on.
+fn record(topic: Topic, entry: logtable::LogEntry) -> Record {
+    let headers: Option<Vec<(String, String)>> = serde_json::from_str(&entry.headers).ok();
+    let (headers, value) = match (headers, entry.value) {
+        (Some(headers), Some(value)) => (headers, value),
+        _ => (Vec::new(), Vec::new()),
+    };
+    Record {
         position: Position { topic, partition: 0, offset: entry.offset },
         key: Some(entry.key),
         headers,
-        value: entry.value,
+        value,
         appended_at_ms: entry.appended.0,
-    })
+    }
 }

@@ -37,6 +37,7 @@ impl From<jiff::Timestamp> for Millis {
     }
 }
 
+#[expect(clippy::suspicious_arithmetic_impl, reason = "saturating: a time far ahead is as good as never")]
 impl Add<Duration> for Millis {
     type Output = Millis;
     fn add(self, length: Duration) -> Millis {
@@ -44,6 +45,7 @@ impl Add<Duration> for Millis {
     }
 }
 
+#[expect(clippy::suspicious_arithmetic_impl, reason = "saturating: a time far back is as good as the beginning")]
 impl Sub<Duration> for Millis {
     type Output = Millis;
     fn sub(self, length: Duration) -> Millis {

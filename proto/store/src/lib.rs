@@ -186,25 +186,22 @@ impl Store {
         }
     }
 
-    /// Wraps all data keys with `new` and seals from now on with a fresh data key. Takes effect in other processes when they
-    /// are started with the new master key; a process that still runs with the old one goes on until then.
+    /// Wraps all data keys with `new`. What is sealed stays as it is and readable; a process that still runs with the old
+    /// master key goes on until it is restarted.
     ///
     /// # Errors
     /// When `old` is not the store's master key.
-    pub async fn rotate_master_key(db: &Db, old: &MasterKey, new: &MasterKey, now: Millis) -> Result<u64> {
+    pub async fn rotate_master_key(db: &Db, old: &MasterKey, new: &MasterKey) -> Result<u64> {
         let tx = db.begin().await?;
         let query = format!("SELECT key_id, master_id, wrapped FROM data_keys ORDER BY key_id{}", tx.for_update());
-        let mut last = 0;
         let mut count = 0;
         for row in tx.rows(&query, vec![]).await? {
             let key_id: i64 = row.get("key_id")?;
             let key = unwrap_row(&row, old)?;
             let values = vec![new.wrap(key_id, &key).into(), new.id().into(), key_id.into()];
             tx.exec("UPDATE data_keys SET wrapped = $1, master_id = $2 WHERE key_id = $3", values).await?;
-            last = last.max(key_id);
             count += 1;
         }
-        insert_key(&tx, new, last + 1, "seal", &fresh_key(), now).await?;
         tx.commit().await?;
         Ok(count)
     }

@@ -28,8 +28,8 @@ pub struct LogEntry {
     pub key: String,
     /// JSON array of pairs.
     pub headers: String,
-    /// The value in plain.
-    pub value: Vec<u8>,
+    /// The value in plain; `None` when its envelope does not open (cut or changed): nobody can read it any more.
+    pub value: Option<Vec<u8>>,
     /// When it was appended.
     pub appended: Millis,
 }
@@ -100,7 +100,7 @@ pub async fn commit(store: &Store, group: &str, topic: &str, next: i64) -> Resul
 /// The records from `offset` on, at most `most`.
 ///
 /// # Errors
-/// When the store does not answer, or a value does not open.
+/// When the store does not answer.
 pub async fn read(store: &Store, topic: &str, offset: i64, most: usize) -> Result<Vec<LogEntry>> {
     let query = "SELECT log_offset, record_key, headers, value, appended_ms FROM log_records
         WHERE topic = $1 AND log_offset >= $2 ORDER BY log_offset LIMIT $3";
@@ -113,7 +113,7 @@ pub async fn read(store: &Store, topic: &str, offset: i64, most: usize) -> Resul
                 offset,
                 key: row.get("record_key")?,
                 headers: row.get("headers")?,
-                value: store.keys.open(&place(topic, offset), &row.get::<Vec<u8>>("value")?)?,
+                value: store.keys.open(&place(topic, offset), &row.get::<Vec<u8>>("value")?).ok(),
                 appended: Millis(row.get("appended_ms")?),
             })
         })

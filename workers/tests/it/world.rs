@@ -21,8 +21,7 @@ use renkei_events::topic::Topic;
 use renkei_log::embedded::{EmbeddedReader, EmbeddedWriter};
 use renkei_log::{LogWriter, NewRecord};
 use renkei_runtime::clock::{BoxFuture, Clock, Millis};
-
-
+use renkei_runtime::http::{OutRequest, OutResponse, Transport, TransportError};
 use renkei_sandbox::kaonavi::transport::{Latency, SimTransport, no_latency};
 use renkei_sandbox::kaonavi::{Company, CompanySpec, Kaonavi, Shared, sample};
 use renkei_store::accounts::{self, Credentials, Lease};
@@ -142,6 +141,36 @@ impl Clock for SimClock {
     }
 }
 
+type Wire = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The network: what was sent arrives, whatever became of the sender.
+struct Network {
+    kaonavi: Arc<SimTransport>,
+    clock: Arc<SimClock>,
+    wires: Arc<Mutex<Vec<Wire>>>,
+}
+
+#[async_trait::async_trait]
+impl Transport for Network {
+    async fn send(&self, request: OutRequest) -> Result<OutResponse, TransportError> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let kaonavi = Arc::clone(&self.kaonavi);
+        self.wires.lock().unwrap().push(Box::pin(async move {
+            // Nobody listens when the sender is dead.
+            let _ = tell.send(kaonavi.send(request).await);
+        }));
+        let mut told = std::pin::pin!(told);
+        let answer = poll_fn(|cx| {
+            let polled = told.as_mut().poll(cx);
+            if polled.is_pending() {
+                self.clock.parked.store(true, Ordering::SeqCst);
+            }
+            polled
+        });
+        answer.await.unwrap_or_else(|_| Err(TransportError::NoAnswer("the world ended".to_owned())))
+    }
+}
+
 struct Seeded(Mutex<StdRng>);
 
 impl Random for Seeded {
@@ -162,8 +191,16 @@ struct Running {
 pub struct Worker {
     pub name: String,
     pub alive: bool,
+    /// Stopped by the operating system: nothing of it runs, and nothing of it is gone.
+    pub frozen: bool,
     pub context: Context,
     consumer: Option<Consumer>,
+    /// When it asks for accounts that nobody holds.
+    ask_at: Millis,
+    /// How often its futures may still be polled before it dies, if it is to die.
+    fuse: Option<u64>,
+    /// How often its futures were polled.
+    pub polls: u64,
     leases: BTreeMap<String, (Lease, Millis)>,
     next: BTreeMap<(String, Lane), Millis>,
     running: Vec<Running>,
@@ -175,11 +212,14 @@ pub struct World {
     pub store: Store,
     pub kaonavi: Shared,
     pub transport: Arc<SimTransport>,
+    wires: Arc<Mutex<Vec<Wire>>>,
     pub log: EmbeddedWriter,
     pub workers: Vec<Worker>,
     pub random: StdRng,
     pub lease: Duration,
     events: u64,
+    /// Whether the log may hold something that nobody consumed.
+    unread: AtomicBool,
     store_url: String,
     _folder: Option<tempfile::TempDir>,
 }
@@ -212,7 +252,8 @@ impl World {
     }
 
     pub async fn new(seed: u64, companies: Vec<CompanySpec>, latency: Latency) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where there is such a place: every step is a transaction or two.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let url = format!("sqlite://{}/store.db", folder.path().display());
         Self::on(seed, &url, Some(folder), companies, latency).await
     }
@@ -239,11 +280,13 @@ impl World {
             store,
             kaonavi,
             transport,
+            wires: Arc::default(),
             log,
             workers: Vec::new(),
             random: StdRng::seed_from_u64(seed),
             lease: Duration::from_secs(10),
             events: 0,
+            unread: AtomicBool::new(true),
             store_url: store_url.to_owned(),
             _folder: folder,
         };
@@ -260,7 +303,11 @@ impl World {
         let seed = self.random.random();
         let context = Context {
             store: self.store.clone(),
-            transport: self.transport.clone(),
+            transport: Arc::new(Network {
+                kaonavi: Arc::clone(&self.transport),
+                clock: Arc::clone(&self.clock),
+                wires: Arc::clone(&self.wires),
+            }),
             clock: self.clock.clone(),
             random: Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),
             metrics: Arc::new(Metrics::new(&registry).unwrap()),
@@ -271,16 +318,28 @@ impl World {
         self.workers.push(Worker {
             name: name.to_owned(),
             alive: true,
+            frozen: false,
             context,
             consumer: Some(consumer),
+            ask_at: Millis(0),
+            fuse: None,
+            polls: 0,
             leases: BTreeMap::new(),
             next: BTreeMap::new(),
             running: Vec::new(),
         });
     }
 
+    /// Lets a worker die after `polls` more polls of its futures, wherever they are then: between two statements, between
+    /// reservation and call, between カオナビ's acceptance and the answer.
+    pub fn kill_after(&mut self, index: usize, polls: u64) {
+        self.workers[index].fuse = Some(polls);
+    }
+
     /// Kills a worker where it is: its futures are dropped.
     pub fn kill(&mut self, index: usize) {
+        self.unread.store(true, Ordering::SeqCst);
+        self.ask_all();
         let worker = &mut self.workers[index];
         worker.alive = false;
         worker.running.clear();
@@ -289,7 +348,15 @@ impl World {
         worker.consumer = None;
     }
 
+    /// Everybody asks for free accounts at once.
+    fn ask_all(&mut self) {
+        for worker in &mut self.workers {
+            worker.ask_at = Millis(0);
+        }
+    }
+
     pub async fn link(&mut self, link: Link) {
+        self.ask_all();
         let key = SecretString::from(format!("key-{}", link.company));
         let secret = SecretString::from(format!("secret-{}", link.company));
         let account = accounts::fingerprint(&self.store, &key);
@@ -318,6 +385,7 @@ impl World {
         }
         accounts::wake(&tx, &account, now).await.unwrap();
         tx.commit().await.unwrap();
+        self.wake_all();
     }
 
     /// Sends one state of one person, received now.
@@ -343,6 +411,7 @@ impl World {
     }
 
     pub async fn append(&self, events: Vec<EmployeeEvent>) {
+        self.unread.store(true, Ordering::SeqCst);
         for chunk in events.chunks(500) {
             let records = chunk.iter().map(|event| NewRecord {
                 topic: Topic::Employee,
@@ -393,7 +462,7 @@ impl World {
     /// Does everything that can be done at this moment; answers the next moment at which something can.
     async fn settle(&mut self) -> Millis {
         loop {
-            let mut progress = false;
+            let mut progress = self.carry().await;
             for index in 0..self.workers.len() {
                 progress |= self.turn(index).await;
             }
@@ -402,21 +471,38 @@ impl World {
             }
         }
         let mut next = self.clock.next_sleeper().unwrap_or(Millis::NEVER);
-        for worker in self.workers.iter().filter(|worker| worker.alive) {
+        for worker in self.workers.iter().filter(|worker| worker.alive && !worker.frozen) {
             for ((account, lane), at) in &worker.next {
                 let busy = worker.running.iter().any(|step| step.account == *account && step.lane == *lane);
                 if !busy {
                     next = next.min(*at);
                 }
             }
-            // A lease that is held elsewhere is asked for again.
-            next = next.min(self.now() + Duration::from_secs(1));
+            next = next.min(worker.ask_at);
+            if let Some(until) = worker.leases.values().map(|(_, until)| *until).min() {
+                next = next.min(until - self.lease / 2);
+            }
         }
         next.max(Millis(self.now().0 + 1))
     }
 
+    /// Moves what is on the wires on.
+    async fn carry(&mut self) -> bool {
+        let mut wires = std::mem::take(&mut *self.wires.lock().unwrap());
+        let before = wires.len();
+        let mut kept = Vec::with_capacity(before);
+        for mut wire in wires.drain(..) {
+            if let Driven::Parked = drive(&self.clock, wire.as_mut(), &mut None, &mut 0).await {
+                kept.push(wire);
+            }
+        }
+        let progress = kept.len() < before;
+        self.wires.lock().unwrap().append(&mut kept);
+        progress
+    }
+
     async fn turn(&mut self, index: usize) -> bool {
-        if !self.workers[index].alive {
+        if !self.workers[index].alive || self.workers[index].frozen {
             return false;
         }
         let mut progress = self.consume(index).await;
@@ -439,14 +525,22 @@ impl World {
             worker.running.push(Running { account, lane, step });
         }
         let mut at = 0;
-        while at < self.workers[index].running.len() {
+        while self.workers[index].alive && at < self.workers[index].running.len() {
             let clock = Arc::clone(&self.clock);
-            let worker = &mut self.workers[index];
-            let ended = drive(&clock, &mut worker.running[at].step).await;
-            let Some(result) = ended else {
-                at += 1;
-                continue;
+            let Worker { running, fuse, polls, .. } = &mut self.workers[index];
+            let driven = drive(&clock, running[at].step.as_mut(), fuse, polls).await;
+            let result = match driven {
+                Driven::Ended(result) => result,
+                Driven::Parked => {
+                    at += 1;
+                    continue;
+                }
+                Driven::Killed => {
+                    self.kill(index);
+                    return true;
+                }
             };
+            let worker = &mut self.workers[index];
             progress = true;
             let Running { account, lane, .. } = worker.running.remove(at);
             match result {
@@ -462,6 +556,7 @@ impl World {
                     *slot = (*slot).min(wake);
                 }
                 Err(error) if error.is_fenced() => {
+                    worker.ask_at = now + Duration::from_secs(1);
                     worker.leases.remove(&account);
                     worker.next.retain(|(known, _), _| *known != account);
                 }
@@ -473,13 +568,27 @@ impl World {
 
     async fn consume(&mut self, index: usize) -> bool {
         // One reader a group: the first living worker reads.
-        if self.workers.iter().position(|worker| worker.alive) != Some(index) {
+        if self.workers.iter().position(|worker| worker.alive && !worker.frozen) != Some(index) || !self.unread.load(Ordering::SeqCst) {
             return false;
         }
-        let worker = &mut self.workers[index];
-        let Some(consumer) = &mut worker.consumer else { return false };
-        let consumed = consumer.step(Duration::ZERO).await.unwrap();
+        let clock = Arc::clone(&self.clock);
+        let Worker { consumer, fuse, polls, .. } = &mut self.workers[index];
+        let Some(consumer) = consumer else { return false };
+        let driven = {
+            let mut step = std::pin::pin!(consumer.step(Duration::ZERO));
+            drive(&clock, step.as_mut(), fuse, polls).await
+        };
+        let consumed = match driven {
+            Driven::Ended(consumed) => consumed.unwrap(),
+            // Nothing in the consumer sleeps when it does not wait for records.
+            Driven::Parked => panic!("the consumer sleeps"),
+            Driven::Killed => {
+                self.kill(index);
+                return true;
+            }
+        };
         if consumed.records == 0 {
+            self.unread.store(false, Ordering::SeqCst);
             return false;
         }
         self.wake_all();
@@ -499,16 +608,26 @@ impl World {
     async fn claim(&mut self, index: usize) -> bool {
         let now = self.now();
         let mut progress = false;
+        if !self.workers[index].alive {
+            return false;
+        }
         let worker = &mut self.workers[index];
         let held: Vec<String> = worker.leases.keys().cloned().collect();
         for account in held {
             let Some((_, until)) = worker.leases.get(&account) else { continue };
-            if until.since(now) * 2 < self.lease {
+            if until.since(now) * 2 <= self.lease {
                 match accounts::claim(&self.store, &account, &worker.name, now, self.lease).await.unwrap() {
                     Some(lease) => worker.leases.insert(account, (lease, now + self.lease)),
-                    None => worker.leases.remove(&account),
+                    None => {
+                        worker.ask_at = now;
+                        worker.next.retain(|(known, _), _| *known != account);
+                        worker.leases.remove(&account)
+                    }
                 };
             }
+        }
+        if worker.ask_at > now {
+            return progress;
         }
         for due in accounts::due(&self.store, &worker.name, now, 1000).await.unwrap() {
             if worker.leases.contains_key(&due.id) {
@@ -522,7 +641,25 @@ impl World {
                 progress = true;
             }
         }
+        // A lease that is held elsewhere is asked for again; when all are in somebody's hands, only after something happened.
+        let known = accounts::docs(&self.store).await.unwrap();
+        let held = |id: &String| self.workers.iter().any(|worker| worker.alive && !worker.frozen && worker.leases.contains_key(id));
+        let all = known.iter().all(|(id, _)| held(id));
+        self.workers[index].ask_at = if all { Millis::NEVER } else { now + Duration::from_secs(1) };
         progress
+    }
+
+    /// Lets the world go on until `work` is done, and answers what it came to.
+    pub async fn run_with<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let clock = Arc::clone(&self.clock);
+        let mut work = std::pin::pin!(work);
+        loop {
+            if let Driven::Ended(value) = drive(&clock, work.as_mut(), &mut None, &mut 0).await {
+                return value;
+            }
+            let next = self.settle().await;
+            self.clock.set(next);
+        }
     }
 
     /// Opens the same store again, as another process would.
@@ -536,6 +673,37 @@ impl World {
         self.workers[index].running.len()
     }
 
+    /// Runs until nobody of the connection is due or in flight, at most `longest`; answers how long it took.
+    pub async fn drain(&mut self, connection: &str, longest: Duration) -> Duration {
+        let start = self.now();
+        loop {
+            let open = self.count(connection, RowState::Due).await + self.count(connection, RowState::Flying).await;
+            if open == 0 {
+                return self.now().since(start);
+            }
+            if self.now().since(start) >= longest {
+                let states = [RowState::Due, RowState::Flying];
+                let rows = renkei_store::employees::in_states(&self.store, connection, &states, 3).await.unwrap();
+                let rows: Vec<_> = rows
+                    .iter()
+                    .map(|row| (row.key.clone(), row.state, row.op, row.reason.clone(), row.attempts, row.next_try, row.batch))
+                    .collect();
+                panic!("{open} people are still due or in flight at {:?}, such as {rows:#?}", self.now());
+            }
+            self.run_for(Duration::from_secs(5)).await;
+        }
+    }
+
+    /// Checks what カオナビ saw: it never had to refuse for quota.
+    pub async fn assert_limits(&self, company: &str) {
+        let now = self.now();
+        let stats = self.company(company, |company| company.stats(now)).await;
+        assert_eq!(stats.refused_429, 0, "{stats:?}");
+        assert!(stats.peak_update_calls <= 5, "{stats:?}");
+        assert!(stats.peak_tokens_per_hour <= 5, "{stats:?}");
+        assert!(stats.peak_calls_per_hour <= 3000, "{stats:?}");
+    }
+
     /// Checks what must hold in the end: nobody in flight, nobody due.
     pub async fn assert_quiet(&self, connection: &str) {
         assert_eq!(self.count(connection, RowState::Due).await, 0, "somebody is still due");
@@ -543,13 +711,35 @@ impl World {
     }
 }
 
-/// Polls a step until it ends (`Some`) or sleeps on the simulated clock (`None`). Work of the database is waited for.
-async fn drive<T>(clock: &SimClock, step: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
+/// How far a future came.
+enum Driven<T> {
+    /// It ended.
+    Ended(T),
+    /// It sleeps on the simulated clock.
+    Parked,
+    /// Its worker dies here.
+    Killed,
+}
+
+/// Polls a future until it ends or sleeps on the simulated clock. Work of the database is waited for.
+async fn drive<T>(
+    clock: &SimClock,
+    mut step: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+    fuse: &mut Option<u64>,
+    polls: &mut u64,
+) -> Driven<T> {
     poll_fn(|cx| {
+        if let Some(left) = fuse {
+            if *left == 0 {
+                return Poll::Ready(Driven::Killed);
+            }
+            *left -= 1;
+        }
+        *polls += 1;
         clock.parked.store(false, Ordering::SeqCst);
         match step.as_mut().poll(cx) {
-            Poll::Ready(value) => Poll::Ready(Some(value)),
-            Poll::Pending if clock.parked.load(Ordering::SeqCst) => Poll::Ready(None),
+            Poll::Ready(value) => Poll::Ready(Driven::Ended(value)),
+            Poll::Pending if clock.parked.load(Ordering::SeqCst) => Poll::Ready(Driven::Parked),
             Poll::Pending => Poll::Pending,
         }
     })

@@ -89,6 +89,28 @@ impl Serving {
         panic!("{path} never answered {status}");
     }
 
+    /// Waits until `request` is answered with `status`.
+    pub async fn until_answered(&self, request: &Request, status: u16) {
+        for _ in 0..500 {
+            if self.send(request).await.status == status {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("never answered {status}");
+    }
+
+    /// Waits until a line of the metrics fulfils `is`.
+    pub async fn until_metric(&self, line: &str, is: impl Fn(f64) -> bool) {
+        for _ in 0..500 {
+            if is(self.metric(line).await) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{line} never came to that");
+    }
+
     /// Whether it still takes a good delivery.
     pub async fn assert_alive(&self) {
         let answer = self.send(&Request::signed(sample::updated())).await;

@@ -16,6 +16,9 @@ use super::failure::{from_code, log_error};
 use super::{KafkaSettings, MAX_RECORD_BYTES};
 use crate::LogError;
 
+/// How often a topic is looked for that another process created, a tenth of a second apart.
+const PATIENCE: u32 = 50;
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 type Admin = AdminClient<DefaultClientContext>;
@@ -34,14 +37,18 @@ pub async fn ensure_topics(
     settings.check_files()?;
     let work = async {
         let asking = settings.clone();
-        let reached = tokio::task::spawn_blocking(move || reach(&asking, &*clock, deadline)).await;
+        let reached = tokio::task::spawn_blocking({
+            let clock = Arc::clone(&clock);
+            move || reach(&asking, &*clock, deadline)
+        })
+        .await;
         reached.map_err(|error| LogError::Unavailable(error.to_string()))??;
         let admin: Admin = settings.client().create().map_err(|error| LogError::Setup(format!("{error}")))?;
         let admin = Arc::new(admin);
         let options = AdminOptions::new().request_timeout(Some(deadline)).operation_timeout(Some(deadline));
         for topic in Topic::ALL {
             if !create(&admin, settings, topic, &options).await? {
-                check(&admin, settings, topic, &options, deadline).await?;
+                check(&admin, settings, topic, &options, &*clock, deadline).await?;
             }
         }
         Ok(())
@@ -140,18 +147,28 @@ async fn check(
     settings: &KafkaSettings,
     topic: Topic,
     options: &AdminOptions,
+    clock: &dyn Clock,
     deadline: Duration,
 ) -> Result<(), LogError> {
     let name = settings.topic_name(topic);
-    let partitions = {
+    let mut partitions = 0;
+    // Another process may have created it a moment ago, and not every broker knows yet.
+    for attempt in 0..PATIENCE {
+        if attempt > 0 {
+            clock.sleep(Duration::from_millis(100)).await;
+        }
         let (admin, name) = (Arc::clone(admin), name.clone());
         let ask = move || {
             let metadata = admin.inner().fetch_metadata(Some(&name), deadline).map_err(|error| log_error(&error))?;
             let found = metadata.topics().iter().find(|found| found.name() == name);
             Ok(found.filter(|found| found.error().is_none()).map_or(0, |found| found.partitions().len()))
         };
-        tokio::task::spawn_blocking(ask).await.map_err(|error| LogError::Unavailable(error.to_string()))??
-    };
+        let asked = tokio::task::spawn_blocking(ask).await;
+        partitions = asked.map_err(|error| LogError::Unavailable(error.to_string()))??;
+        if partitions > 0 {
+            break;
+        }
+    }
     if partitions == 0 {
         return Err(LogError::Setup(format!(
             "topic {name} is not there and may not be created by us; create it first"
