@@ -102,6 +102,8 @@ async fn rebase(tx: &crate::db::Tx, wall: Millis) -> Result<Millis> {
     let employees = row.map(|row| row.get::<i64>("ms")).transpose()?.unwrap_or(0);
     let now = Millis(wall.0.max(calls).max(employees));
     tx.exec("UPDATE accounts SET lease_until_ms = 0, next_due_ms = $1", vec![now.0.into()]).await?;
+    // The rest is older, whatever its times say now that the clock may have stepped back.
+    tx.exec("UPDATE calls SET frees_ms = reserved_ms WHERE frees_ms > $1", vec![now.0.into()]).await?;
     let sql = "UPDATE calls SET frees_ms = $1 WHERE call_id IN (
         SELECT call_id FROM (
           SELECT call_id, ROW_NUMBER() OVER (PARTITION BY account_id ORDER BY reserved_ms DESC, call_id DESC) AS rank

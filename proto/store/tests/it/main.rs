@@ -1,0 +1,8 @@
+//! The same promises of the store on SQLite and on PostgreSQL.
+
+mod accounts;
+mod employees;
+mod engines;
+mod logtable;
+mod sealing;
+mod time;
