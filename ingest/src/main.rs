@@ -141,8 +141,10 @@ async fn apply_file(
 async fn rotate(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Stop> {
     let bad = |line: String| Stop { code: EXIT_BAD_CONFIG, line };
     let previous = config.master_key.previous.as_ref();
-    let previous = previous.ok_or_else(|| bad("RENKEI_MASTER_KEY_PREVIOUS: give the key that is in use until now".to_owned()))?;
-    let old = MasterKey::parse(previous.expose_secret()).map_err(|error| bad(format!("RENKEI_MASTER_KEY_PREVIOUS: {error}")))?;
+    let previous =
+        previous.ok_or_else(|| bad("RENKEI_MASTER_KEY_PREVIOUS: give the key that is in use until now".to_owned()))?;
+    let old = MasterKey::parse(previous.expose_secret())
+        .map_err(|error| bad(format!("RENKEI_MASTER_KEY_PREVIOUS: {error}")))?;
     let new = MasterKey::parse(config.master_key.current.expose_secret())
         .map_err(|error| bad(format!("RENKEI_MASTER_KEY: {error}")))?;
     let store = open_store(config, &clock).await?;

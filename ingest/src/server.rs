@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::rate::Limits;
 use crate::settings::Settings;
 use crate::trace::Randomness;
-use crate::webhook::{self, Gate, HeldBytes};
+use crate::webhook::{self, Complaints, Gate, HeldBytes};
 
 /// How long what was handed to the log may take to be acknowledged at the end.
 const FLUSH_TIME: Duration = Duration::from_secs(10);
@@ -123,6 +123,7 @@ impl Server {
             log,
             metrics,
             random,
+            complaints: Complaints::default(),
         };
         Ok(Self { gate: web::Data::new(gate), cache, registry, webhooks, internal })
     }

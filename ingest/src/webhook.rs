@@ -4,6 +4,7 @@
 //! looked up for a caller who has not signed but whether the connection exists, and nothing is written before the log.
 
 mod body;
+mod complaints;
 mod envelope;
 mod media;
 
@@ -18,6 +19,7 @@ use renkei_log::{LogError, LogWriter, NewRecord};
 use renkei_runtime::clock::Clock;
 
 pub use body::HeldBytes;
+pub use complaints::Complaints;
 pub use envelope::{MOST_RECORDS, read as read_envelope};
 
 use crate::connections::{Connections, IngestConnection, Lookup};
@@ -48,6 +50,8 @@ pub struct Gate {
     pub health: Arc<Health>,
     /// For trace ids.
     pub random: Arc<Randomness>,
+    /// What went wrong on our side, as log lines.
+    pub complaints: Complaints,
 }
 
 impl std::fmt::Debug for Gate {
@@ -170,7 +174,7 @@ async fn produce(
     let records: Result<Vec<NewRecord>, Refusal> = events.iter().map(|event| record(event, trace)).collect();
     let appended = gate.log.append(records?, gate.settings.produce_time).await;
     gate.metrics.spent(Stage::Produce, gate.clock.monotonic().saturating_sub(parsed));
-    appended.map_err(|error| log_fault(&error))?;
+    appended.map_err(|error| log_fault(gate, &error))?;
     gate.health.log_reached();
     for event in &events {
         gate.metrics.record(match event.change {
@@ -193,7 +197,10 @@ fn record(event: &EmployeeEvent, trace: &str) -> Result<NewRecord, Refusal> {
     Ok(NewRecord { topic: Topic::Employee, key: event.key(), headers: event.headers(trace), value })
 }
 
-fn log_fault(error: &LogError) -> Refusal {
+fn log_fault(gate: &Gate, error: &LogError) -> Refusal {
+    if let Some(suppressed) = gate.complaints.admit(gate.clock.monotonic()) {
+        tracing::warn!(error = %error, suppressed, "log does not take deliveries, senders are told 503");
+    }
     let fault = match error {
         LogError::Deadline => OwnFault::LogDeadline,
         LogError::Full => OwnFault::LogFull,

@@ -26,7 +26,7 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub struct RunnerSettings {
     /// Names this process in leases.
     pub owner: String,
-    /// How long a lease lasts without renewal (on the store's clock).
+    /// How long a lease lasts without renewal (real time).
     pub lease: Duration,
     /// Whether hints shorten the wait.
     pub hints: bool,
@@ -93,10 +93,11 @@ async fn look(
     renewed: &mut Duration,
 ) -> Result<(), renkei_store::error::StoreError> {
     let now = context.store.now().await?;
-    let half = context.clock.shrunk(settings.lease) / 3;
-    if context.clock.monotonic().saturating_sub(*renewed) >= half {
+    // A lease says that a process is alive, which takes real time however fast the clock runs.
+    let length = context.clock.stretched(settings.lease);
+    if context.clock.monotonic().saturating_sub(*renewed) >= settings.lease / 3 {
         let ids: Vec<String> = working.keys().cloned().collect();
-        accounts::renew(&context.store, &settings.owner, &ids, now, settings.lease).await?;
+        accounts::renew(&context.store, &settings.owner, &ids, now, length).await?;
         *renewed = context.clock.monotonic();
     }
     let most = u32::try_from(working.len() + 2 * settings.at_once).unwrap_or(u32::MAX);
@@ -106,7 +107,7 @@ async fn look(
             continue;
         }
         let Ok(place) = Arc::clone(places).try_acquire_owned() else { break };
-        let Some(lease) = accounts::claim(&context.store, &due.id, &settings.owner, now, settings.lease).await? else {
+        let Some(lease) = accounts::claim(&context.store, &due.id, &settings.owner, now, length).await? else {
             continue;
         };
         let (wake, woken) = watch::channel(due.wake_seq);

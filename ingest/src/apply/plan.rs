@@ -169,10 +169,8 @@ impl Applying<'_> {
         if act && let Some(declared) = declared {
             self.act(&connection, &declared).await?;
         }
-        if changed || act {
-            if let Some(account) = &connection.account {
-                accounts::wake(&self.tx, account, self.now).await?;
-            }
+        if let (true, Some(account)) = (changed || act, &connection.account) {
+            accounts::wake(&self.tx, account, self.now).await?;
         }
         Ok(())
     }

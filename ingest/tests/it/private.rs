@@ -81,7 +81,7 @@ async fn i8_nothing_personal_in_logs_headers_keys_metrics_and_answers() {
         ("answers", answers.iter().map(|answer| String::from_utf8(answer.body.clone()).unwrap()).collect()),
         ("logs", String::from_utf8(captured.0.lock().unwrap().clone()).unwrap()),
     ];
-    assert!(places[3].1.contains("taking webhooks"), "logs are captured");
+    assert!(places[3].1.contains("senders are told 503"), "logs are captured");
     for (place, text) in places {
         for value in PERSONAL.iter().chain(&[SECRET, &SECRET[6..]]) {
             assert!(!text.contains(value), "{value} stands in {place}");

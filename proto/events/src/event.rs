@@ -1,7 +1,8 @@
 //! One event: one state of one employee, as it stands on the log.
 //!
 //! On the log an event is a CloudEvents 1.0 record in binary mode: the attributes are headers, the value is the JSON of
-//! [`EmployeeEvent`]. Headers may be read and logged by intermediaries, so they carry ids only, never personal data.
+//! [`EmployeeEvent`]. Headers may be read and logged by intermediaries, so they name the connection and the event, never a
+//! person: no `ce_subject`, and the partition key stands in the record's key alone.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -124,15 +125,12 @@ impl EmployeeEvent {
     /// The headers of the record: CloudEvents 1.0 binary mode and `traceparent`.
     #[must_use]
     pub fn headers(&self, traceparent: &str) -> Vec<(String, String)> {
-        let key = self.key();
         [
             ("ce_specversion", "1.0".to_owned()),
             ("ce_id", self.event_id.to_string()),
             ("ce_source", format!("/connections/{}", self.connection_id)),
             ("ce_type", self.change.ce_type().to_owned()),
             ("ce_time", self.received_at.to_string()),
-            ("ce_subject", self.employee_id.to_string()),
-            ("ce_partitionkey", key),
             ("content-type", CONTENT_TYPE.to_owned()),
             ("traceparent", traceparent.to_owned()),
         ]
@@ -164,7 +162,6 @@ impl EmployeeEvent {
         last("ce_id")?;
         last("ce_source")?;
         last("ce_type")?;
-        serde_json::from_slice(value)
-            .map_err(|error| DecodeError::Value { line: error.line(), column: error.column() })
+        serde_json::from_slice(value).map_err(|error| DecodeError::Value { line: error.line(), column: error.column() })
     }
 }

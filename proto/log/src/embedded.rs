@@ -29,6 +29,8 @@ fn fault(error: StoreError) -> LogError {
 pub struct EmbeddedWriter {
     store: Store,
     clock: Arc<dyn Clock>,
+    /// Where appends run: not on the caller's runtime, which may end with an HTTP thread.
+    runtime: tokio::runtime::Handle,
     /// Bounds the callers that wait for the database.
     places: Arc<tokio::sync::Semaphore>,
 }
@@ -36,10 +38,11 @@ pub struct EmbeddedWriter {
 const PLACES: usize = 1024;
 
 impl EmbeddedWriter {
-    /// A writer on `store`.
+    /// A writer on `store`. Made inside of the runtime that outlives all appends.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, places: Arc::new(tokio::sync::Semaphore::new(PLACES)) }
+        let runtime = tokio::runtime::Handle::current();
+        Self { store, clock, runtime, places: Arc::new(tokio::sync::Semaphore::new(PLACES)) }
     }
 }
 
@@ -55,7 +58,7 @@ impl LogWriter for EmbeddedWriter {
         }
         let store = self.store.clone();
         // The append goes on by itself when the caller gives up: half a transaction would hold the write lock.
-        let append = tokio::spawn(async move {
+        let append = self.runtime.spawn(async move {
             let appended = logtable::append(&store, &rows).await;
             store.hint();
             drop(place);

@@ -138,7 +138,8 @@ impl Clock for SystemClock {
 
     fn wall(&self) -> jiff::Timestamp {
         let now = Self::read(rustix::time::ClockId::Realtime);
-        jiff::Timestamp::from_nanosecond(i128::try_from(now.as_nanos()).unwrap_or(0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        jiff::Timestamp::from_nanosecond(i128::try_from(now.as_nanos()).unwrap_or(0))
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn monotonic(&self) -> Duration {

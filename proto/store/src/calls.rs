@@ -142,15 +142,6 @@ pub async fn moments(sql: &impl Sql, account: &str, kind: CallKind, since: Milli
     rows.iter().map(|row| Ok(Millis(row.get("reserved_ms")?))).collect()
 }
 
-/// Forgets calls that no limit counts any more.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn forget_before(sql: &impl Sql, account: &str, before: Millis) -> Result<u64> {
-    let values = vec![account.into(), before.0.into()];
-    sql.exec("DELETE FROM calls WHERE account_id = $1 AND frees_ms < $2 AND reserved_ms < $2", values).await
-}
-
 /// Update calls that were reserved after `since` and of which nobody has read an answer: calls that may be on their way.
 ///
 /// # Errors

@@ -114,7 +114,7 @@ pub async fn near(sql: &impl Sql, account: &str, wanted: &[String]) -> Result<Ha
 /// # Errors
 /// When the store does not answer.
 pub async fn put_read(tx: &Tx, account: &str, seen: &[(String, BTreeMap<String, String>)], now: Millis) -> Result<()> {
-    for chunk in seen.chunks(500) {
+    for chunk in seen.chunks(tx.rows_at_once(6)) {
         let mut values = Vec::with_capacity(chunk.len() * 6);
         for (code, hashes) in chunk {
             values.push(account.into());
@@ -159,7 +159,7 @@ pub struct WrittenCode {
 /// # Errors
 /// When the store does not answer.
 pub async fn put_written(tx: &Tx, account: &str, written: &[WrittenCode], now: Millis) -> Result<()> {
-    for chunk in written.chunks(400) {
+    for chunk in written.chunks(tx.rows_at_once(8)) {
         let wanted: Vec<String> = chunk.iter().map(|one| one.code.clone()).collect();
         let mut known = find(tx, account, &wanted).await?;
         let mut values = Vec::with_capacity(chunk.len() * 8);

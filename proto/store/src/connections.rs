@@ -1,5 +1,6 @@
 //! Tenants and connections, their switch and their webhook secrets.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use renkei_runtime::clock::Millis;
@@ -187,27 +188,28 @@ pub async fn of_account(store: &Store, sql: &impl Sql, account: &str) -> Result<
 /// # Errors
 /// When the store does not answer, or a secret does not open.
 pub async fn for_ingest(store: &Store) -> Result<Vec<IngestConnection>> {
-    let rows =
-        store.db.rows("SELECT connection_id, source, state FROM connections ORDER BY connection_id", vec![]).await?;
-    let mut connections: Vec<IngestConnection> = Vec::with_capacity(rows.len());
+    let rows = store.db.rows("SELECT connection_id, source, state FROM connections", vec![]).await?;
+    let mut connections: BTreeMap<String, IngestConnection> = BTreeMap::new();
     for row in &rows {
-        connections.push(IngestConnection {
-            id: row.get("connection_id")?,
+        let id: String = row.get("connection_id")?;
+        let connection = IngestConnection {
+            id: id.clone(),
             source: row.get("source")?,
             live: row.get::<String>("state")? != ConnectionState::Disconnected.as_str(),
             secrets: Vec::new(),
-        });
+        };
+        connections.insert(id, connection);
     }
     let rows =
         store.db.rows("SELECT connection_id, secret_id, secret, expires_ms FROM webhook_secrets", vec![]).await?;
     for row in &rows {
         let connection: String = row.get("connection_id")?;
         let secret = read_secret(store, &connection, row)?;
-        if let Ok(at) = connections.binary_search_by(|known| known.id.as_str().cmp(&connection)) {
-            connections[at].secrets.push(secret);
+        if let Some(known) = connections.get_mut(&connection) {
+            known.secrets.push(secret);
         }
     }
-    Ok(connections)
+    Ok(connections.into_values().collect())
 }
 
 fn read_secret(store: &Store, connection: &str, row: &Row) -> Result<StoredSecret> {

@@ -119,6 +119,17 @@ impl Sql for Tx {
 }
 
 impl Tx {
+    /// How many rows of `columns` values one statement should carry. SQLite finds the place of each value by walking through
+    /// all of them, so that a statement of ten thousand values costs more than ten of a thousand.
+    #[must_use]
+    pub fn rows_at_once(&self, columns: usize) -> usize {
+        let values = match self.engine {
+            Engine::Sqlite => 1_000,
+            Engine::Postgres => 10_000,
+        };
+        (values / columns.max(1)).max(1)
+    }
+
     /// Makes the changes last.
     ///
     /// # Errors

@@ -219,7 +219,7 @@ const CONSUMED: [&str; 20] = [
 /// When the store does not answer.
 pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Millis) -> Result<()> {
     let updates: Vec<String> = CONSUMED[2..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
-    for chunk in rows.chunks(500) {
+    for chunk in rows.chunks(tx.rows_at_once(CONSUMED.len())) {
         let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * CONSUMED.len());
         for row in chunk {
             let slim = &row.slim;
@@ -398,7 +398,10 @@ pub async fn due(
     rows.iter().map(|row| full(store, row)).collect()
 }
 
-/// How many may go out now, and when the next one may.
+/// [`due_summary`] counts no further than this: whoever asks wants to know "none", "some" or "more than one call holds".
+const COUNTED: i64 = 201;
+
+/// How many may go out now (201 stands for more), and when the next one may. Costs the same however many wait.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -412,13 +415,15 @@ pub async fn due_summary(
     if connections.is_empty() {
         return Ok((0, None));
     }
-    let mut values: Vec<Value> = vec![account.into(), op.as_str().into(), now.0.into()];
+    let mut values: Vec<Value> = vec![account.into(), op.as_str().into(), now.0.into(), COUNTED.into()];
     values.extend(connections.iter().map(|id| id.clone().into()));
+    let those = format!(
+        "FROM employees WHERE account_id = $1 AND state = 'due' AND op = $2 AND connection_id IN ({})",
+        list(connections.len(), 5)
+    );
     let query = format!(
-        "SELECT COALESCE(SUM(CASE WHEN next_try_ms <= $3 THEN 1 ELSE 0 END), 0) AS ready,
-           MIN(CASE WHEN next_try_ms > $3 THEN next_try_ms END) AS later
-         FROM employees WHERE account_id = $1 AND state = 'due' AND op = $2 AND connection_id IN ({})",
-        list(connections.len(), 4)
+        "SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one {those} AND next_try_ms <= $3 LIMIT $4) AS few) AS ready,
+           (SELECT next_try_ms {those} AND next_try_ms > $3 ORDER BY next_try_ms LIMIT 1) AS later"
     );
     let Some(row) = sql.row(&query, values).await? else { return Ok((0, None)) };
     Ok((row.get("ready")?, row.get::<Option<i64>>("later")?.map(Millis)))
@@ -600,7 +605,7 @@ pub struct Landing {
 /// # Errors
 /// When the store does not answer.
 pub async fn land(store: &Store, tx: &Tx, landings: &[Landing], now: Millis) -> Result<()> {
-    for chunk in landings.chunks(400) {
+    for chunk in landings.chunks(tx.rows_at_once(5)) {
         let mut values: Vec<Value> = vec![now.0.into()];
         for one in chunk {
             values.push(one.key.connection.clone().into());

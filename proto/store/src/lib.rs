@@ -186,6 +186,25 @@ impl Store {
         }
     }
 
+    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity after 90 days.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tidy(&self) -> Result<u64> {
+        let now = self.now().await?;
+        let days = |days: u64| (now - std::time::Duration::from_secs(days * 24 * 3600)).0;
+        let statements = [
+            ("DELETE FROM batches WHERE state = 'done' AND settled_ms < $1", days(7)),
+            ("DELETE FROM calls WHERE reserved_ms < $1 AND frees_ms < $1", days(1)),
+            ("DELETE FROM activity WHERE at_ms < $1", days(90)),
+        ];
+        let mut deleted = 0;
+        for (sql, before) in statements {
+            deleted += self.db.exec(sql, vec![before.into()]).await?;
+        }
+        Ok(deleted)
+    }
+
     /// Wraps all data keys with `new`. What is sealed stays as it is and readable; a process that still runs with the old
     /// master key goes on until it is restarted.
     ///

@@ -41,7 +41,7 @@ pub use folder::Folder;
 pub use kafka::{Kafka, KafkaOptions};
 pub use ports::free_port;
 pub use postgres::Postgres;
-pub use programs::{Program, program_path};
+pub use programs::{Finished, Program, program_path, run_program};
 
 /// Why a server did not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -62,8 +62,6 @@ pub struct AccountDoc {
     pub last_success: Option<Millis>,
     /// Of the tasks whose end is known, the one whose call was reserved last: when it was reserved and when it ended.
     pub last_final: Option<(Millis, Millis)>,
-    /// When old calls were last forgotten.
-    pub tidied: Millis,
 }
 
 impl AccountDoc {

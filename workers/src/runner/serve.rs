@@ -133,6 +133,9 @@ async fn keep_house(context: Context, health: Health, hints: bool, ended: watch:
 }
 
 async fn expire(context: &Context) {
+    if let Err(error) = context.store.tidy().await {
+        tracing::warn!(error = %error, "old rows can not be deleted now");
+    }
     let Ok(now) = context.store.now().await else { return };
     for topic in Topic::ALL {
         let age = Duration::from_secs(u64::from(topic.retention_days()) * 24 * 3600);

@@ -96,7 +96,7 @@ async fn i2_any_order_of_a_thousand_times_ten_versions_ends_in_the_newest() {
 
 #[tokio::test]
 async fn i4_with_ten_thousand_updates_waiting_one_hire_a_minute_leaves_at_once() {
-    let mut world = World::new(4, vec![company_with(10_000)], seeded_latency(4, 20, 300, 2, 4000)).await;
+    let mut world = World::new(4, vec![company_with(10_000)], seeded_latency(4, 20, 300, 0, 0)).await;
     world.link(link("c1", "a")).await;
     world.run_for(seconds(10)).await;
     let at = world.now();
@@ -122,4 +122,382 @@ async fn i4_with_ten_thousand_updates_waiting_one_hire_a_minute_leaves_at_once()
     }
     assert_eq!(update_calls(&world, "a", "PATCH").await.len(), 50);
     world.assert_limits("a").await;
+}
+
+#[tokio::test]
+async fn i4_a_hire_a_second_and_two_updates_a_second_leave_hires_within_21_s() {
+    let mut world = World::new(5, vec![company_with(1200)], seeded_latency(5, 20, 300, 0, 0)).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(seconds(10)).await;
+    let mut hired = BTreeMap::new();
+    for second in 0..600 {
+        for half in 0..2 {
+            let at = world.now();
+            let mut events = vec![world.event("c1", person(1 + second * 2 + half, at))];
+            if half == 0 {
+                let index = 20_001 + second;
+                hired.insert(format!("E{index:05}"), at);
+                events.push(world.event("c1", person(index, at)));
+            }
+            world.append(events).await;
+            world.run_for(Duration::from_millis(500)).await;
+        }
+    }
+    let patches = update_calls(&world, "a", "PATCH").await.len();
+    assert!(patches >= 17, "{patches}");
+    world.drain("c1", seconds(300)).await;
+    let posts = first_calls(&world, "a", "POST").await;
+    for (code, received) in hired {
+        let waited = posts[&code].since(received);
+        assert!(waited <= seconds(21), "{code} waited {waited:?}");
+    }
+    world.assert_limits("a").await;
+}
+
+// ---- I3 ----
+
+/// What somebody's record says last.
+type Newest = BTreeMap<usize, (&'static str, String)>;
+
+/// A day at a company of two connections that share a key: hires in the morning, changes all day, a bulk change at two, ways
+/// of which a tenth is slow, and workers that die.
+async fn working_day(seed: u64, hours: u64, deaths: usize) {
+    let mut company = company_with(600);
+    company.settings.shuffle_members = true;
+    let mut world = World::new(seed, vec![company], seeded_latency(seed, 20, 300, 10, 4000)).await;
+    world.link(link("c1", "a")).await;
+    world.link(link("c2", "a")).await;
+    world.run_for(seconds(20)).await;
+    assert_eq!(world.connection("c2").await.state, ConnectionState::Active);
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    let mut newest = Newest::new();
+    let mut next_hire = 1000;
+    let day = world.now() + seconds(hours * 3600);
+    let bulk = world.now() + seconds(hours * 3600 * 5 / 8);
+    let mut bulk_done = false;
+    let mut deaths: Vec<Millis> =
+        (1..=deaths as u64).map(|index| world.now() + seconds(index * hours * 3600 / (deaths as u64 + 1))).collect();
+    let mut name = 1;
+    while world.now() < day {
+        let now = world.now();
+        let mut change = |world: &mut World, index: usize| {
+            let connection = if index.is_multiple_of(2) { "c1" } else { "c2" };
+            let first_name = format!("花子{}", random.random_range(0..1_000_000));
+            newest.insert(index, (connection, format!("髙橋 {first_name}")));
+            world.event(connection, record(json!({ "first_name": first_name }), index, now))
+        };
+        let mut events = Vec::new();
+        let morning = now < day - seconds(hours * 3600 * 6 / 8);
+        if !bulk_done && now >= bulk {
+            bulk_done = true;
+            events.extend((1..=500).map(|index| change(&mut world, index)));
+        }
+        let pick: usize = world.random.random_range(0..100);
+        if pick < if morning { 50 } else { 8 } {
+            events.push(change(&mut world, next_hire));
+            next_hire += 1;
+        } else {
+            let index = world.random.random_range(1..=600);
+            events.push(change(&mut world, index));
+        }
+        world.append(events).await;
+        if deaths.first().is_some_and(|at| now >= *at) {
+            deaths.remove(0);
+            let polls = world.random.random_range(1..400);
+            let last = world.workers.len() - 1;
+            world.kill_after(last, polls);
+            world.run_for(seconds(40)).await;
+            world.kill(last);
+            world.run_for(seconds(5)).await;
+            name += 1;
+            world.start_worker(&format!("w{name}"));
+        }
+        let pause = world.random.random_range(1..if morning { 90_000 } else { 180_000 });
+        world.run_for(Duration::from_millis(pause)).await;
+    }
+    world.drain("c1", seconds(3600)).await;
+    world.drain("c2", seconds(3600)).await;
+    world.assert_limits("a").await;
+    let names: BTreeMap<String, String> = world
+        .company("a", |company| {
+            company.members().iter().map(|(code, member)| (code.clone(), member.get(TextField::Name).to_owned())).collect()
+        })
+        .await;
+    for (index, (_, expected)) in newest {
+        assert_eq!(names[&format!("E{index:05}")], expected, "{index}");
+    }
+}
+
+#[tokio::test]
+async fn i3_a_working_day_with_deaths_and_slow_ways_is_never_refused() {
+    working_day(11, 8, 3).await;
+}
+
+#[tokio::test]
+#[ignore = "prove: longer"]
+async fn prove_i3_many_working_days() {
+    for seed in 100..130 {
+        working_day(seed, 9, 12).await;
+    }
+}
+
+// ---- I5 ----
+
+#[tokio::test]
+async fn i5_one_bad_record_of_five_hundred_parks_alone_and_says_where() {
+    use renkei_events::event::{Change, Origin};
+    use renkei_events::ids::{ConnectionId, EventId, Version};
+    use renkei_events::parse::{Reading, reading};
+
+    let mut world = World::simple().await;
+    let received_at = world.now().timestamp();
+    let mut events = Vec::new();
+    for index in 0..500 {
+        let number = if index == 250 { "9".repeat(51) } else { format!("E{index:05}") };
+        let text = json!({
+            "employee_id": format!("rm_{index}"), "employee_number": number, "employee_status": "在籍",
+            "data_entry_state": "データ入力完了", "last_name": "髙橋", "first_name": "花子",
+            "updated_at": received_at.to_string(),
+        });
+        // As ingest reads one delivery.
+        let (change, anchor, employee, faults) = match reading(&text.to_string(), received_at) {
+            Reading::Record(record) => (Change::Updated, record.employee_id.clone(), Some(*record), Vec::new()),
+            Reading::Faulty { anchor, faults } => (Change::Invalid, anchor.unwrap().employee_id, None, faults),
+        };
+        events.push(EmployeeEvent {
+            event_id: EventId::new(format!("msg_1/{index}")).unwrap(),
+            connection_id: ConnectionId::new("c1").unwrap(),
+            employee_id: anchor,
+            origin: Origin::Webhook,
+            change,
+            received_at,
+            version: Version::judge(received_at, received_at),
+            employee,
+            faults,
+        });
+    }
+    world.append(events).await;
+    world.drain("c1", seconds(60)).await;
+    assert_eq!(world.company("a", |company| company.members().len()).await, 499);
+    let parked = renkei_store::employees::in_states(&world.store, "c1", &[RowState::Parked], 10).await.unwrap();
+    assert_eq!(parked.len(), 1);
+    assert_eq!(parked[0].key.employee, "rm_250");
+    assert_eq!(parked[0].reason.as_deref(), Some("source.record_invalid"));
+    assert_eq!(parked[0].detail.as_deref(), Some("/employee_number source.too_long"));
+}
+
+// ---- I6 ----
+
+#[tokio::test]
+async fn i6_off_means_off_and_what_came_meanwhile_goes_out_afterwards() {
+    let mut world = World::new(6, vec![sample::company("a")], seeded_latency(6, 20, 300, 10, 4000)).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(seconds(10)).await;
+    for index in 1..=40 {
+        let at = world.now();
+        world.send("c1", person(index, at)).await;
+        world.run_for(Duration::from_millis(700)).await;
+    }
+    let (store, clock) = (world.store.clone(), world.clock.clone());
+    world.run_with(async { renkei_workers::commands::pause(&store, clock.as_ref(), "c1").await.unwrap() }).await;
+    let off = world.now();
+    for index in 41..=60 {
+        let at = world.now();
+        world.send("c1", person(index, at)).await;
+        world.run_for(seconds(20)).await;
+    }
+    let late: Vec<Call> =
+        world.company("a", |company| company.log().update_calls().filter(|call| call.at > off).cloned().collect()).await;
+    assert!(late.is_empty(), "switched off at {off:?}, then {late:?}");
+    assert!(world.count("c1", RowState::Due).await >= 20);
+    assert_eq!(world.count("c1", RowState::Flying).await, 0, "what flew has landed");
+    renkei_workers::commands::resume(&store, "c1").await.unwrap();
+    world.wake_all();
+    world.drain("c1", seconds(300)).await;
+    assert_eq!(world.company("a", |company| company.members().len()).await, 60);
+    world.assert_limits("a").await;
+}
+
+#[tokio::test]
+async fn i6_a_disconnected_connection_sends_nothing_and_has_no_secrets() {
+    let mut world = World::simple().await;
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    world.run_for(seconds(20)).await;
+    let (store, clock) = (world.store.clone(), world.clock.clone());
+    world.run_with(async { renkei_workers::commands::disconnect(&store, clock.as_ref(), "c1").await.unwrap() }).await;
+    let calls = world.company("a", |company| company.log().calls().len()).await;
+    let at = world.now();
+    world.send("c1", person(2, at)).await;
+    world.run_for(seconds(3600)).await;
+    assert_eq!(world.company("a", |company| company.log().calls().len()).await, calls);
+    let account = world.connection("c1").await.account.unwrap();
+    let (_, credentials) = renkei_store::accounts::credentials(&world.store, &world.store.db, &account).await.unwrap().unwrap();
+    assert!(credentials.is_none());
+    assert!(renkei_workers::commands::resume(&store, "c1").await.is_err());
+}
+
+// ---- I7 ----
+
+#[tokio::test]
+async fn i7_activation_writes_nothing_until_somebody_changes() {
+    let mut world = World::new(7, vec![company_with(200)], no_latency()).await;
+    let mut quiet = link("c1", "a");
+    quiet.wanted = false;
+    world.link(quiet).await;
+    // What the source says before activation is the baseline.
+    let at = world.now();
+    let events: Vec<_> = (1..=200).map(|index| world.event("c1", person(index, at))).collect();
+    world.append(events).await;
+    world.run_for(seconds(30)).await;
+    assert_eq!(world.count("c1", RowState::Baseline).await, 200);
+    world.want("c1").await;
+    world.run_for(seconds(3600)).await;
+    assert_eq!(world.connection("c1").await.state, ConnectionState::Active);
+    // The same again, as a resend or a sweep would bring it.
+    let events: Vec<_> = (1..=200).map(|index| world.event("c1", person(index, at + seconds(60)))).collect();
+    world.append(events).await;
+    world.run_for(seconds(3600)).await;
+    let updates = |company: &mut renkei_sandbox::kaonavi::Company| company.log().update_calls().count();
+    assert_eq!(world.company("a", updates).await, 0);
+    let at = world.now();
+    world.send("c1", record(json!({ "birthday": "1991-03-01" }), 77, at)).await;
+    world.run_for(seconds(30)).await;
+    assert_eq!(world.company("a", updates).await, 1);
+    let rows: Vec<(String, String)> =
+        world.company("a", |company| company.log().rows().map(|row| (row.code.clone(), row.row.clone())).collect()).await;
+    assert_eq!(rows.len(), 1);
+    let row: Value = serde_json::from_str(&rows[0].1).unwrap();
+    // All mapped fields that differ from what カオナビ holds; 性別 is the same there.
+    let expected = json!({
+        "code": "E00077", "name": "髙橋 花子77", "name_kana": "タカハシ ハナコ", "birthday": "1991-03-01",
+        "entered_date": "2026-04-01",
+    });
+    assert_eq!(row, expected);
+}
+
+// ---- what is known already ----
+
+async fn accepted_rows(world: &World) -> Vec<Value> {
+    world
+        .company("a", |company| company.log().rows().map(|row| serde_json::from_str(&row.row).unwrap()).collect())
+        .await
+}
+
+#[tokio::test]
+async fn a_resend_changes_nothing() {
+    let mut world = World::simple().await;
+    let at = world.now();
+    let event = world.event("c1", person(1, at));
+    for _ in 0..3 {
+        world.append(vec![event.clone(), event.clone()]).await;
+        world.run_for(seconds(30)).await;
+    }
+    assert_eq!(accepted_rows(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_content_under_a_newer_version_changes_nothing() {
+    let mut world = World::simple().await;
+    for _ in 0..3 {
+        let at = world.now();
+        world.send("c1", person(1, at)).await;
+        world.run_for(seconds(30)).await;
+    }
+    assert_eq!(accepted_rows(&world).await.len(), 1);
+    assert_eq!(world.row("c1", "E00001").await.state, RowState::Synced);
+}
+
+#[tokio::test]
+async fn an_older_version_that_comes_late_changes_nothing() {
+    let mut world = World::simple().await;
+    let at = world.now();
+    world.send("c1", record(json!({ "first_name": "新" }), 1, at)).await;
+    world.run_for(seconds(30)).await;
+    world.send("c1", record(json!({ "first_name": "旧" }), 1, at - seconds(60))).await;
+    world.run_for(seconds(30)).await;
+    assert_eq!(accepted_rows(&world).await.len(), 1);
+    assert_eq!(world.company("a", |company| company.member("E00001").unwrap().get(TextField::Name).to_owned()).await, "髙橋 新");
+}
+
+/// Of two contents under one version the one that stands later on the log is taken, wherever the first one is by then.
+#[tokio::test]
+async fn of_equal_versions_the_later_on_the_log_wins() {
+    for pause in [0, 1, 100, 250, 3_000, 30_000] {
+        let mut world = World::new(3, vec![sample::company("a")], seeded_latency(3, 100, 100, 0, 0)).await;
+        world.link(link("c1", "a")).await;
+        world.run_for(seconds(10)).await;
+        let at = world.now();
+        world.send("c1", record(json!({ "first_name": "一" }), 1, at)).await;
+        world.run_for(Duration::from_millis(pause)).await;
+        world.send("c1", record(json!({ "first_name": "二" }), 1, at)).await;
+        world.run_for(seconds(60)).await;
+        let name = world.company("a", |company| company.member("E00001").unwrap().get(TextField::Name).to_owned()).await;
+        assert_eq!(name, "髙橋 二", "after {pause} ms");
+        assert_eq!(world.row("c1", "E00001").await.state, RowState::Synced);
+    }
+}
+
+#[tokio::test]
+async fn a_record_dated_ahead_does_not_block_the_next_one() {
+    let mut world = World::simple().await;
+    let at = world.now();
+    world.send("c1", record(json!({ "first_name": "先" }), 1, at + seconds(7200))).await;
+    world.run_for(seconds(30)).await;
+    let at = world.now();
+    world.send("c1", record(json!({ "first_name": "今" }), 1, at)).await;
+    world.run_for(seconds(30)).await;
+    assert_eq!(world.company("a", |company| company.member("E00001").unwrap().get(TextField::Name).to_owned()).await, "髙橋 今");
+}
+
+/// Changes while a call is under way are gathered: the next call carries the newest state only.
+#[tokio::test]
+async fn changes_in_flight_coalesce() {
+    let mut world = World::simple().await;
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    world.run_for(Duration::from_millis(10)).await;
+    for name in ["一", "二", "三"] {
+        let at = world.now();
+        world.send("c1", record(json!({ "first_name": name }), 1, at)).await;
+        world.run_for(Duration::from_millis(500)).await;
+    }
+    world.run_for(seconds(60)).await;
+    let rows = accepted_rows(&world).await;
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert_eq!(rows[1], json!({ "code": "E00001", "name": "髙橋 三" }));
+}
+
+/// There and back while it flew: カオナビ holds the newest state already.
+#[tokio::test]
+async fn a_change_that_was_taken_back_in_flight_is_not_sent() {
+    let mut world = World::simple().await;
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    world.run_for(Duration::from_millis(500)).await;
+    let at = world.now();
+    world.send("c1", record(json!({ "first_name": "他" }), 1, at)).await;
+    world.run_for(Duration::from_millis(500)).await;
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    world.run_for(seconds(60)).await;
+    assert_eq!(accepted_rows(&world).await.len(), 1);
+    assert_eq!(world.row("c1", "E00001").await.state, RowState::Synced);
+}
+
+#[tokio::test]
+async fn the_token_is_fetched_once_an_hour_and_only_when_a_call_is_due() {
+    let mut world = World::simple().await;
+    let tokens = |company: &mut renkei_sandbox::kaonavi::Company| {
+        company.log().calls().filter(|call| call.path.ends_with("/token")).count()
+    };
+    assert_eq!(world.company("a", tokens).await, 1, "for the reads of activation");
+    world.run_for(seconds(6 * 3600)).await;
+    assert_eq!(world.company("a", tokens).await, 1);
+    for index in 1..=4 {
+        let at = world.now();
+        world.send("c1", person(index, at)).await;
+        world.run_for(seconds(1800)).await;
+    }
+    assert_eq!(world.company("a", tokens).await, 3);
 }

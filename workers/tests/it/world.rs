@@ -388,6 +388,15 @@ impl World {
         self.wake_all();
     }
 
+    /// Asks for a connection to be switched on.
+    pub async fn want(&mut self, connection: &str) {
+        let tx = self.store.begin().await.unwrap();
+        let now = self.store.now_in(&tx).await.unwrap();
+        connections::want(&tx, connection, now).await.unwrap();
+        tx.commit().await.unwrap();
+        self.wake_all();
+    }
+
     /// Sends one state of one person, received now.
     pub async fn send(&mut self, connection: &str, record: EmployeeRecord) {
         let event = self.event(connection, record);

@@ -127,7 +127,7 @@ impl LogWriter for FakeLog {
         match mood {
             Mood::Acknowledge => {}
             Mood::After(delay) => tokio::time::sleep(delay).await,
-            Mood::Unavailable => return Err(LogError::Unavailable("broker says: 花子".into())),
+            Mood::Unavailable => return Err(LogError::Unavailable("connection refused".into())),
             Mood::Deadline => return Err(LogError::Deadline),
             Mood::Full => return Err(LogError::Full),
             Mood::Refused => return Err(LogError::Refused("too large".into())),

@@ -5,4 +5,5 @@ mod employees;
 mod engines;
 mod logtable;
 mod sealing;
+mod tidy;
 mod time;

@@ -28,6 +28,51 @@ pub fn program_path(name: &str) -> Result<PathBuf, ServerError> {
     Err(ServerError::Missing { what: format!("program {name}"), hint })
 }
 
+/// How a run of one of our programs ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The exit code; `None` when it did not end by itself in time and was killed, or ended by a signal.
+    pub code: Option<i32>,
+    /// What it wrote to its standard output.
+    pub stdout: String,
+    /// What it wrote to its standard error.
+    pub stderr: String,
+}
+
+/// Runs the program `name` to its end, with nothing of our environment but `PATH` and what `environment` says. One that still
+/// runs after `most` is killed.
+///
+/// # Errors
+/// When it is not built or can not be started.
+pub fn run_program<'a>(
+    name: &str,
+    arguments: &[&str],
+    environment: impl IntoIterator<Item = (&'a str, &'a str)>,
+    most: Duration,
+) -> Result<Finished, ServerError> {
+    let path = program_path(name)?;
+    let folder = Folder::new(name)?;
+    let file = |name: &str| {
+        let path = folder.join(name);
+        File::create(&path).map_err(ServerError::file(&path))
+    };
+    let mut command = process::dying_with_us("KILL", &path);
+    command.args(arguments).current_dir(folder.path()).env_clear().envs(environment);
+    if let Some(search) = std::env::var_os("PATH") {
+        command.env("PATH", search);
+    }
+    command.stdin(Stdio::null()).stdout(file("stdout")?).stderr(file("stderr")?);
+    let daemon = Daemon::default();
+    daemon.replace(command).map_err(ServerError::file(&path))?;
+    let status = daemon.wait(most);
+    daemon.kill();
+    let text = |name: &str| {
+        let bytes = std::fs::read(folder.join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    Ok(Finished { code: status.and_then(|status| status.code()), stdout: text("stdout"), stderr: text("stderr") })
+}
+
 /// One run of one of our programs; its output goes to a file. Killed when dropped.
 #[derive(Debug)]
 pub struct Program {

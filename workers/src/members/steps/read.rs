@@ -94,7 +94,9 @@ async fn next_reading(held: &Held) -> Result<Option<Reading>> {
         let open = batches::open_lightly(&held.tx, &held.account.id).await?;
         return Ok(open.iter().any(|batch| look_is_due(held, batch)).then_some(Reading::Members));
     }
-    if held.doc.layout.is_none() {
+    // Choices and lengths may have changed since yesterday: the nightly read begins with the layout.
+    let stale = held.doc.daily_read.is_some_and(|daily| held.now >= daily && held.doc.layout_read < Some(daily));
+    if held.doc.layout.is_none() || stale {
         return Ok(Some(Reading::Layout));
     }
     if held.doc.codes_read.is_none() || held.doc.read_owed(held.now) {
