@@ -6,4 +6,5 @@ mod delivery;
 mod mapping;
 mod people;
 mod promises;
+mod rules;
 mod world;
