@@ -25,5 +25,6 @@ write() { # name; the content comes by standard input
 }
 
 random 32 | base64 | write master-key
+printf 'whsec_%s' "$(random 32 | base64)" | write webhook-secret
 random 24 | base64 | tr -d '\n' | tr '+/' '-_' | write postgres-password
 printf 'postgres://renkei:%s@postgres:5432/renkei' "$(cat "$folder/postgres-password")" | write store-url

@@ -92,14 +92,9 @@ async fn run(cli: Cli) -> Result<(), Stop> {
 }
 
 async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Store, Stop> {
-    Store::from_config(config, Arc::clone(clock)).await.map_err(|error| match error {
-        OpenError::MasterKey(_) => {
-            Stop { code: EXIT_BAD_CONFIG, line: format!("bad configuration: RENKEI_MASTER_KEY: {error}") }
-        }
-        other => Stop {
-            code: 1,
-            line: format!("store can not be opened: {other}; check RENKEI_STORE and RENKEI_MASTER_KEY"),
-        },
+    Store::from_config(config, Arc::clone(clock)).await.map_err(|error| {
+        let code = if matches!(error, OpenError::MasterKey(_)) { EXIT_BAD_CONFIG } else { 1 };
+        Stop { code, line: error.to_string() }
     })
 }
 

@@ -115,8 +115,9 @@ pub async fn resume(store: &Store, id: &str) -> Result<Connection> {
             connections::answer_wish(&tx, id, &[], now).await?;
             activity::add(store, &tx, &[entry(now, id, "resumed")]).await?;
         }
-        ConnectionState::Halted => connections::want(&tx, id, now).await?,
-        ConnectionState::Draft | ConnectionState::Paused => {
+        // Paused before it ever was active: a worker verifies it first, as for a halted one.
+        ConnectionState::Halted | ConnectionState::Paused => connections::want(&tx, id, now).await?,
+        ConnectionState::Draft => {
             return Err(refuse("activate it with `state: active` in its file and `renkei-ingest apply`"));
         }
         ConnectionState::Disconnected => return Err(refuse("apply its file again with new credentials")),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use prometheus::Registry;
 use renkei_events::topic::Topic;
-use renkei_log::open;
+use renkei_log::{LogError, open};
 use renkei_runtime::clock::{Clock, Millis, SystemClock};
 use renkei_runtime::config::{Config, EXIT_BAD_CONFIG, Program};
 use renkei_runtime::http::client::HttpClient;
@@ -155,8 +155,10 @@ async fn work(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(),
     let transport = Arc::new(HttpClient::new(config.outside.allow_private.clone())?);
     let context = Context { store, transport, clock, random: Arc::new(ThreadRandom), metrics };
     let stop = shutdown::on_signals()?;
-    let writer = open::writer(&config, &context.store, Arc::clone(&context.clock)).await?;
-    let reader = open::reader(&config, &context.store, Arc::clone(&context.clock), Topic::Employee, GROUP)?;
+    let writer = open::writer(&config, &context.store, Arc::clone(&context.clock));
+    let writer = writer.await.map_err(|error| unusable_log(&error))?;
+    let reader = open::reader(&config, &context.store, Arc::clone(&context.clock), Topic::Employee, GROUP);
+    let reader = reader.map_err(|error| unusable_log(&error))?;
     let consumer = Consumer::new(context.clone(), reader, Arc::clone(&writer));
     let owner = format!("{}-{}", std::process::id(), uuid_like());
     let settings = RunnerSettings {
@@ -174,6 +176,10 @@ async fn work(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(),
     let _ = within.await;
     tracing::info!("workers ended");
     Ok(())
+}
+
+fn unusable_log(error: &LogError) -> Stop {
+    Stop { code: 1, line: format!("{error}; check RENKEI_LOG and that the brokers answer") }
 }
 
 /// Tells two processes apart that the operating system gave the same number at different times.

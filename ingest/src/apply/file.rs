@@ -146,18 +146,115 @@ pub fn parse<'a>(path: &'a Path, text: &str) -> Result<Document<'a>, ApplyError>
             let location = error.location();
             let line = location.map_or(1, |location| location.line());
             let column = location.map_or(1, |location| location.column());
-            let reason = error.to_string();
-            let reason = reason.lines().next().unwrap_or("is not as it must be").to_owned();
-            let key = key_at(text, line).unwrap_or_else(|| "document".to_owned());
-            Err(ApplyError::File { path: path.to_owned(), line, column, key, reason })
+            let key = key_at(text, line, column).unwrap_or_else(|| "document".to_owned());
+            Err(ApplyError::File { path: path.to_owned(), line, column, key, reason: reason(&error.to_string()) })
         }
     }
 }
 
-/// The key that stands in a line, for messages.
-fn key_at(text: &str, line: u64) -> Option<String> {
+/// The first line of the parser's message, without the place, which is told already.
+fn reason(message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let first = match first.split_once(": ") {
+        Some((place, rest)) if place.starts_with("line ") => rest,
+        _ => first,
+    };
+    if first.is_empty() { "is not as it must be".to_owned() } else { first.to_owned() }
+}
+
+/// The key at a place, or the one whose value is there, for messages.
+fn key_at(text: &str, line: u64, column: u64) -> Option<String> {
     let index = usize::try_from(line).ok()?.checked_sub(1)?;
-    let text = text.lines().nth(index)?.trim().trim_start_matches("- ");
-    let key = text.split(':').next()?.trim();
-    (!key.is_empty()).then(|| key.to_owned())
+    let line = text.lines().nth(index)?;
+    let at = usize::try_from(column).ok()?.saturating_sub(1);
+    let split = line.char_indices().nth(at).map_or(line.len(), |(byte, _)| byte);
+    let (before, after) = line.split_at(split);
+    let is_part = |c: char| !c.is_whitespace() && !"{}[],:\"'".contains(c);
+    let here = after.trim_start_matches(['"', '\'']).split(|c| !is_part(c)).next().unwrap_or_default();
+    let followed =
+        after.split_once(here).is_some_and(|(_, rest)| rest.trim_start_matches(['"', '\'']).starts_with(':'));
+    if !here.is_empty() && followed {
+        return Some(here.to_owned());
+    }
+    let (name, _) = before.rsplit_once(':').or_else(|| line.split_once(':'))?;
+    let name = name.rsplit(|c| !is_part(c)).find(|part| !part.is_empty())?;
+    Some(name.trim_start_matches('-').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use renkei_runtime::clock::SystemClock;
+    use renkei_runtime::config::{BaseUrl, OutsideConfig};
+    use renkei_runtime::http::guard::AllowPrivate;
+    use renkei_store::Store;
+    use renkei_store::seal::MasterKey;
+
+    use super::*;
+    use crate::apply::plan;
+
+    const EXAMPLE: &str = include_str!("../../../docs/examples/connections.yaml");
+    const PAGE: &str = include_str!("../../../docs/connections.md");
+    /// 32 bytes of 7.
+    const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+
+    #[test]
+    fn the_page_shows_the_example_as_it_is() {
+        let block = PAGE.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+        assert_eq!(block, Some(EXAMPLE));
+    }
+
+    #[test]
+    fn the_page_documents_every_key_and_the_example_uses_it() {
+        let read = |text: &str| parse(Path::new("connections.yaml"), text).unwrap_err().to_string();
+        let unknown = |at: &str| read(&EXAMPLE.replacen(at, &format!("nonsense_{at}"), 1));
+        // A struct that meets an unknown key lists the keys that it has.
+        let lists =
+            ["tenants", "name: 必", "name: ロ", "expires", "base_url", "gender", "batch_size"].map(unknown).join("\n");
+        let keys: BTreeSet<&str> = lists
+            .lines()
+            .filter_map(|line| line.split_once("expected one of ").or_else(|| line.split_once("expected ")))
+            .flat_map(|(_, keys)| keys.split([',', ' ', '`']))
+            .filter(|key| key.len() > 1)
+            .collect();
+        assert!(keys.len() > 20, "{lists}");
+        for key in keys {
+            assert!(PAGE.contains(&format!("`{key}`")), "{key} is not documented");
+            assert!(EXAMPLE.contains(&format!("{key}:")), "{key} is not in the example");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_example_is_applied_and_a_second_time_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("connections.yaml");
+        std::fs::create_dir(folder.path().join("secrets")).unwrap();
+        for name in ["webhook-2026-11", "webhook-2026-05"] {
+            std::fs::write(folder.path().join("secrets").join(name), format!("whsec_{KEY}\n")).unwrap();
+        }
+        std::fs::write(folder.path().join("secrets/consumer-key"), "key-required\n").unwrap();
+        // Any variable that a process is sure to have.
+        let text = EXAMPLE.replace("KAONAVI_CONSUMER_SECRET", "PATH");
+        let document = parse(&path, &text).unwrap();
+        let url = format!("sqlite://{}", folder.path().join("renkei.db").display());
+        let clock = Arc::new(SystemClock::real());
+        let store = Store::open(&url, &MasterKey::parse(KEY).unwrap(), clock).await.unwrap();
+        let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
+        let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
+        let outside = OutsideConfig { kaonavi_base_url, allow_private };
+
+        let tried = plan::apply(&store, &document, &outside, true).await.unwrap();
+        let first = plan::apply(&store, &document, &outside, false).await.unwrap();
+        assert_eq!(tried.lines, first.lines, "a dry run says what would be done");
+        assert_eq!(first.lines.len(), 5, "{:?}", first.lines);
+        assert_eq!(first.wanted, ["sample-members"]);
+        let second = plan::apply(&store, &document, &outside, false).await.unwrap();
+        assert_eq!(second.lines, [] as [&str; 0]);
+
+        let closed = OutsideConfig { allow_private: AllowPrivate::default(), ..outside };
+        let refused = plan::apply(&store, &document, &closed, false).await.unwrap_err().to_string();
+        assert!(refused.contains("connections.yaml:15:") && refused.contains("kaonavi.base_url"), "{refused}");
+    }
 }

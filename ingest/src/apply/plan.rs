@@ -152,7 +152,13 @@ impl Applying<'_> {
             (Some(_), false) => {}
         }
         let declared = self.state(key, file)?;
-        let act = declared.is_some() && declared != connection.declared_state;
+        // One that never was active and whose verification failed is asked for again: nobody switched it off.
+        let unmet = connection.state == ConnectionState::Draft && connection.wanted.is_none();
+        let act = match declared.as_deref() {
+            None => false,
+            Some("active") if unmet => true,
+            Some(_) => declared != connection.declared_state,
+        };
         if let Some(declared) = &declared {
             connection.declared_state = Some(declared.clone());
         }

@@ -57,6 +57,9 @@ pub struct Member {
     /// The version that was sent.
     #[serde(rename = "v")]
     pub version: i64,
+    /// Keyed hash of the content that was sent: two contents may share a version.
+    #[serde(rename = "h", default)]
+    pub content: String,
     /// When its newest event had come, for the log.
     #[serde(rename = "r")]
     pub received: Millis,

@@ -300,6 +300,8 @@ pub struct FullRow {
     pub number: Option<String>,
     /// Version of the newest record.
     pub version: i64,
+    /// Keyed hash of its content.
+    pub content: String,
     /// What the newest event said.
     pub change: Change,
     /// The newest record; `None` for deleted and invalid ones.
@@ -334,7 +336,7 @@ pub struct FullRow {
     pub changed: Millis,
 }
 
-const FULL: &str = "connection_id, employee_id, number, version, change, record, state, op, reason, detail, due_ms,
+const FULL: &str = "connection_id, employee_id, number, version, content, change, record, state, op, reason, detail, due_ms,
     next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, received_ms, changed_ms";
 
 fn full(store: &Store, row: &Row) -> Result<FullRow> {
@@ -349,6 +351,7 @@ fn full(store: &Store, row: &Row) -> Result<FullRow> {
     Ok(FullRow {
         number: row.get("number")?,
         version: row.get("version")?,
+        content: row.get("content")?,
         change: serde_json::from_str(&row.get::<String>("change")?)?,
         record,
         state: RowState::parse(&row.get::<String>("state")?)?,
@@ -551,7 +554,9 @@ pub async fn settle(
 /// # Errors
 /// When the store does not answer.
 pub async fn make_due(tx: &Tx, key: &EmployeeKey, op: Op, next_try: Millis, failed: i64, now: Millis) -> Result<()> {
-    let sql = "UPDATE employees SET state = 'due', op = $1, reason = NULL, detail = NULL, batch_id = NULL,
+    let sql = "UPDATE employees SET state = 'due', op = $1, reason = NULL,
+          -- Of a record that breaks the contract it says where.
+          detail = CASE WHEN record IS NULL THEN detail END, batch_id = NULL,
           flying_version = NULL, next_try_ms = $2, attempts = attempts + $3, due_ms = COALESCE(due_ms, $4), changed_ms = $4
         WHERE connection_id = $5 AND employee_id = $6";
     let values = vec![
@@ -563,6 +568,23 @@ pub async fn make_due(tx: &Tx, key: &EmployeeKey, op: Op, next_try: Millis, fail
         key.employee.clone().into(),
     ];
     tx.exec(sql, values).await?;
+    Ok(())
+}
+
+/// Counts a failed attempt for people who stay where they are.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn count_failure(tx: &Tx, keys: &[EmployeeKey]) -> Result<()> {
+    for chunk in keys.chunks(300) {
+        let values: Vec<Value> =
+            chunk.iter().flat_map(|key| [key.connection.clone().into(), key.employee.clone().into()]).collect();
+        let sql = format!(
+            "UPDATE employees SET attempts = attempts + 1 WHERE (connection_id, employee_id) IN (VALUES {})",
+            tuples(chunk.len(), 2, 1)
+        );
+        tx.exec(&sql, values).await?;
+    }
     Ok(())
 }
 
@@ -596,7 +618,7 @@ pub struct Landing {
     pub written: Values,
     /// Under which number.
     pub number: String,
-    /// Whether a newer version came while it flew.
+    /// Whether another content came while it flew.
     pub due_again: bool,
 }
 
@@ -617,7 +639,7 @@ pub async fn land(store: &Store, tx: &Tx, landings: &[Landing], now: Millis) -> 
         let sql = format!(
             "WITH landed (c, e, w, n, s) AS (VALUES {})
              UPDATE employees SET written = landed.w, written_number = landed.n, state = landed.s, op = 'update',
-               reason = NULL, detail = NULL, batch_id = NULL, flying_version = NULL, attempts = 0, next_try_ms = 0,
+               reason = NULL, detail = CASE WHEN record IS NULL THEN detail END, batch_id = NULL, flying_version = NULL, attempts = 0, next_try_ms = 0,
                due_ms = CASE WHEN landed.s = 'due' THEN $1 ELSE due_ms END, changed_ms = $1,
                settled_version = CASE WHEN landed.s = 'synced' THEN version ELSE flying_version END
              FROM landed WHERE connection_id = landed.c AND employee_id = landed.e",

@@ -21,6 +21,14 @@ pub enum StoreError {
     /// A row holds something that this version does not understand.
     #[error("a stored value is not understood ({0})")]
     Corrupt(String),
+    /// The store's time runs at another speed than this process's.
+    #[error("it was made with clock scale {made}, and this process runs with {ours}")]
+    OtherClock {
+        /// The store's.
+        made: u32,
+        /// This process's.
+        ours: u32,
+    },
     /// Another worker holds the account now; whatever was being done must stop.
     #[error("the lease on the account was lost")]
     Fenced,

@@ -37,7 +37,7 @@ pub enum OpenError {
     #[error("RENKEI_MASTER_KEY: {0}")]
     MasterKey(#[from] seal::NoMasterKey),
     /// The folder of the SQLite file can not be made.
-    #[error("RENKEI_STORE: folder {folder} can not be made: {cause}")]
+    #[error("RENKEI_STORE: folder {folder} can not be made: {cause}; name a file in a folder that can be written")]
     Folder {
         /// Which.
         folder: String,
@@ -45,19 +45,41 @@ pub enum OpenError {
         cause: std::io::Error,
     },
     /// The database.
-    #[error("RENKEI_STORE: {cause}{}", advice(cause))]
+    #[error("RENKEI_STORE ({place}): {cause}; {}", advice(cause, place))]
     Store {
+        /// Where, without a password.
+        place: String,
         /// Why.
-        #[from]
         cause: StoreError,
     },
 }
 
-fn advice(error: &StoreError) -> &'static str {
+fn advice(error: &StoreError, place: &str) -> String {
     match error {
-        StoreError::WrongMasterKey { .. } => "; give the key that this store was made with, or use another store",
-        StoreError::Unavailable(_) => "; check that the address is right and that the database answers there",
-        _ => "",
+        StoreError::WrongMasterKey { .. } => {
+            "give the key that this store was made with in RENKEI_MASTER_KEY, or use another store".to_owned()
+        }
+        StoreError::OtherClock { made, .. } => format!("set RENKEI_CLOCK_SCALE={made}, or use another store"),
+        StoreError::Unavailable(_) if place.contains("://") => {
+            "check that the address is right and that the database answers there".to_owned()
+        }
+        StoreError::Unavailable(_) => {
+            "check that the path is right, that it is a database of Renkei and that it can be written".to_owned()
+        }
+        _ => "it may be of another version of Renkei, or damaged".to_owned(),
+    }
+}
+
+/// The store's place, for people: no user, no password, no options.
+fn place(url: &StoreUrl) -> String {
+    match url {
+        StoreUrl::Sqlite(path) => path.display().to_string(),
+        StoreUrl::Postgres(url) => {
+            let url = url.expose_secret();
+            let address = url.split_once("://").map_or(url, |(_, rest)| rest);
+            let address = address.split(['?', '#']).next().unwrap_or_default();
+            format!("postgres://{}", address.rsplit('@').next().unwrap_or_default())
+        }
     }
 }
 
@@ -136,7 +158,8 @@ impl Store {
             std::fs::create_dir_all(folder)
                 .map_err(|cause| OpenError::Folder { folder: folder.display().to_string(), cause })?;
         }
-        Ok(Self::open_with(config.store.expose().expose_secret(), &masters, clock).await?)
+        let opened = Self::open_with(config.store.expose().expose_secret(), &masters, clock).await;
+        opened.map_err(|cause| OpenError::Store { place: place(&config.store), cause })
     }
 
     /// The time that all stored times are compared with.

@@ -48,8 +48,7 @@ impl StoreTime {
         if let Some(anchor) = &stored
             && anchor.scale != scale
         {
-            let text = format!("it was made with clock scale {}, this process runs with {scale}", anchor.scale);
-            return Err(StoreError::Corrupt(text));
+            return Err(StoreError::OtherClock { made: anchor.scale, ours: scale });
         }
         let same_boot = |anchor: &Anchor| db.engine() == Engine::Postgres || anchor.boot_id == clock.boot_id();
         let anchor = match stored {

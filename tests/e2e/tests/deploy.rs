@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use renkei_e2e::servers::program_path;
+use renkei_e2e::servers::{Folder, program_path};
 use renkei_runtime::config::{Config, Program, Surroundings};
 use serde_json::Value;
 
@@ -96,9 +96,10 @@ fn kubernetes_containers() -> Vec<Started> {
     started.collect()
 }
 
+/// The long-running ones, then the one that declares the connection.
 fn compose_containers() -> Vec<Started> {
     let compose = compose();
-    let started = ["ingest", "workers"].map(|service| {
+    let started = ["ingest", "workers", "apply"].map(|service| {
         let declared = &compose["services"][service];
         let variables = declared["environment"].as_object().expect("a map");
         let variables = variables.iter().map(|(key, value)| (key.clone(), value.as_str().expect("a text").to_owned()));
@@ -144,18 +145,49 @@ fn what_a_container_is_given_is_a_configuration_that_starts() {
 
 #[test]
 fn the_commands_of_the_containers_exist() {
+    let compose = compose();
+    let sandbox = &compose["services"]["sandbox"]["command"];
     let sandbox = Started {
         place: "compose sandbox".to_owned(),
-        command: [vec!["renkei-sandbox".to_owned()], strings(&compose()["services"]["sandbox"]["command"])].concat(),
+        command: [vec!["renkei-sandbox".to_owned()], strings(sandbox)].concat(),
         variables: BTreeMap::new(),
     };
-    for started in kubernetes_containers().iter().chain(&compose_containers()).chain([&sandbox]) {
+    let send = Started {
+        place: "compose send".to_owned(),
+        command: strings(&compose["services"]["send"]["entrypoint"]),
+        variables: BTreeMap::new(),
+    };
+    for started in kubernetes_containers().iter().chain(&compose_containers()).chain([&sandbox, &send]) {
         let (program, arguments) = started.command.split_first().expect("a command");
         let path = program_path(program).expect("the program is built");
         let run = Command::new(path).args(arguments).arg("--help").env_clear().output().expect("it can be started");
         let said = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success(), "{}: {:?}: {said}", started.place, started.command);
     }
+}
+
+#[test]
+fn the_connection_of_the_compose_file_can_be_applied() {
+    let folder = Folder::new("compose").expect("a folder");
+    let secrets = folder.path().to_str().expect("a text");
+    std::fs::write(folder.join("webhook-secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("it can be written");
+    let declared = text("compose/connections.yaml").replace("/run/secrets", secrets);
+    let file = folder.join("connections.yaml");
+    std::fs::write(&file, declared).expect("it can be written");
+
+    let [.., apply] = &compose_containers()[..] else { panic!("a container that applies") };
+    let run = Command::new(program_path("renkei-ingest").expect("the program is built"))
+        .args(["apply", "--dry-run", "--file"])
+        .arg(&file)
+        .env_clear()
+        .envs(apply.variables.iter().filter(|(key, _)| !key.ends_with("_FILE")))
+        .env("RENKEI_STORE", format!("sqlite://{secrets}/renkei.db"))
+        .env("RENKEI_MASTER_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+        .output()
+        .expect("it can be started");
+    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    assert!(said.contains("sample-members"), "{said}");
 }
 
 #[test]
@@ -316,9 +348,12 @@ fn every_reference_of_the_compose_file_leads_somewhere() {
     let compose = compose();
     let keys =
         |map: &Value| map.as_object().map(|map| map.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
-    let (services, secrets, volumes) =
-        (keys(&compose["services"]), keys(&compose["secrets"]), keys(&compose["volumes"]));
-    assert_eq!(services, ["ingest", "kafka", "postgres", "sandbox", "workers"].map(str::to_owned).into());
+    let [services, secrets, volumes, configs] =
+        ["services", "secrets", "volumes", "configs"].map(|kind| keys(&compose[kind]));
+    assert_eq!(
+        services,
+        ["apply", "ingest", "kafka", "postgres", "sandbox", "send", "workers"].map(str::to_owned).into()
+    );
     for service in &services {
         let declared = &compose["services"][service];
         assert!(keys(&declared["depends_on"]).is_subset(&services), "{service} depends on what is not there");
@@ -329,10 +364,21 @@ fn every_reference_of_the_compose_file_leads_somewhere() {
             let volume = volume.split(':').next().unwrap_or_default().to_owned();
             assert!(volumes.contains(&volume), "{service}: volume {volume}");
         }
+        for config in items(&declared["configs"]) {
+            assert!(configs.contains(config["source"].as_str().expect("a name")), "{service}: {config}");
+        }
         // Nothing of a trial on one machine is open to its network.
         for port in strings(&declared["ports"]) {
             assert!(port.starts_with("127.0.0.1:"), "{service}: port {port}");
         }
+    }
+    for config in &configs {
+        let file = compose["configs"][config]["file"].as_str().expect("a file");
+        assert!(deploy().join(file).is_file(), "{file}");
+    }
+    let made = text("build/compose_secrets.sh");
+    for secret in &secrets {
+        assert!(made.contains(&format!("write {secret}\n")), "nothing makes secrets/{secret}");
     }
 }
 
@@ -343,7 +389,9 @@ fn the_image_holds_the_programs_and_runs_as_nobody_in_particular() {
     assert_eq!(
         stages,
         [
-            "FROM ${BUILD_IMAGE} AS build",
+            "FROM ${BUILD_IMAGE} AS sources",
+            "FROM sources AS build",
+            "FROM sources AS build-sandbox",
             "FROM ${RUNTIME_IMAGE} AS runtime",
             "FROM runtime AS sandbox",
             "FROM runtime AS renkei",

@@ -44,8 +44,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Whether `want` may be reserved at `now`; otherwise when to ask again (earlier if an answer comes in).
-    #[must_use]
+    /// Whether `want` may be reserved at `now`.
+    ///
+    /// # Errors
+    /// When to ask again (earlier if an answer comes in).
     pub fn ask(&self, want: Want, now: Millis) -> Result<(), Millis> {
         if self.allows(want, now) { Ok(()) } else { Err(self.next_chance(want, now)) }
     }

@@ -219,7 +219,10 @@ fn key_of(event: &EmployeeEvent) -> EmployeeKey {
     EmployeeKey { connection: event.connection_id.to_string(), employee: event.employee_id.to_string() }
 }
 
-fn decode(records: &[Record]) -> (Vec<(Position, EmployeeEvent)>, Vec<(Record, String)>) {
+/// Events with their places, and what is no event with what is wrong.
+type Decoded = (Vec<(Position, EmployeeEvent)>, Vec<(Record, String)>);
+
+fn decode(records: &[Record]) -> Decoded {
     let mut events = Vec::with_capacity(records.len());
     let mut broken = Vec::new();
     for record in records {
@@ -238,7 +241,7 @@ struct Fold<'a> {
     changed: BTreeMap<EmployeeKey, ConsumedRow>,
     /// Rows of which only version and event ids moved.
     known: BTreeSet<EmployeeKey>,
-    /// Numbers that somebody had and has no more.
+    /// Numbers that somebody had and has no more, or has without being eligible.
     given_up: BTreeSet<(String, String)>,
 }
 
@@ -326,8 +329,9 @@ impl<'a> Fold<'a> {
         });
         let mut event_ids = before.as_ref().map(|row| row.event_ids.clone()).unwrap_or_default();
         remember(&mut event_ids, event.event_id.to_string());
+        let eligible = matches!(verdict, Some(Ok(())));
         if let Some(old) = before.as_ref().and_then(|row| row.number.clone())
-            && Some(&old) != number.as_ref()
+            && (Some(&old) != number.as_ref() || (before.as_ref().is_some_and(|row| row.eligible) && !eligible))
         {
             self.given_up.insert((key.connection.clone(), old));
         }
@@ -339,7 +343,7 @@ impl<'a> Fold<'a> {
             content,
             event_ids,
             state,
-            eligible: matches!(verdict, Some(Ok(()))),
+            eligible,
         };
         self.rows.insert(key.clone(), slim.clone());
         let row = ConsumedRow {

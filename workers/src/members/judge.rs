@@ -57,7 +57,7 @@ pub fn judge(
     let Some(record) = &row.record else {
         return match row.change {
             Change::Deleted => Verdict::Skip("deleted_at_source"),
-            _ => Verdict::Park("source.record_invalid", String::new()),
+            _ => Verdict::Park("source.record_invalid", row.detail.clone().unwrap_or_default()),
         };
     };
     let number = match (eligible(record), &record.employee_number) {

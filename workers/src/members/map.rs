@@ -59,8 +59,15 @@ pub fn map(record: &EmployeeRecord, settings: &Settings, layout: &Layout, op: Op
         ("birthday", date(record.birthday)),
         ("entered_date", date(record.hire_date)),
     ];
+    // A reading of which a part is missing is neither sent nor cleared: half of it says that there is one.
+    let half = |one: &Option<String>, other: &Option<String>| {
+        trimmed(one.as_deref()).is_some() != trimmed(other.as_deref()).is_some()
+    };
+    let kana_incomplete =
+        kana.is_none() && (business.is_some() || half(&record.last_name_kana, &record.first_name_kana));
     for (field, value) in fields {
         match value {
+            None if field == "name_kana" && kana_incomplete => {}
             Some(value) => {
                 values.insert(field.to_owned(), value);
             }

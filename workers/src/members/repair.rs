@@ -56,7 +56,7 @@ impl Search {
     }
 
     /// The next call, or `None` when the search is over.
-    pub fn next(&mut self) -> Option<Test> {
+    pub fn next_test(&mut self) -> Option<Test> {
         if self.testing.is_none() {
             self.testing = self.choose();
         }

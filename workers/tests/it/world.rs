@@ -141,6 +141,53 @@ impl Clock for SimClock {
     }
 }
 
+/// The clock of one worker, which can stop that worker for three seconds between two looks at the clock.
+#[derive(Debug)]
+pub struct Skewed {
+    clock: Arc<SimClock>,
+    reads_left: Mutex<Option<u64>>,
+}
+
+impl Skewed {
+    /// After `reads` more looks the monotonic clock is three seconds further.
+    pub fn stop_after(&self, reads: u64) {
+        *self.reads_left.lock().unwrap() = Some(reads);
+    }
+}
+
+impl Clock for Skewed {
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+    fn wall(&self) -> jiff::Timestamp {
+        self.clock.wall()
+    }
+    fn monotonic(&self) -> Duration {
+        let mut left = self.reads_left.lock().unwrap();
+        let stopped = match left.as_mut() {
+            Some(0) => Duration::from_secs(3),
+            Some(count) => {
+                *count -= 1;
+                Duration::ZERO
+            }
+            None => Duration::ZERO,
+        };
+        self.clock.monotonic() + stopped
+    }
+    fn boot(&self) -> Duration {
+        self.clock.boot()
+    }
+    fn boot_id(&self) -> String {
+        self.clock.boot_id()
+    }
+    fn scale(&self) -> u32 {
+        self.clock.scale()
+    }
+    fn sleep(&self, real: Duration) -> BoxFuture<'static, ()> {
+        self.clock.sleep(real)
+    }
+}
+
 type Wire = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The network: what was sent arrives, whatever became of the sender.
@@ -148,11 +195,18 @@ struct Network {
     kaonavi: Arc<SimTransport>,
     clock: Arc<SimClock>,
     wires: Arc<Mutex<Vec<Wire>>>,
+    poison: Arc<Mutex<Option<String>>>,
 }
 
 #[async_trait::async_trait]
 impl Transport for Network {
     async fn send(&self, request: OutRequest) -> Result<OutResponse, TransportError> {
+        let poison = self.poison.lock().unwrap().clone();
+        let body = request.body.as_deref().unwrap_or_default();
+        if poison.is_some_and(|poison| String::from_utf8_lossy(body).contains(&poison)) {
+            let (_, body) = tokio::sync::mpsc::channel(1);
+            return Ok(OutResponse { status: 500, body });
+        }
         let (tell, told) = tokio::sync::oneshot::channel();
         let kaonavi = Arc::clone(&self.kaonavi);
         self.wires.lock().unwrap().push(Box::pin(async move {
@@ -195,6 +249,8 @@ pub struct Worker {
     pub frozen: bool,
     pub context: Context,
     consumer: Option<Consumer>,
+    /// Its own clock.
+    pub clock: Arc<Skewed>,
     /// When it asks for accounts that nobody holds.
     ask_at: Millis,
     /// How often its futures may still be polled before it dies, if it is to die.
@@ -213,6 +269,8 @@ pub struct World {
     pub kaonavi: Shared,
     pub transport: Arc<SimTransport>,
     wires: Arc<Mutex<Vec<Wire>>>,
+    /// Calls that carry this text are answered 500 by something before カオナビ.
+    pub poison: Arc<Mutex<Option<String>>>,
     pub log: EmbeddedWriter,
     pub workers: Vec<Worker>,
     pub random: StdRng,
@@ -220,7 +278,6 @@ pub struct World {
     events: u64,
     /// Whether the log may hold something that nobody consumed.
     unread: AtomicBool,
-    store_url: String,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -281,13 +338,13 @@ impl World {
             kaonavi,
             transport,
             wires: Arc::default(),
+            poison: Arc::default(),
             log,
             workers: Vec::new(),
             random: StdRng::seed_from_u64(seed),
             lease: Duration::from_secs(10),
             events: 0,
             unread: AtomicBool::new(true),
-            store_url: store_url.to_owned(),
             _folder: folder,
         };
         world.start_worker("w1");
@@ -301,14 +358,16 @@ impl World {
     pub fn start_worker(&mut self, name: &str) {
         let registry = prometheus::Registry::new();
         let seed = self.random.random();
+        let skewed = Arc::new(Skewed { clock: Arc::clone(&self.clock), reads_left: Mutex::new(None) });
         let context = Context {
             store: self.store.clone(),
             transport: Arc::new(Network {
                 kaonavi: Arc::clone(&self.transport),
                 clock: Arc::clone(&self.clock),
                 wires: Arc::clone(&self.wires),
+                poison: Arc::clone(&self.poison),
             }),
-            clock: self.clock.clone(),
+            clock: skewed.clone(),
             random: Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),
             metrics: Arc::new(Metrics::new(&registry).unwrap()),
         };
@@ -322,6 +381,7 @@ impl World {
             context,
             consumer: Some(consumer),
             ask_at: Millis(0),
+            clock: skewed,
             fuse: None,
             polls: 0,
             leases: BTreeMap::new(),
@@ -671,20 +731,22 @@ impl World {
         }
     }
 
-    /// Opens the same store again, as another process would.
-    pub async fn reopen(&self) -> Store {
-        let clock: Arc<dyn Clock> = self.clock.clone();
-        Store::open(&self.store_url, &MasterKey::parse(MASTER).unwrap(), clock).await.unwrap()
+    /// Whether worker `index` believes that it holds an account.
+    pub fn holds(&self, index: usize) -> bool {
+        !self.workers[index].leases.is_empty()
     }
 
-    /// How many steps are under way at worker `index`.
-    pub fn under_way(&self, index: usize) -> usize {
-        self.workers[index].running.len()
+    /// Stops a worker as the operating system can, or lets it go on.
+    pub fn freeze(&mut self, index: usize, frozen: bool) {
+        self.workers[index].frozen = frozen;
+        self.unread.store(true, Ordering::SeqCst);
+        self.ask_all();
     }
 
     /// Runs until nobody of the connection is due or in flight, at most `longest`; answers how long it took.
     pub async fn drain(&mut self, connection: &str, longest: Duration) -> Duration {
         let start = self.now();
+        self.run_for(Duration::from_millis(1)).await;
         loop {
             let open = self.count(connection, RowState::Due).await + self.count(connection, RowState::Flying).await;
             if open == 0 {
@@ -713,10 +775,15 @@ impl World {
         assert!(stats.peak_calls_per_hour <= 3000, "{stats:?}");
     }
 
-    /// Checks what must hold in the end: nobody in flight, nobody due.
+    /// Checks what must hold in the end: nobody in flight, nobody due, no batch open, no search under way.
     pub async fn assert_quiet(&self, connection: &str) {
         assert_eq!(self.count(connection, RowState::Due).await, 0, "somebody is still due");
         assert_eq!(self.count(connection, RowState::Flying).await, 0, "somebody is still in flight");
+        let account = self.connection(connection).await.account.unwrap();
+        let open = renkei_store::batches::open_lightly(&self.store.db, &account).await.unwrap();
+        assert!(open.is_empty(), "{open:?}");
+        let searches = renkei_store::batches::repairs(&self.store.db, &account).await.unwrap();
+        assert!(searches.is_empty(), "{searches:?}");
     }
 }
 

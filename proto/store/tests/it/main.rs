@@ -1,5 +1,7 @@
 //! The same promises of the store on SQLite and on PostgreSQL.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on ends here")]
+
 mod accounts;
 mod employees;
 mod engines;

@@ -88,7 +88,7 @@ async fn search(
     }
     // A test whose call is not open any more and left no result is made again.
     search.repeat();
-    let Some(test) = search.next() else {
+    let Some(test) = search.next_test() else {
         batches::delete_repair(&held.tx, &account, repair.id).await?;
         held.commit(context).await?;
         return Ok(NextWake::Now);

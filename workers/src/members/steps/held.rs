@@ -85,10 +85,10 @@ impl Held {
         (*expires > self.now + TOKEN_MARGIN).then(|| token.clone())
     }
 
-    /// Whether the token should be replaced before the next call.
+    /// From when on the token should be replaced before the next call.
     #[must_use]
-    pub fn token_is_old(&self) -> bool {
-        self.account.token.as_ref().is_none_or(|(_, expires)| *expires <= self.now + TOKEN_REFRESH)
+    pub fn token_old_from(&self) -> Millis {
+        self.account.token.as_ref().map_or(Millis(0), |(_, expires)| *expires - TOKEN_REFRESH)
     }
 
     /// The client of the account's API.

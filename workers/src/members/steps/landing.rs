@@ -70,7 +70,7 @@ pub async fn land(context: &Context, held: &Held, flown: &[(Member, Values)], ki
             key: member.key.clone(),
             written: all,
             number: member.code.clone(),
-            due_again: row.version > member.version,
+            due_again: row.content != member.content,
         });
     }
     codes::put_written(&held.tx, account, &written, held.now).await?;

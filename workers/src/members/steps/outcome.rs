@@ -9,6 +9,8 @@ use renkei_store::calls::{self, CallKind};
 use renkei_store::connections::{self, ConnectionState};
 use renkei_store::employees::{self, EmployeeKey, Op, RowState};
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::held::Held;
 use super::{change, reconcile};
 use crate::clients::kaonavi::Outcome;
@@ -25,7 +27,8 @@ pub const FIRST_LOOK: Duration = Duration::from_secs(10);
 const SINGLE: Duration = Duration::from_secs(3600);
 /// After a refusal for quota a full window passes, and a little more.
 const WINDOW: Duration = Duration::from_secs(60);
-/// A single record is parked after this many lone failures that should have passed.
+/// A single record is parked after this many lone failures that should have passed, if others went through meanwhile: when
+/// nothing goes through, it is not the record.
 const LONE_ATTEMPTS: i64 = 8;
 /// A batch that failed this often while others went through is searched for a bad record.
 const POISON_ATTEMPTS: i64 = 3;
@@ -40,6 +43,7 @@ pub async fn record(
     batch: &Batch,
     call: i64,
     kind: CallKind,
+    token: &SecretString,
     outcome: Outcome,
 ) -> Result<()> {
     let mut held = Held::lock(context, lease).await?;
@@ -58,6 +62,12 @@ pub async fn record(
         account.id = %account, batch.id = batch.id, batch.people = batch.members.len(), call.kind = kind.as_str(),
         call.outcome = label, http.status = status, "update call ended"
     );
+    let open = batches::open_lightly(&held.tx, &account).await?;
+    let waits = |state| matches!(state, BatchState::Planned | BatchState::Unknown);
+    if !open.iter().any(|known| known.id == batch.id && waits(known.state)) {
+        // The answer came after the call was given up; its people are somewhere else by now.
+        return held.commit(context).await;
+    }
     match outcome {
         Outcome::Accepted { task } => {
             batches::advance(&held.tx, &account, batch.id, BatchState::Accepted, Some(task), 0, now + FIRST_POLL)
@@ -71,21 +81,29 @@ pub async fn record(
             held.doc.blocked_until = now + back_off(context.random.as_ref(), held.doc.failures.min(4));
         }
         Outcome::Unknown { .. } if batch.op == Op::Create => {
+            let keys: Vec<EmployeeKey> = batch.members.iter().map(|member| member.key.clone()).collect();
+            employees::count_failure(&held.tx, &keys).await?;
             batches::mark_unknown(&held.tx, &account, batch.id, now, now + FIRST_LOOK).await?;
         }
         // A PATCH may be repeated.
         Outcome::Unknown { .. } => failed_for_now(context, &mut held, batch, "kaonavi.unavailable").await?,
-        Outcome::Refused(refused) => self::refused(context, &mut held, batch, refused).await?,
+        Outcome::Refused(refused) => self::refused(context, &mut held, batch, token, refused).await?,
     }
     held.commit(context).await
 }
 
-async fn refused(context: &Context, held: &mut Held, batch: &Batch, refused: Refused) -> Result<()> {
+async fn refused(
+    context: &Context,
+    held: &mut Held,
+    batch: &Batch,
+    token: &SecretString,
+    refused: Refused,
+) -> Result<()> {
     let now = held.now;
     match refused.status {
         401 => {
             dissolve(context, held, batch, "unauthorized").await?;
-            unauthorized(context, held, &refused.messages).await?;
+            unauthorized(context, held, token, &refused.messages).await?;
         }
         403 => {
             dissolve(context, held, batch, "forbidden").await?;
@@ -109,11 +127,16 @@ async fn refused(context: &Context, held: &mut Held, batch: &Batch, refused: Ref
     Ok(())
 }
 
-/// The token was refused: one new token, one more try; refused again, a person has to look.
+/// The token `used` was refused: one new token, one more try; refused again, a person has to look. Calls that were under way
+/// together with the same dead token count once.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn unauthorized(context: &Context, held: &mut Held, messages: &[String]) -> Result<()> {
+pub async fn unauthorized(context: &Context, held: &mut Held, used: &SecretString, messages: &[String]) -> Result<()> {
+    let current = held.account.token.as_ref().map(|(token, _)| token.expose_secret());
+    if current != Some(used.expose_secret()) {
+        return Ok(());
+    }
     held.account.token = None;
     if held.doc.unauthorized_once {
         held.doc.unauthorized_once = false;
@@ -170,8 +193,7 @@ pub async fn dissolve(context: &Context, held: &Held, batch: &Batch, outcome: &s
     Ok(())
 }
 
-/// A failure that should pass (5xx, ERROR, no answer to a PATCH). It is counted per person in the store; who fails again and
-/// again while others go through is searched, and parked after eight failures alone.
+/// A failure that should pass (5xx, ERROR, no answer to a PATCH). It is counted per person in the store.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -186,19 +208,37 @@ pub async fn failed_for_now(context: &Context, held: &mut Held, batch: &Batch, c
     if let Some(id) = batch.repair {
         leave_search(held, id, &keys).await?;
     }
-    let rows = employees::lock_full(&context.store, &held.tx, &keys).await?;
-    let alone = rows.len() == 1;
+    employees::count_failure(&held.tx, &keys).await?;
+    try_again(context, held, batch, &keys, code, true).await
+}
+
+/// Makes people of a call that failed due again, with a pause or at once; their failure is counted already. Who fails again
+/// and again while others go through is searched, and parked after eight failures alone.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn try_again(
+    context: &Context,
+    held: &mut Held,
+    batch: &Batch,
+    keys: &[EmployeeKey],
+    code: &str,
+    pausing: bool,
+) -> Result<()> {
+    let now = held.now;
+    let rows = employees::lock_full(&context.store, &held.tx, keys).await?;
+    let alone = batch.members.len() == 1;
     let mut poisoned = Vec::new();
     for row in rows {
-        let attempts = row.attempts + 1;
         let others_went_through = held.doc.last_success.zip(row.due).is_some_and(|(success, due)| success > due);
-        if alone && attempts >= LONE_ATTEMPTS {
+        if alone && row.attempts >= LONE_ATTEMPTS && others_went_through {
             park(context, held, &row.key, code, "").await?;
-        } else if !alone && attempts >= POISON_ATTEMPTS && others_went_through {
+        } else if !alone && row.attempts >= POISON_ATTEMPTS && others_went_through {
             poisoned.push(row.key);
         } else {
-            let pause = back_off(context.random.as_ref(), u32::try_from(row.attempts).unwrap_or(16));
-            employees::make_due(&held.tx, &row.key, batch.op, now + pause, 1, now).await?;
+            let failures = u32::try_from(row.attempts - 1).unwrap_or(0);
+            let pause = if pausing { back_off(context.random.as_ref(), failures) } else { Duration::ZERO };
+            employees::make_due(&held.tx, &row.key, batch.op, now + pause, 0, now).await?;
         }
     }
     if !poisoned.is_empty() {
@@ -265,7 +305,11 @@ async fn load(held: &Held, id: i64) -> Result<Option<(Repair, Search)>> {
     Ok(found.and_then(|repair| serde_json::from_str(&repair.doc).ok().map(|search| (repair, search))))
 }
 
-async fn search_failed(context: &Context, held: &mut Held, batch: &Batch, named: &[EmployeeKey]) -> Result<()> {
+/// A call of a search did not go through.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn search_failed(context: &Context, held: &mut Held, batch: &Batch, named: &[EmployeeKey]) -> Result<()> {
     let Some(id) = batch.repair else { return Ok(()) };
     let Some((repair, mut search)) = load(held, id).await? else { return Ok(()) };
     debug_assert!(!matches!(search.testing, Some(Test::Alone(_))), "one person alone is handled by itself");

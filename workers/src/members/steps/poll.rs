@@ -7,6 +7,7 @@ use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, BatchState, OpenBatch};
 use renkei_store::calls::{self, CallKind};
 use renkei_store::employees::Op;
+use secrecy::SecretString;
 
 use super::held::{Held, Hour};
 use super::{landing, outcome, reconcile};
@@ -58,7 +59,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let client = held.client(context);
     held.commit(context).await?;
     let answer = client.task(&token, batch.task.unwrap_or_default()).await;
-    record(context, lease, &batch, call, answer).await?;
+    record(context, lease, &batch, call, &token, answer).await?;
     Ok(NextWake::Now)
 }
 
@@ -82,6 +83,7 @@ async fn record(
     lease: &Lease,
     looked_at: &OpenBatch,
     call: i64,
+    token: &SecretString,
     answer: std::result::Result<TaskEnd, ReadFault>,
 ) -> Result<()> {
     let mut held = Held::lock(context, lease).await?;
@@ -102,6 +104,9 @@ async fn record(
         let planned = held.doc.last_final.map_or(batch.planned, |(planned, _)| planned.max(batch.planned));
         held.doc.last_final = Some((planned, held.now));
     }
+    if answer.is_ok() {
+        held.doc.unauthorized_once = false;
+    }
     match answer {
         Ok(TaskEnd::Open) => {}
         Ok(TaskEnd::Ok) => landing::ok(context, &mut held, &batch).await?,
@@ -109,7 +114,7 @@ async fn record(
         Ok(TaskEnd::Error) => outcome::failed_for_now(context, &mut held, &batch, "kaonavi.task_error").await?,
         Err(ReadFault::Refused(refused)) => match refused.status {
             401 => {
-                outcome::unauthorized(context, &mut held, &refused.messages).await?;
+                outcome::unauthorized(context, &mut held, token, &refused.messages).await?;
                 look_again(&held, &batch, held.now).await?;
             }
             403 => outcome::halt(context, &mut held, "kaonavi.forbidden", "GET /tasks").await?,

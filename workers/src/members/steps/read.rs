@@ -7,6 +7,7 @@ use renkei_store::calls::{self, CallKind};
 use renkei_store::codes::{self, field_hash};
 use renkei_store::connections;
 use renkei_store::employees;
+use secrecy::SecretString;
 
 use super::held::{Held, Hour};
 use super::{outcome, reconcile};
@@ -53,7 +54,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     match reading {
         Reading::Layout => {
             let answer = client.layout(&token).await;
-            record_layout(context, lease, call, began, answer).await?;
+            record_layout(context, lease, call, began, &token, answer).await?;
         }
         Reading::Members => {
             let store = context.store.clone();
@@ -64,7 +65,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
                 (seen.code, hashed.collect())
             };
             let answer = client.members(&token, keep).await;
-            record_members(context, lease, call, began, answer).await?;
+            record_members(context, lease, call, began, &token, answer).await?;
         }
     }
     Ok(NextWake::Now)
@@ -118,7 +119,11 @@ fn look_is_due(held: &Held, batch: &OpenBatch) -> bool {
     }
 }
 
-async fn next_time(held: &Held) -> Result<Option<Millis>> {
+/// When a read is due next by the passing of time.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn next_time(held: &Held) -> Result<Option<Millis>> {
     let open = batches::open_lightly(&held.tx, &held.account.id).await?;
     let unknown = open.iter().filter(|batch| batch.state == BatchState::Unknown).map(|batch| batch.next_look).min();
     let daily = if held.active().is_empty() { None } else { held.doc.daily_read };
@@ -189,6 +194,7 @@ async fn record_layout(
     lease: &Lease,
     call: i64,
     began: Millis,
+    token: &SecretString,
     answer: std::result::Result<Layout, ReadFault>,
 ) -> Result<()> {
     let mut held = Held::lock(context, lease).await?;
@@ -200,7 +206,7 @@ async fn record_layout(
             held.doc.read_failures = 0;
             held.doc.unauthorized_once = false;
         }
-        Err(fault) => read_failed(context, &mut held, fault, "GET /member_layouts").await?,
+        Err(fault) => read_failed(context, &mut held, token, fault, "GET /member_layouts").await?,
     }
     held.commit(context).await
 }
@@ -212,6 +218,7 @@ async fn record_members(
     lease: &Lease,
     call: i64,
     began: Millis,
+    token: &SecretString,
     answer: std::result::Result<Hashed, ReadFault>,
 ) -> Result<()> {
     if let Ok(members) = &answer {
@@ -237,15 +244,21 @@ async fn record_members(
             reconcile::after_read(context, &mut held, began).await?;
             employees::refresh_ops(&held.tx, &account).await?;
         }
-        Err(fault) => read_failed(context, &mut held, fault, "GET /members").await?,
+        Err(fault) => read_failed(context, &mut held, token, fault, "GET /members").await?,
     }
     held.commit(context).await
 }
 
-async fn read_failed(context: &Context, held: &mut Held, fault: ReadFault, call: &str) -> Result<()> {
+async fn read_failed(
+    context: &Context,
+    held: &mut Held,
+    token: &SecretString,
+    fault: ReadFault,
+    call: &str,
+) -> Result<()> {
     match fault {
         ReadFault::Refused(refused) if refused.status == 401 => {
-            outcome::unauthorized(context, held, &refused.messages).await
+            outcome::unauthorized(context, held, token, &refused.messages).await
         }
         ReadFault::Refused(refused) if refused.status == 403 => {
             let detail = format!("{call}\n{}", refused.messages.join("\n"));

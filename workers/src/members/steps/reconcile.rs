@@ -100,13 +100,19 @@ async fn unknown(context: &Context, held: &mut Held, batch: &Batch, began: Milli
             employees::make_due(&held.tx, &member.key, Op::Update, held.now, 0, held.now).await?;
         }
     }
-    for member in &missing {
-        employees::make_due(&held.tx, &member.key, Op::Create, held.now, 0, held.now).await?;
-    }
-    if let Some(id) = batch.repair {
-        // Whoever was in the call is judged anew outside of the search.
-        for member in &batch.members {
-            outcome::leave(held, id, &member.key).await?;
+    let lost = there.is_empty() && batch.members.len() > 1;
+    match batch.repair {
+        // A test that never arrives has failed like one that is refused: otherwise a record that breaks カオナビ is never found.
+        Some(_) if lost => outcome::search_failed(context, held, batch, &[]).await?,
+        repair => {
+            if let Some(id) = repair {
+                // Whoever was in the call is judged anew outside of the search.
+                for member in &batch.members {
+                    outcome::leave(held, id, &member.key).await?;
+                }
+            }
+            let keys: Vec<_> = missing.iter().map(|member| member.key.clone()).collect();
+            outcome::try_again(context, held, batch, &keys, "kaonavi.unavailable", false).await?;
         }
     }
     tracing::info!(
@@ -127,7 +133,7 @@ pub async fn refused(context: &Context, held: &mut Held, batch: &Batch) -> Resul
     let present = known.get(&member.code).is_some_and(|code| code.present);
     let rows = employees::lock_full(&context.store, &held.tx, std::slice::from_ref(&member.key)).await?;
     let Some(row) = rows.into_iter().next() else { return Ok(()) };
-    if row.version > member.version {
+    if row.content != member.content {
         // A newer state came meanwhile and deserves its own try.
         let op = if present { Op::Update } else { Op::Create };
         return Ok(employees::make_due(&held.tx, &member.key, op, held.now, 0, held.now).await?);

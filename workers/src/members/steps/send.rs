@@ -168,6 +168,7 @@ pub async fn reserve_and_send(
             key: row.key.clone(),
             code: row.number.clone().unwrap_or_default(),
             version: row.version,
+            content: row.content.clone(),
             received: row.received,
         })
         .collect();
@@ -207,6 +208,6 @@ pub async fn reserve_and_send(
             batch.members.iter().map(|member| member.code.clone()).zip(batch.payload.iter().cloned()).collect();
         client.write(&token, op, &rows).await
     };
-    outcome::record(context, lease, &batch, call, kind, outcome).await?;
+    outcome::record(context, lease, &batch, call, kind, &token, outcome).await?;
     Ok(NextWake::Now)
 }

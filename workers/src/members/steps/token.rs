@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use renkei_runtime::clock::Millis;
 use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, BatchState};
 use renkei_store::calls::{self, CallKind};
@@ -24,8 +25,11 @@ const AN_HOUR: usize = 5;
 pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let held = Held::lock(context, lease).await?;
     let Some(credentials) = held.account.credentials.clone() else { return Ok(NextWake::Woken) };
-    if !held.token_is_old() || !a_call_is_due(&held).await? {
-        return Ok(NextWake::Woken);
+    // The other lanes can do nothing about a missing token, so this one wakes when their calls are due.
+    let Some(due) = next_call(&held).await? else { return Ok(NextWake::Woken) };
+    let wanted = held.token_old_from().max(due);
+    if wanted > held.now {
+        return Ok(NextWake::At(wanted));
     }
     if held.doc.token_blocked_until > held.now {
         return Ok(NextWake::At(held.doc.token_blocked_until));
@@ -46,27 +50,27 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     Ok(NextWake::Now)
 }
 
-async fn a_call_is_due(held: &Held) -> Result<bool> {
+/// When the next call is due; now, if one is.
+async fn next_call(held: &Held) -> Result<Option<Millis>> {
     if read::owed(held).await? {
-        return Ok(true);
+        return Ok(Some(held.now));
     }
     let open = batches::open_lightly(&held.tx, &held.account.id).await?;
-    if open.iter().any(|batch| batch.state == BatchState::Accepted && batch.next_look <= held.now) {
-        return Ok(true);
-    }
+    let looks = open.iter().filter(|batch| batch.state == BatchState::Accepted).map(|batch| batch.next_look);
+    let mut next = looks.chain(read::next_time(held).await?).min();
     let active = held.active();
     if active.is_empty() {
-        return Ok(false);
+        return Ok(next);
     }
     if !batches::repairs(&held.tx, &held.account.id).await?.is_empty() {
-        return Ok(true);
+        return Ok(Some(held.now));
     }
     for op in [Op::Create, Op::Update] {
-        if employees::due_summary(&held.tx, &held.account.id, &active, op, held.now).await?.0 > 0 {
-            return Ok(true);
-        }
+        let (ready, later) = employees::due_summary(&held.tx, &held.account.id, &active, op, held.now).await?;
+        let due = if ready > 0 { Some(held.now) } else { later };
+        next = next.into_iter().chain(due).min();
     }
-    Ok(false)
+    Ok(next)
 }
 
 async fn record(
