@@ -120,7 +120,7 @@ pub async fn resume(store: &Store, id: &str) -> Result<Connection> {
         ConnectionState::Draft => {
             return Err(refuse("activate it with `state: active` in its file and `renkei-ingest apply`"));
         }
-        ConnectionState::Disconnected => return Err(refuse("apply its file again with new credentials")),
+        ConnectionState::Disconnected => return Err(refuse("it was ended for good; give a new connection another id")),
     }
     tx.commit().await?;
     store.hint();

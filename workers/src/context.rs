@@ -38,6 +38,8 @@ pub struct Context {
     pub random: Arc<dyn Random>,
     /// Figures.
     pub metrics: Arc<Metrics>,
+    /// Most people of one call, over all connections.
+    pub batch_size: usize,
 }
 
 /// When a step wants to run again.

@@ -9,7 +9,7 @@ use prometheus::Registry;
 use renkei_events::topic::Topic;
 use renkei_log::{LogError, open};
 use renkei_runtime::clock::{Clock, Millis, SystemClock};
-use renkei_runtime::config::{Config, EXIT_BAD_CONFIG, Program};
+use renkei_runtime::config::{Config, ConfigError, EXIT_BAD_CONFIG, Program};
 use renkei_runtime::http::client::HttpClient;
 use renkei_runtime::{probe, shutdown, telemetry};
 use renkei_store::{OpenError, Store};
@@ -149,11 +149,23 @@ async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Store, St
 }
 
 async fn work(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(), Stop> {
+    if let Some(unknown) = config.workers.roles.iter().find(|role| *role != "members") {
+        let error =
+            ConfigError::of_key("workers.roles", Some(unknown), "is not a role; this version knows \"members\"");
+        return Err(Stop { code: EXIT_BAD_CONFIG, line: error.to_string() });
+    }
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
     let listener = probe::listen(config.internal_listen, "RENKEI_INTERNAL_LISTEN")?;
     let transport = Arc::new(HttpClient::new(config.outside.allow_private.clone())?);
-    let context = Context { store, transport, clock, random: Arc::new(ThreadRandom), metrics };
+    let context = Context {
+        store,
+        transport,
+        clock,
+        random: Arc::new(ThreadRandom),
+        metrics,
+        batch_size: config.workers.batch_size,
+    };
     let stop = shutdown::on_signals()?;
     let writer = open::writer(&config, &context.store, Arc::clone(&context.clock));
     let writer = writer.await.map_err(|error| unusable_log(&error))?;

@@ -243,7 +243,7 @@ mod tests {
         let store = Store::open(&url, &MasterKey::parse(KEY).unwrap(), clock).await.unwrap();
         let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
         let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
-        let outside = OutsideConfig { kaonavi_base_url, allow_private };
+        let outside = OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false };
 
         let tried = plan::apply(&store, &document, &outside, true).await.unwrap();
         let first = plan::apply(&store, &document, &outside, false).await.unwrap();

@@ -58,6 +58,7 @@ pub async fn apply(
     dry_run: bool,
 ) -> Result<Plan, ApplyError> {
     let tx = store.begin().await?;
+    accounts::lock_all(&tx).await?;
     let now = store.now_in(&tx).await?;
     let mut applying = Applying { store, tx, now, path: document.path, outside, plan: Plan::default() };
     for (at, tenant) in document.file.tenants.iter().enumerate() {
@@ -247,7 +248,12 @@ impl Applying<'_> {
         let base_url = match &kaonavi.base_url {
             Some(text) => {
                 let url = BaseUrl::parse(&text.value, &self.outside.allow_private);
-                url.map_err(|reason| self.fault(text, format!("{key}.kaonavi.base_url"), reason))?.as_str().to_owned()
+                let url = url.map_err(|reason| self.fault(text, format!("{key}.kaonavi.base_url"), reason))?;
+                if self.outside.loopback_only && !url.is_loopback() {
+                    let reason = "must be on this machine while RENKEI_CLOCK_SCALE is above 1";
+                    return Err(self.fault(text, format!("{key}.kaonavi.base_url"), reason));
+                }
+                url.as_str().to_owned()
             }
             None => self.outside.kaonavi_base_url.as_str().to_owned(),
         };

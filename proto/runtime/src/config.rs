@@ -149,6 +149,8 @@ pub struct OutsideConfig {
     pub kaonavi_base_url: BaseUrl,
     /// Which private addresses may be called.
     pub allow_private: AllowPrivate,
+    /// Whether only this machine may be called, because the clock runs faster than the world's.
+    pub loopback_only: bool,
 }
 
 /// How a log line looks.

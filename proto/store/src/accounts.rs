@@ -341,6 +341,15 @@ pub async fn lock_for_command(tx: &Tx, account: &str) -> Result<()> {
     Ok(())
 }
 
+/// Locks the rows of all accounts, in the order that everybody uses: for a change that touches many connections at once.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn lock_all(tx: &Tx) -> Result<()> {
+    tx.rows(&format!("SELECT account_id FROM accounts ORDER BY account_id{}", tx.for_update()), vec![]).await?;
+    Ok(())
+}
+
 /// All accounts, by id, with their memory.
 ///
 /// # Errors

@@ -265,18 +265,25 @@ pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Mil
 /// # Errors
 /// When the store does not answer.
 pub async fn put_known(tx: &Tx, rows: &[SlimRow]) -> Result<()> {
-    for row in rows {
-        let sql = "UPDATE employees SET version = $1, log_partition = $2, log_offset = $3, event_ids = $4
-            WHERE connection_id = $5 AND employee_id = $6 AND version <= $1";
-        let values = vec![
-            row.version.into(),
-            row.position.0.into(),
-            row.position.1.into(),
-            serde_json::to_string(&row.event_ids)?.into(),
-            row.key.connection.clone().into(),
-            row.key.employee.clone().into(),
-        ];
-        tx.exec(sql, values).await?;
+    for chunk in rows.chunks(tx.rows_at_once(6)) {
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 6);
+        for row in chunk {
+            values.extend([
+                row.key.connection.clone().into(),
+                row.key.employee.clone().into(),
+                row.version.into(),
+                row.position.0.into(),
+                row.position.1.into(),
+                serde_json::to_string(&row.event_ids)?.into(),
+            ]);
+        }
+        let sql = format!(
+            "WITH known (c, e, v, p, o, ids) AS (VALUES {})
+             UPDATE employees SET version = known.v, log_partition = known.p, log_offset = known.o, event_ids = known.ids
+             FROM known WHERE connection_id = known.c AND employee_id = known.e AND version <= known.v",
+            tuples(chunk.len(), 6, 1)
+        );
+        tx.exec(&sql, values).await?;
     }
     Ok(())
 }
@@ -336,7 +343,8 @@ pub struct FullRow {
     pub changed: Millis,
 }
 
-const FULL: &str = "connection_id, employee_id, number, version, content, change, record, state, op, reason, detail, due_ms,
+const FULL: &str =
+    "connection_id, employee_id, number, version, content, change, record, state, op, reason, detail, due_ms,
     next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, received_ms, changed_ms";
 
 fn full(store: &Store, row: &Row) -> Result<FullRow> {
@@ -639,6 +647,7 @@ pub async fn land(store: &Store, tx: &Tx, landings: &[Landing], now: Millis) -> 
         let sql = format!(
             "WITH landed (c, e, w, n, s) AS (VALUES {})
              UPDATE employees SET written = landed.w, written_number = landed.n, state = landed.s, op = 'update',
+               released_number = NULL,
                reason = NULL, detail = CASE WHEN record IS NULL THEN detail END, batch_id = NULL, flying_version = NULL, attempts = 0, next_try_ms = 0,
                due_ms = CASE WHEN landed.s = 'due' THEN $1 ELSE due_ms END, changed_ms = $1,
                settled_version = CASE WHEN landed.s = 'synced' THEN version ELSE flying_version END

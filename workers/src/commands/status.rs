@@ -39,6 +39,9 @@ pub struct ConnectionStatus {
     /// Why it is halted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// Which call failed and what カオナビ said; shown only when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// Whether a worker is asked to verify and switch on.
     pub verifying: bool,
     /// What stood in the way of switching on.
@@ -117,6 +120,7 @@ pub async fn gather(store: &Store, details: bool) -> Result<Status> {
             held: persons(store, &connection.id, RowState::Held, details).await?,
             state: connection.state.to_string(),
             code: connection.state_code,
+            detail: connection.state_detail.filter(|_| details),
             verifying: connection.wanted.is_some(),
             problems: connection.problems,
             account: connection.account,
@@ -187,6 +191,9 @@ impl Status {
                 "connection {} [{}] {}{code}{verifying}",
                 connection.id, connection.name, connection.state
             );
+            if let Some(detail) = &connection.detail {
+                let _ = writeln!(text, "  halted by: {}", detail.replace('\n', " | "));
+            }
             let people: Vec<String> =
                 connection.people.iter().map(|(state, count)| format!("{state} {count}")).collect();
             let _ = writeln!(text, "  people: {}", people.join(", "));

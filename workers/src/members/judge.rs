@@ -84,11 +84,11 @@ pub fn judge(
 }
 
 fn create(row: &FullRow, number: &str, facts: Facts<'_>, settings: &Settings, layout: &Layout) -> Verdict {
-    if row.written_number.as_deref() == Some(number) {
+    let released = row.released_number.as_deref() == Some(number);
+    if !released && row.written_number.as_deref() == Some(number) {
         // We wrote it, and it is gone: somebody deleted it by hand, and we must not undo that.
         return Verdict::Hold("member.gone", String::new());
     }
-    let released = row.released_number.as_deref() == Some(number);
     let near: Vec<&str> = facts.near.iter().map(String::as_str).filter(|code| *code != number).collect();
     if !released && !near.is_empty() {
         debug_assert!(near.iter().all(|code| near_key(code) == near_key(number)), "near codes share a key");

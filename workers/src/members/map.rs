@@ -83,7 +83,13 @@ pub fn map(record: &EmployeeRecord, settings: &Settings, layout: &Layout, op: Op
         }
     }
     check(&values, layout, op)?;
-    Ok(Mapped { values, business_kana_missing: business.is_some() && kana.is_none() })
+    Ok(Mapped { values, business_kana_missing: business_kana_is_missing(record) })
+}
+
+/// Whether a business name stands without its reading: then フリガナ is left alone, and somebody should know.
+#[must_use]
+pub fn business_kana_is_missing(record: &EmployeeRecord) -> bool {
+    trimmed(record.business_name.as_deref()).is_some() && trimmed(record.business_name_kana.as_deref()).is_none()
 }
 
 fn trimmed(text: Option<&str>) -> Option<&str> {

@@ -203,7 +203,7 @@ async fn working_day(seed: u64, hours: u64, deaths: usize) {
         world.append(events).await;
         if deaths.first().is_some_and(|at| now >= *at) {
             deaths.remove(0);
-            let polls = world.random.random_range(1..400);
+            let polls = world.random.random_range(1..100);
             let last = world.workers.len() - 1;
             world.kill_after(last, polls);
             world.run_for(seconds(40)).await;

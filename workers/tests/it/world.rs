@@ -370,6 +370,7 @@ impl World {
             clock: skewed.clone(),
             random: Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),
             metrics: Arc::new(Metrics::new(&registry).unwrap()),
+            batch_size: 200,
         };
         let clock: Arc<dyn Clock> = self.clock.clone();
         let reader = EmbeddedReader::new(self.store.clone(), clock, Topic::Employee, GROUP, false);

@@ -155,7 +155,8 @@ impl Reader {
         let allow_private =
             AllowPrivate::parse(&allowed).map_err(|reason| self.fault("allow_private_base_urls", reason))?;
         let kaonavi_base_url = self.parsed("kaonavi_base_url", |text| BaseUrl::parse(text, &allow_private))?;
-        Ok(OutsideConfig { kaonavi_base_url, allow_private })
+        let loopback_only = self.number::<u32>("clock_scale", 1, 10_000)? > 1;
+        Ok(OutsideConfig { kaonavi_base_url, allow_private, loopback_only })
     }
 
     fn telemetry(&self) -> Result<TelemetryConfig, ConfigError> {

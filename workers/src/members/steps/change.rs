@@ -60,6 +60,7 @@ async fn updates(context: &Context, lease: &Lease, mut held: Held, active: &[Str
     let account = held.account.id.clone();
     let most =
         held.connections.iter().map(|connection| connection.settings.batch_size).min().unwrap_or(200).max(1) as usize;
+    let most = most.min(context.batch_size);
     let rows = employees::due(&context.store, &held.tx, &account, active, Op::Update, held.now, most).await?;
     let judged = judge_rows(context, &mut held, rows, Op::Update, most).await?;
     if judged.rows.is_empty() {

@@ -52,6 +52,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
         return Ok(NextWake::At(held.now + std::time::Duration::from_secs(60)));
     }
     let settings = held.connections.iter().map(|connection| connection.settings.batch_size).min().unwrap_or(200);
+    let settings = settings.min(u32::try_from(context.batch_size).unwrap_or(u32::MAX));
     let most = if ready > MANY { LARGEST_POST } else { settings as usize }.max(1);
     let rows = employees::due(&context.store, &held.tx, &account, &active, Op::Create, held.now, most).await?;
     let judged = judge_rows(context, &mut held, rows, Op::Create, most).await?;

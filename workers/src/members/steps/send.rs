@@ -16,6 +16,7 @@ use crate::clients::kaonavi::{Outcome, UPDATE_DEADLINE};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
 use crate::members::judge::{Facts, Verdict, judge};
+use crate::members::map::business_kana_is_missing;
 
 /// A reserved call starts within this time (real, on the monotonic clock) or is dropped; its slot stays taken.
 pub const START_WITHIN: Duration = Duration::from_secs(2);
@@ -70,6 +71,11 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
         let settle = async |state: RowState, reason: Option<&str>, detail: Option<&str>| {
             employees::settle(&context.store, &held.tx, &row.key, state, reason, detail, held.now).await
         };
+        let names_a_business_name = matches!(&verdict, Verdict::Create(values) | Verdict::Update(values)
+            if values.contains_key("name") && row.record.as_ref().is_some_and(business_kana_is_missing));
+        if names_a_business_name && ready.len() < most {
+            entries.push(entry("warning", Some("mapping.business_kana_missing"), None));
+        }
         let result = match verdict {
             Verdict::Create(_) | Verdict::Update(_) if ready.len() >= most => {
                 employees::make_due(&held.tx, &row.key, op, held.now, 0, held.now).await?;
