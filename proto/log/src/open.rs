@@ -50,7 +50,9 @@ pub fn reader(
             Ok(Box::new(EmbeddedReader::new(store.clone(), clock, topic, group, config.workers.wake_hints)))
         }
         LogChoice::Kafka(brokers) => {
-            Ok(Box::new(KafkaReader::new(&kafka(brokers, &config.kafka)?, group, &[topic], clock)?))
+            // Two installations on one cluster must not join one group.
+            let group = format!("{}{group}", config.kafka.topic_prefix);
+            Ok(Box::new(KafkaReader::new(&kafka(brokers, &config.kafka)?, &group, &[topic], clock)?))
         }
     }
 }

@@ -114,7 +114,7 @@ pub async fn measure(servers: &Servers, options: &Options) -> Result<Vec<Level>,
     let side = |name: &str, arguments: &[&str]| -> Result<Side, LoadError> {
         Ok(Side { server: stage.start(name, arguments)?, secret: stage.secret.clone() })
     };
-    let limit = if std::env::var_os("EXP").is_some() { side("renkei-load", &["exp"])? } else { side("renkei-load", &["serve-null"])? };
+    let limit = side("renkei-load", &["serve-null"])?;
     let kafka = side("renkei-ingest", &[])?;
     println!("ingest: warming up");
     for side in [&limit, &kafka] {

@@ -5,7 +5,6 @@
 
 mod drain;
 mod error;
-mod experiment;
 mod events;
 mod ingest;
 mod machine;
@@ -43,8 +42,6 @@ enum Command {
     /// The server with a log that does nothing; started by `ingest`.
     #[command(hide = true)]
     ServeNull,
-    #[command(hide = true)]
-    Exp,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -97,14 +94,11 @@ async fn run(arguments: Arguments) -> Result<(), LoadError> {
     if matches!(arguments.command, Some(Command::ServeNull)) {
         return null::serve().await;
     }
-    if matches!(arguments.command, Some(Command::Exp)) {
-        return experiment::serve().await;
-    }
     let options = arguments.options;
     let (with_ingest, with_drain) = match arguments.command {
         Some(Command::Ingest) => (true, false),
         Some(Command::Drain) => (false, true),
-        Some(_) | None => (true, true),
+        Some(Command::ServeNull) | None => (true, true),
     };
     println!("{}", machine::describe());
     println!("starting Apache Kafka and PostgreSQL …");

@@ -29,7 +29,8 @@ async fn a_change_becomes_a_patch_of_that_field_only() {
     let at = world.now();
     world.send("c1", record(json!({"birthday": "1991-03-01"}), 1, at)).await;
     world.run_for(Duration::from_secs(10)).await;
-    let rows: Vec<String> = world.company("a", |company| company.log().rows().map(|row| row.row.clone()).collect()).await;
+    let rows: Vec<String> =
+        world.company("a", |company| company.log().rows().map(|row| row.row.clone()).collect()).await;
     assert_eq!(rows.len(), 2);
     let patch: serde_json::Value = serde_json::from_str(&rows[1]).unwrap();
     assert_eq!(patch, json!({"code": "E00001", "birthday": "1991-03-01"}));

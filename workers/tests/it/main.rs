@@ -2,11 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on ends here")]
 
+mod bad_records;
 mod budget;
+mod company;
 mod crash;
 mod delivery;
+mod faults;
+mod held_people;
+mod judging;
+mod known;
 mod mapping;
 mod people;
 mod promises;
+mod refusals;
 mod rules;
 mod world;

@@ -7,8 +7,8 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use renkei_events::event::EmployeeEvent;
 use renkei_runtime::clock::Millis;
-use renkei_sandbox::kaonavi::{Call, CompanySpec, TextField, sample};
 use renkei_sandbox::kaonavi::transport::{no_latency, seeded_latency};
+use renkei_sandbox::kaonavi::{Call, CompanySpec, TextField, sample};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
 use serde_json::{Value, json};
@@ -42,7 +42,11 @@ async fn first_calls(world: &World, company: &str, method: &str) -> BTreeMap<Str
 }
 
 async fn update_calls(world: &World, company: &str, method: &str) -> Vec<Call> {
-    world.company(company, |company| company.log().update_calls().filter(|call| call.method == method).cloned().collect()).await
+    world
+        .company(company, |company| {
+            company.log().update_calls().filter(|call| call.method == method).cloned().collect()
+        })
+        .await
 }
 
 // ---- I2 ----
@@ -81,11 +85,16 @@ async fn i2_any_order_of_a_thousand_times_ten_versions_ends_in_the_newest() {
     assert_eq!(seen.len(), 1000);
     for (code, rows) in seen {
         let birthdays: Vec<&str> = rows.iter().map(|row| row["birthday"].as_str().unwrap()).collect();
-        assert!(birthdays.is_sorted() && birthdays.iter().collect::<BTreeSet<_>>().len() == rows.len(), "{code}: {birthdays:?}");
+        assert!(
+            birthdays.is_sorted() && birthdays.iter().collect::<BTreeSet<_>>().len() == rows.len(),
+            "{code}: {birthdays:?}"
+        );
         assert_eq!(*birthdays.last().unwrap(), "1999-02-28", "{code}");
     }
     let names: BTreeSet<String> = world
-        .company("a", |company| company.members().values().map(|member| member.get(TextField::Name).to_owned()).collect())
+        .company("a", |company| {
+            company.members().values().map(|member| member.get(TextField::Name).to_owned()).collect()
+        })
         .await;
     assert_eq!(names, BTreeSet::from(["髙橋 花子9".to_owned()]));
     assert_eq!(world.count("c1", RowState::Synced).await, 1000);
@@ -220,7 +229,11 @@ async fn working_day(seed: u64, hours: u64, deaths: usize) {
     world.assert_limits("a").await;
     let names: BTreeMap<String, String> = world
         .company("a", |company| {
-            company.members().iter().map(|(code, member)| (code.clone(), member.get(TextField::Name).to_owned())).collect()
+            company
+                .members()
+                .iter()
+                .map(|(code, member)| (code.clone(), member.get(TextField::Name).to_owned()))
+                .collect()
         })
         .await;
     for (index, (_, expected)) in newest {
@@ -290,32 +303,44 @@ async fn i5_one_bad_record_of_five_hundred_parks_alone_and_says_where() {
 
 #[tokio::test]
 async fn i6_off_means_off_and_what_came_meanwhile_goes_out_afterwards() {
-    let mut world = World::new(6, vec![sample::company("a")], seeded_latency(6, 20, 300, 10, 4000)).await;
-    world.link(link("c1", "a")).await;
-    world.run_for(seconds(10)).await;
-    for index in 1..=40 {
+    for moment in [0, 5, 40, 120, 200, 350, 700, 2_500, 6_000] {
+        let mut world = World::new(moment, vec![company_with(6)], seeded_latency(moment, 20, 300, 0, 0)).await;
+        world.link(link("c1", "a")).await;
+        world.link(link("c2", "a")).await;
+        world.run_for(seconds(10)).await;
         let at = world.now();
-        world.send("c1", person(index, at)).await;
-        world.run_for(Duration::from_millis(700)).await;
-    }
-    let (store, clock) = (world.store.clone(), world.clock.clone());
-    world.run_with(async { renkei_workers::commands::pause(&store, clock.as_ref(), "c1").await.unwrap() }).await;
-    let off = world.now();
-    for index in 41..=60 {
+        let events = (1..=20).map(|index| world.event("c1", person(index, at))).collect();
+        world.append(events).await;
+        world.run_for(Duration::from_millis(moment)).await;
+        let (store, clock) = (world.store.clone(), world.clock.clone());
+        world.run_with(async { renkei_workers::commands::pause(&store, clock.as_ref(), "c1").await.unwrap() }).await;
+        let off = world.now();
+        assert!(off.since(at) <= seconds(3) + Duration::from_millis(moment), "it answers soon");
+        for index in 21..=30 {
+            let at = world.now();
+            world.send("c1", person(index, at)).await;
+            world.run_for(seconds(20)).await;
+        }
+        let late: Vec<Call> = world
+            .company("a", |company| company.log().update_calls().filter(|call| call.at > off).cloned().collect())
+            .await;
+        assert!(late.is_empty(), "switched off at {off:?}, {moment} ms after the start, then {late:?}");
+        assert!(world.count("c1", RowState::Due).await >= 10);
+        assert_eq!(world.count("c1", RowState::Flying).await, 0, "what flew has landed");
+        // The other connection of the account goes on.
         let at = world.now();
-        world.send("c1", person(index, at)).await;
-        world.run_for(seconds(20)).await;
+        world.send("c2", person(99, at)).await;
+        world.drain("c2", seconds(60)).await;
+        assert!(world.company("a", |company| company.member("E00099").is_some()).await);
+        renkei_workers::commands::resume(&store, "c1").await.unwrap();
+        world.wake_all();
+        world.drain("c1", seconds(300)).await;
+        let new = world.company("a", |company| {
+            company.members().values().filter(|it| it.get(TextField::Name).starts_with('髙')).count()
+        });
+        assert_eq!(new.await, 31);
+        world.assert_limits("a").await;
     }
-    let late: Vec<Call> =
-        world.company("a", |company| company.log().update_calls().filter(|call| call.at > off).cloned().collect()).await;
-    assert!(late.is_empty(), "switched off at {off:?}, then {late:?}");
-    assert!(world.count("c1", RowState::Due).await >= 20);
-    assert_eq!(world.count("c1", RowState::Flying).await, 0, "what flew has landed");
-    renkei_workers::commands::resume(&store, "c1").await.unwrap();
-    world.wake_all();
-    world.drain("c1", seconds(300)).await;
-    assert_eq!(world.company("a", |company| company.members().len()).await, 60);
-    world.assert_limits("a").await;
 }
 
 #[tokio::test]
@@ -332,7 +357,8 @@ async fn i6_a_disconnected_connection_sends_nothing_and_has_no_secrets() {
     world.run_for(seconds(3600)).await;
     assert_eq!(world.company("a", |company| company.log().calls().len()).await, calls);
     let account = world.connection("c1").await.account.unwrap();
-    let (_, credentials) = renkei_store::accounts::credentials(&world.store, &world.store.db, &account).await.unwrap().unwrap();
+    let (_, credentials) =
+        renkei_store::accounts::credentials(&world.store, &world.store.db, &account).await.unwrap().unwrap();
     assert!(credentials.is_none());
     assert!(renkei_workers::commands::resume(&store, "c1").await.is_err());
 }
@@ -364,8 +390,9 @@ async fn i7_activation_writes_nothing_until_somebody_changes() {
     world.send("c1", record(json!({ "birthday": "1991-03-01" }), 77, at)).await;
     world.run_for(seconds(30)).await;
     assert_eq!(world.company("a", updates).await, 1);
-    let rows: Vec<(String, String)> =
-        world.company("a", |company| company.log().rows().map(|row| (row.code.clone(), row.row.clone())).collect()).await;
+    let rows: Vec<(String, String)> = world
+        .company("a", |company| company.log().rows().map(|row| (row.code.clone(), row.row.clone())).collect())
+        .await;
     assert_eq!(rows.len(), 1);
     let row: Value = serde_json::from_str(&rows[0].1).unwrap();
     // All mapped fields that differ from what カオナビ holds; 性別 is the same there.
@@ -374,130 +401,4 @@ async fn i7_activation_writes_nothing_until_somebody_changes() {
         "entered_date": "2026-04-01",
     });
     assert_eq!(row, expected);
-}
-
-// ---- what is known already ----
-
-async fn accepted_rows(world: &World) -> Vec<Value> {
-    world
-        .company("a", |company| company.log().rows().map(|row| serde_json::from_str(&row.row).unwrap()).collect())
-        .await
-}
-
-#[tokio::test]
-async fn a_resend_changes_nothing() {
-    let mut world = World::simple().await;
-    let at = world.now();
-    let event = world.event("c1", person(1, at));
-    for _ in 0..3 {
-        world.append(vec![event.clone(), event.clone()]).await;
-        world.run_for(seconds(30)).await;
-    }
-    assert_eq!(accepted_rows(&world).await.len(), 1);
-}
-
-#[tokio::test]
-async fn the_same_content_under_a_newer_version_changes_nothing() {
-    let mut world = World::simple().await;
-    for _ in 0..3 {
-        let at = world.now();
-        world.send("c1", person(1, at)).await;
-        world.run_for(seconds(30)).await;
-    }
-    assert_eq!(accepted_rows(&world).await.len(), 1);
-    assert_eq!(world.row("c1", "E00001").await.state, RowState::Synced);
-}
-
-#[tokio::test]
-async fn an_older_version_that_comes_late_changes_nothing() {
-    let mut world = World::simple().await;
-    let at = world.now();
-    world.send("c1", record(json!({ "first_name": "新" }), 1, at)).await;
-    world.run_for(seconds(30)).await;
-    world.send("c1", record(json!({ "first_name": "旧" }), 1, at - seconds(60))).await;
-    world.run_for(seconds(30)).await;
-    assert_eq!(accepted_rows(&world).await.len(), 1);
-    assert_eq!(world.company("a", |company| company.member("E00001").unwrap().get(TextField::Name).to_owned()).await, "髙橋 新");
-}
-
-/// Of two contents under one version the one that stands later on the log is taken, wherever the first one is by then.
-#[tokio::test]
-async fn of_equal_versions_the_later_on_the_log_wins() {
-    for pause in [0, 1, 100, 250, 3_000, 30_000] {
-        let mut world = World::new(3, vec![sample::company("a")], seeded_latency(3, 100, 100, 0, 0)).await;
-        world.link(link("c1", "a")).await;
-        world.run_for(seconds(10)).await;
-        let at = world.now();
-        world.send("c1", record(json!({ "first_name": "一" }), 1, at)).await;
-        world.run_for(Duration::from_millis(pause)).await;
-        world.send("c1", record(json!({ "first_name": "二" }), 1, at)).await;
-        world.run_for(seconds(60)).await;
-        let name = world.company("a", |company| company.member("E00001").unwrap().get(TextField::Name).to_owned()).await;
-        assert_eq!(name, "髙橋 二", "after {pause} ms");
-        assert_eq!(world.row("c1", "E00001").await.state, RowState::Synced);
-    }
-}
-
-#[tokio::test]
-async fn a_record_dated_ahead_does_not_block_the_next_one() {
-    let mut world = World::simple().await;
-    let at = world.now();
-    world.send("c1", record(json!({ "first_name": "先" }), 1, at + seconds(7200))).await;
-    world.run_for(seconds(30)).await;
-    let at = world.now();
-    world.send("c1", record(json!({ "first_name": "今" }), 1, at)).await;
-    world.run_for(seconds(30)).await;
-    assert_eq!(world.company("a", |company| company.member("E00001").unwrap().get(TextField::Name).to_owned()).await, "髙橋 今");
-}
-
-/// Changes while a call is under way are gathered: the next call carries the newest state only.
-#[tokio::test]
-async fn changes_in_flight_coalesce() {
-    let mut world = World::simple().await;
-    let at = world.now();
-    world.send("c1", person(1, at)).await;
-    world.run_for(Duration::from_millis(10)).await;
-    for name in ["一", "二", "三"] {
-        let at = world.now();
-        world.send("c1", record(json!({ "first_name": name }), 1, at)).await;
-        world.run_for(Duration::from_millis(500)).await;
-    }
-    world.run_for(seconds(60)).await;
-    let rows = accepted_rows(&world).await;
-    assert_eq!(rows.len(), 2, "{rows:?}");
-    assert_eq!(rows[1], json!({ "code": "E00001", "name": "髙橋 三" }));
-}
-
-/// There and back while it flew: カオナビ holds the newest state already.
-#[tokio::test]
-async fn a_change_that_was_taken_back_in_flight_is_not_sent() {
-    let mut world = World::simple().await;
-    let at = world.now();
-    world.send("c1", person(1, at)).await;
-    world.run_for(Duration::from_millis(500)).await;
-    let at = world.now();
-    world.send("c1", record(json!({ "first_name": "他" }), 1, at)).await;
-    world.run_for(Duration::from_millis(500)).await;
-    let at = world.now();
-    world.send("c1", person(1, at)).await;
-    world.run_for(seconds(60)).await;
-    assert_eq!(accepted_rows(&world).await.len(), 1);
-    assert_eq!(world.row("c1", "E00001").await.state, RowState::Synced);
-}
-
-#[tokio::test]
-async fn the_token_is_fetched_once_an_hour_and_only_when_a_call_is_due() {
-    let mut world = World::simple().await;
-    let tokens = |company: &mut renkei_sandbox::kaonavi::Company| {
-        company.log().calls().filter(|call| call.path.ends_with("/token")).count()
-    };
-    assert_eq!(world.company("a", tokens).await, 1, "for the reads of activation");
-    world.run_for(seconds(6 * 3600)).await;
-    assert_eq!(world.company("a", tokens).await, 1);
-    for index in 1..=4 {
-        let at = world.now();
-        world.send("c1", person(index, at)).await;
-        world.run_for(seconds(1800)).await;
-    }
-    assert_eq!(world.company("a", tokens).await, 3);
 }

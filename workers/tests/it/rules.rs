@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use renkei_sandbox::kaonavi::{CompanySpec, Faults, Permissions, TextField, sample};
 use renkei_sandbox::kaonavi::transport::no_latency;
+use renkei_sandbox::kaonavi::{CompanySpec, Faults, Permissions, TextField, sample};
 use renkei_sandbox::rules::{self, Shown};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
@@ -71,8 +71,8 @@ async fn state_after(mut world: World, code: &str) -> Shown {
 
 async fn ours(rule: &str) -> Option<Shown> {
     Some(match rule {
-        "A1" | "A2" | "A3" | "A6" | "P4" | "V1" | "V2" | "V6" | "V10" | "V11" | "V13" | "T1" | "T2" | "T4" | "T12" | "M1"
-        | "M2" | "M3" | "M4" | "M9" => plain().await,
+        "A1" | "A2" | "A3" | "A6" | "P4" | "V1" | "V2" | "V6" | "V10" | "V11" | "V13" | "T1" | "T2" | "T4" | "T12"
+        | "M1" | "M2" | "M3" | "M4" | "M9" => plain().await,
         "A4" => {
             // Tokens that live ten minutes would be six an hour: the sixth is waited for.
             let mut world = world(|spec| spec.settings.token_life_ms = 600_000).await;
@@ -99,7 +99,9 @@ async fn ours(rule: &str) -> Option<Shown> {
             state_after(world, "kaonavi.").await
         }
         "A8" => all_arrive(world(|spec| spec.settings.new_token_revokes_old = true).await, 2, SOON).await,
-        "P1" | "P2" => state_after(world(|spec| spec.permissions = Permissions::default()).await, "kaonavi.forbidden").await,
+        "P1" | "P2" => {
+            state_after(world(|spec| spec.permissions = Permissions::default()).await, "kaonavi.forbidden").await
+        }
         "P3" => all_arrive(world(|spec| spec.permissions = Permissions::for_members()).await, 2, SOON).await,
         "L1" | "L2" | "T3" => all_arrive(world(|_| ()).await, 450, Duration::from_secs(240)).await,
         "L3" => one_bad_among(world(|spec| spec.settings.client_errors_use_slot = true).await, 20).await,
@@ -140,10 +142,12 @@ async fn ours(rule: &str) -> Option<Shown> {
             let refused = world.company("a", |company| company.log().calls().filter(|call| call.status == 400).count());
             need(refused.await == 0, "a body with a code twice was sent")
         }
-        "V4" => parked_without_a_call("mapping.too_long", json!({"business_name": "あ".repeat(51)}), |spec| {
-            spec.layout.name.max_length = Some(50);
-        })
-        .await,
+        "V4" => {
+            parked_without_a_call("mapping.too_long", json!({"business_name": "あ".repeat(51)}), |spec| {
+                spec.layout.name.max_length = Some(50);
+            })
+            .await
+        }
         "V5" | "V8" | "V9" => {
             let mut world = World::new(3, vec![sample::company_with_required_field("a")], no_latency()).await;
             let mut with_constant = settings();
@@ -157,10 +161,14 @@ async fn ours(rule: &str) -> Option<Shown> {
             // Somebody registered the person by hand a moment ago: the refusal leads to a read, and the read to an update.
             let mut world = world(|_| ()).await;
             let now = world.now();
-            world.company("a", |company| company.upsert(now, &json!({"member_data": [member(1, "手入力")]}))).await.ok()?;
+            world
+                .company("a", |company| company.upsert(now, &json!({"member_data": [member(1, "手入力")]})))
+                .await
+                .ok()?;
             world.send("c1", person(1, now)).await;
             world.run_for(Duration::from_secs(300)).await;
-            let name = world.company("a", |company| company.member("E00001").map(|member| member.get(TextField::Name).to_owned()));
+            let name = world
+                .company("a", |company| company.member("E00001").map(|member| member.get(TextField::Name).to_owned()));
             need(name.await.as_deref() == Some("髙橋 花子1"), "the person was not updated")
         }
         "T5" => plain().await,
@@ -192,10 +200,14 @@ async fn ours(rule: &str) -> Option<Shown> {
         "F3" => {
             let mut world = world(|_| ()).await;
             let until = world.now() + Duration::from_secs(120);
-            world.company("a", |company| {
-                company.set_faults(until - Duration::from_secs(120), Faults { unavailable_until: Some(until), ..Faults::default() });
-            })
-            .await;
+            world
+                .company("a", |company| {
+                    company.set_faults(
+                        until - Duration::from_secs(120),
+                        Faults { unavailable_until: Some(until), ..Faults::default() },
+                    );
+                })
+                .await;
             world.send("c1", person(1, until - Duration::from_secs(120))).await;
             world.run_for(Duration::from_secs(3600)).await;
             let rows = world.company("a", |company| company.log().rows_of("E00001")).await;
@@ -204,11 +216,12 @@ async fn ours(rule: &str) -> Option<Shown> {
         "F4" => faulty(Faults { unauthorized: 1, ..Faults::default() }).await,
         "F5" => {
             let mut world = World::new(3, vec![sample::company("a")], no_latency()).await;
-            world.company("a", |company| {
-                let now = renkei_runtime::clock::Millis(crate::world::START);
-                company.set_faults(now, Faults { members_cut: 1, members_padding: 1_000_000, ..Faults::default() });
-            })
-            .await;
+            world
+                .company("a", |company| {
+                    let now = renkei_runtime::clock::Millis(crate::world::START);
+                    company.set_faults(now, Faults { members_cut: 1, members_padding: 1_000_000, ..Faults::default() });
+                })
+                .await;
             world.link(link("c1", "a")).await;
             world.run_for(Duration::from_secs(120)).await;
             let active = world.connection("c1").await.state == ConnectionState::Active;
@@ -224,7 +237,10 @@ async fn parked_without_a_call(code: &str, change: serde_json::Value, company: i
     world.send("c1", record(change, 1, at)).await;
     world.run_for(SOON).await;
     let row = world.row("c1", "E00001").await;
-    need(row.state == RowState::Parked && row.reason.as_deref() == Some(code), &format!("{:?} {:?}", row.state, row.reason))?;
+    need(
+        row.state == RowState::Parked && row.reason.as_deref() == Some(code),
+        &format!("{:?} {:?}", row.state, row.reason),
+    )?;
     let updates = world.company("a", |company| company.log().update_calls().count()).await;
     need(updates == 0, "it was sent all the same")
 }

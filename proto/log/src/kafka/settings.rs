@@ -54,7 +54,7 @@ impl KafkaSettings {
             replication: None,
             compression: Compression::default(),
             delivery_timeout: Duration::from_millis(3_500),
-            session_timeout: Duration::from_secs(15),
+            session_timeout: Duration::from_secs(10),
         }
     }
 
@@ -126,7 +126,8 @@ impl KafkaSettings {
         let session = self.session_timeout.as_millis().clamp(1_000, 300_000);
         config.set("group.id", group).set("partition.assignment.strategy", "cooperative-sticky");
         config.set("session.timeout.ms", session.to_string());
-        config.set("heartbeat.interval.ms", (session / 5).min(3_000).to_string());
+        // With its heartbeat a member learns that it has more to read, after another has left.
+        config.set("heartbeat.interval.ms", (session / 5).min(1_000).to_string());
         config.set("max.poll.interval.ms", "300000");
         config.set("auto.offset.reset", "earliest");
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");

@@ -5,12 +5,15 @@ use std::time::Duration;
 use renkei_sandbox::kaonavi::sample;
 
 use crate::support::people;
-use crate::support::world::{Setup, StoreKind, World, connection_yaml, get, webhook_secret};
 use crate::support::until;
+use crate::support::world::{Setup, StoreKind, World, connection_yaml, get, webhook_secret};
 
 /// A file with one connection in the usual form, some of its text replaced.
 fn usual(changes: &[(&str, &str)]) -> String {
-    let mut text = format!("tenants:\n  - id: tenant\n    name: サンプル株式会社\n    connections:\n{}", connection_yaml("acme", "active"));
+    let mut text = format!(
+        "tenants:\n  - id: tenant\n    name: サンプル株式会社\n    connections:\n{}",
+        connection_yaml("acme", "active")
+    );
     for (from, to) in changes {
         assert!(text.contains(from), "{from:?} stands in the file");
         text = text.replace(from, to);
@@ -46,7 +49,14 @@ fn the_same_file_twice_changes_nothing_and_a_dry_run_nothing_at_all() {
     for store in [StoreKind::Sqlite, StoreKind::Postgres] {
         let world = World::new(Setup { store, ..Setup::default() });
         let plan = applied(&world, &usual(&[]), &["--dry-run"]);
-        for line in ["create tenant tenant", "create connection acme", "set credentials", "set 1 webhook secrets", "activation", "dry run"] {
+        for line in [
+            "create tenant tenant",
+            "create connection acme",
+            "set credentials",
+            "set 1 webhook secrets",
+            "activation",
+            "dry run",
+        ] {
             assert!(plan.contains(line), "{plan}");
         }
         assert!(no_connections(&world), "a dry run changes nothing");
@@ -92,27 +102,67 @@ fn wrong_yaml_names_file_line_and_key() {
         (&[("source: roumumate", "source: smarthr")], 6, &["connections[0].source", "roumumate"]),
         (&[("        source: roumumate\n", "")], 5, &["connections[0].source", "needs a source"]),
         (&[("          - secret: { file: acme.whsec }\n", "")], 5, &["webhook_secrets"]),
-        (&[("        webhook_secrets:\n          - secret: { file: acme.whsec }\n", "")], 5, &["webhook_secrets", "at least one"]),
-        (&[("        webhook_secrets:\n          - secret: { file: acme.whsec }", "        webhook_secrets: []")], 5, &["webhook_secrets", "at least one"]),
+        (
+            &[("        webhook_secrets:\n          - secret: { file: acme.whsec }\n", "")],
+            5,
+            &["webhook_secrets", "at least one"],
+        ),
+        (
+            &[("        webhook_secrets:\n          - secret: { file: acme.whsec }", "        webhook_secrets: []")],
+            5,
+            &["webhook_secrets", "at least one"],
+        ),
         (&[("{ file: acme.whsec }", "{ file: nowhere }")], 8, &["webhook_secrets[0].secret", "nowhere"]),
         (&[("{ file: acme.whsec }", "{ file: empty }")], 8, &["webhook_secrets[0].secret", "empty"]),
-        (&[("{ file: acme.whsec }", "{ env: NOT_SET_ANYWHERE }")], 8, &["webhook_secrets[0].secret", "NOT_SET_ANYWHERE"]),
+        (
+            &[("{ file: acme.whsec }", "{ env: NOT_SET_ANYWHERE }")],
+            8,
+            &["webhook_secrets[0].secret", "NOT_SET_ANYWHERE"],
+        ),
         (&[("{ file: acme.whsec }", "{ file: acme.whsec, env: X }")], 8, &["secret"]),
         (&[("{ file: acme.whsec }", "{ path: acme.whsec }")], 8, &["secret"]),
         (&[("{ file: acme.whsec }", "{ file: bad.whsec }")], 8, &["webhook_secrets[0].secret"]),
         (&[("{ file: acme.whsec }", "{ file: no.whsec }")], 8, &["webhook_secrets[0].secret", "whsec_"]),
-        (&[("{ file: acme.whsec }", "{ file: acme.whsec }\n            expires: tomorrow")], 9, &["webhook_secrets[0].expires", "is not a time"]),
+        (
+            &[("{ file: acme.whsec }", "{ file: acme.whsec }\n            expires: tomorrow")],
+            9,
+            &["webhook_secrets[0].expires", "is not a time"],
+        ),
         (&[("          consumer_secret: { file: acme.secret }\n", "")], 10, &["consumer_secret"]),
         (&[("{ file: acme.key }", "{ file: empty }")], 10, &["kaonavi.consumer_key", "empty"]),
-        (&[("        kaonavi:\n", "        kaonavi:\n          base_url: https://10.0.0.7/api\n")], 10, &["kaonavi.base_url", "private address"]),
-        (&[("        kaonavi:\n", "        kaonavi:\n          base_url: http://api.example.com/api\n")], 10, &["kaonavi.base_url", "https://"]),
-        (&[("        kaonavi:\n", "        kaonavi:\n          base_url: ftp://api.example.com\n")], 10, &["kaonavi.base_url", "https://"]),
-        (&[("delivery: { brake: off,", "delivery: { batch_size: 0, brake: off,")], 14, &["delivery.batch_size", "from 1 to 1000"]),
-        (&[("delivery: { brake: off,", "delivery: { batch_size: 1001, brake: off,")], 14, &["delivery.batch_size", "from 1 to 1000"]),
+        (
+            &[("        kaonavi:\n", "        kaonavi:\n          base_url: https://10.0.0.7/api\n")],
+            10,
+            &["kaonavi.base_url", "private address"],
+        ),
+        (
+            &[("        kaonavi:\n", "        kaonavi:\n          base_url: http://api.example.com/api\n")],
+            10,
+            &["kaonavi.base_url", "https://"],
+        ),
+        (
+            &[("        kaonavi:\n", "        kaonavi:\n          base_url: ftp://api.example.com\n")],
+            10,
+            &["kaonavi.base_url", "https://"],
+        ),
+        (
+            &[("delivery: { brake: off,", "delivery: { batch_size: 0, brake: off,")],
+            14,
+            &["delivery.batch_size", "from 1 to 1000"],
+        ),
+        (
+            &[("delivery: { brake: off,", "delivery: { batch_size: 1001, brake: off,")],
+            14,
+            &["delivery.batch_size", "from 1 to 1000"],
+        ),
         (&[("delivery: { brake: off,", "delivery: { batch_size: many, brake: off,")], 14, &["batch_size"]),
         (&[("delivery: { brake: off,", "delivery: { brake: on,")], 14, &["delivery.brake", "off"]),
         (&[("{ 男性: 男性, 女性: 女性 }", "[男性]")], 13, &["gender"]),
-        (&[("        mapping:\n", "        mapping:\n          clear_when_empty: [mail]\n")], 13, &["mapping.clear_when_empty", "mail", "birthday"]),
+        (
+            &[("        mapping:\n", "        mapping:\n          clear_when_empty: [mail]\n")],
+            13,
+            &["mapping.clear_when_empty", "mail", "birthday"],
+        ),
         (&[("state: active", "state: on")], 15, &["state", "active or paused"]),
         (&[("tenants:", "tenant:")], 1, &["tenant", "unknown"]),
         (&[("  - id: tenant\n", "  - id: tenant\n   name: x\n")], 3, &[]),
@@ -151,7 +201,11 @@ fn a_file_is_applied_whole_or_not_at_all() {
 #[test]
 fn what_a_file_leaves_out_stays_as_it_is() {
     let world = World::new(Setup { store: StoreKind::Postgres, ..Setup::default() });
-    applied(&world, &usual(&[("gender:", "name_joiner: \"\"\n          constants: { mail: x@example.com }\n          gender:")]), &[]);
+    applied(
+        &world,
+        &usual(&[("gender:", "name_joiner: \"\"\n          constants: { mail: x@example.com }\n          gender:")]),
+        &[],
+    );
     let settings = world.sql("select settings from connections");
     let credentials = world.sql("select encode(credentials, 'hex') from accounts");
     let secrets = world.sql("select encode(secret, 'hex') from webhook_secrets");
@@ -180,7 +234,12 @@ fn the_same_file_never_switches_on_what_a_person_paused() {
     assert_eq!(applied(&world, &file, &[]), "nothing to change\n");
     assert_eq!(world.connection("acme")["state"], "paused");
     // Waiting for what nobody asked for ends at once and says what a person can do.
-    refused(&world, &file, &["--wait", "60s"], &["connection acme is not active", "paused", "renkei-workers resume acme"]);
+    refused(
+        &world,
+        &file,
+        &["--wait", "60s"],
+        &["connection acme is not active", "paused", "renkei-workers resume acme"],
+    );
 
     // Another state in the file acts.
     let paused = usual(&[("state: active", "state: paused")]);
@@ -232,9 +291,13 @@ fn activation_waits_for_what_the_layout_requires() {
     refused(&world, &file, &["--wait", "60s"], &missing);
     let wrong = usual(&[("gender:", "constants: { \"custom:412\": 役員 }\n          gender:")]);
     refused(&world, &wrong, &["--wait", "60s"], &["mapping.constant_not_a_choice", "custom:412"]);
-    let unmapped = usual(&[("gender: { 男性: 男性, 女性: 女性 }", "constants: { \"custom:412\": 契約社員 }\n          gender: {}")]);
+    let unmapped = usual(&[(
+        "gender: { 男性: 男性, 女性: 女性 }",
+        "constants: { \"custom:412\": 契約社員 }\n          gender: {}",
+    )]);
     refused(&world, &unmapped, &["--wait", "60s"], &["mapping.gender_unmapped"]);
-    let strange = usual(&[("女性: 女性", "女性: 女"), ("gender:", "constants: { \"custom:412\": 契約社員 }\n          gender:")]);
+    let strange =
+        usual(&[("女性: 女性", "女性: 女"), ("gender:", "constants: { \"custom:412\": 契約社員 }\n          gender:")]);
     refused(&world, &strange, &["--wait", "60s"], &["mapping.gender_choice_not_in_layout", "女性"]);
 
     let right = usual(&[("gender:", "constants: { \"custom:412\": 契約社員 }\n          gender:")]);
@@ -267,14 +330,17 @@ fn two_webhook_secrets_overlap_and_one_expires() {
     let mut new = world.sender("acme");
     new.secret = renkei_events::signature::WebhookSecret::parse(&webhook_secret("the new one")).unwrap();
     let status = |sender: &crate::support::traffic::Sender, id: &str| {
-        let body = renkei_sandbox::send::body("employee.updated", "2026-04-01T00:00:00Z", &[people::person("rm_1", "A0001")]);
+        let body =
+            renkei_sandbox::send::body("employee.updated", "2026-04-01T00:00:00Z", &[people::person("rm_1", "A0001")]);
         crate::support::block(sender.post(id, body)).status
     };
     assert_eq!((status(&old, "m1"), status(&new, "m2")), (Some(202), Some(401)));
 
     // An expiry some seconds ahead: both count, then only the new one.
     let end = jiff::Timestamp::from_second(crate::support::unix_now() + 6).unwrap();
-    let both = format!("{{ file: acme.whsec }}\n            id: old\n            expires: {end}\n          - secret: {{ file: new.whsec }}\n            id: new");
+    let both = format!(
+        "{{ file: acme.whsec }}\n            id: old\n            expires: {end}\n          - secret: {{ file: new.whsec }}\n            id: new"
+    );
     let plan = applied(&world, &usual(&[("{ file: acme.whsec }", &both)]), &[]);
     assert!(plan.contains("set 2 webhook secrets"), "{plan}");
     until(Duration::from_secs(5), "the new secret is known", || status(&new, "m3") == Some(202));
@@ -285,7 +351,9 @@ fn two_webhook_secrets_overlap_and_one_expires() {
     assert_eq!(status(&new, "m6"), Some(202));
     assert!(crate::support::unix_now() >= end.as_second(), "not before its time");
 
-    let twice = format!("{{ file: acme.whsec }}\n            id: one\n          - secret: {{ file: new.whsec }}\n            id: one");
+    let twice = format!(
+        "{{ file: acme.whsec }}\n            id: one\n          - secret: {{ file: new.whsec }}\n            id: one"
+    );
     refused(&world, &usual(&[("{ file: acme.whsec }", &twice)]), &[], &["webhook_secrets[1].secret", "one"]);
     let (_, page) = get(world.ingest_internal, "/metrics").unwrap();
     assert!(page.contains("renkei_ingest"), "{page}");
@@ -293,7 +361,7 @@ fn two_webhook_secrets_overlap_and_one_expires() {
 
 #[test]
 fn another_consumer_key_keeps_the_account_and_its_calls() {
-    let world = World::up(Setup { store: StoreKind::Postgres, ..Setup::default() });
+    let world = World::up(Setup { store: StoreKind::Postgres, scale: 10, ..Setup::default() });
     world.sender("acme").send("msg_1", &[people::person("rm_1", "A0001")]);
     world.wait_member("acme", "A0001", Duration::from_secs(30));
     let account = world.sql("select account_id from accounts");
@@ -316,7 +384,8 @@ fn another_consumer_key_keeps_the_account_and_its_calls() {
 
     // A second connection with the new key shares the account.
     world.folder.write("second.whsec", &webhook_secret("second")).unwrap();
-    let second = connection_yaml("acme", "active").replace("id: acme", "id: second").replace("acme.whsec", "second.whsec");
+    let second =
+        connection_yaml("acme", "active").replace("id: acme", "id: second").replace("acme.whsec", "second.whsec");
     applied(&world, &format!("{}{second}", usual(&[])), &["--wait", "60s"]);
     assert_eq!(world.sql("select count(*) from accounts"), "1");
     assert_eq!(world.sql("select count(distinct account_id) from connections"), "1");
@@ -326,7 +395,12 @@ fn another_consumer_key_keeps_the_account_and_its_calls() {
 fn a_connection_keeps_its_tenant_and_its_source() {
     let world = World::new(Setup::default());
     applied(&world, &usual(&[]), &[]);
-    refused(&world, &usual(&[("id: tenant", "id: stranger")]), &[], &["connections.yaml:5:", "belongs to tenant tenant"]);
+    refused(
+        &world,
+        &usual(&[("id: tenant", "id: stranger")]),
+        &[],
+        &["connections.yaml:5:", "belongs to tenant tenant"],
+    );
     let status = world.status();
     assert_eq!(status["connections"].as_array().unwrap().len(), 1);
 }

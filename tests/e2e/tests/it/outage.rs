@@ -13,11 +13,13 @@ use crate::support::world::{LogKind, Setup, StoreKind, World, get};
 use crate::support::{Watch, pause, unix_now, until};
 
 const SOON: Duration = Duration::from_secs(40);
+/// Where real time is not the point: windows and polls pass this many times faster.
+const SCALE: u32 = 10;
 /// How long an orderly end may take.
 const END: Duration = Duration::from_secs(10);
 
 fn waits_for_the_workers(store: StoreKind, log: LogKind) {
-    let mut world = World::up(Setup { store, log, ..Setup::default() });
+    let mut world = World::up(Setup { store, log, scale: SCALE, ..Setup::default() });
     world.sender("acme").send("msg_1", &[person("rm_1", "A0001")]);
     world.wait_member("acme", "A0001", SOON);
     let workers = world.workers.remove(0);
@@ -48,7 +50,12 @@ fn ends_in_order(store: StoreKind, log: LogKind) {
     pause(500);
     let workers = world.workers.remove(0);
     let watch = Watch::start();
-    assert_eq!(workers.program.terminate(END).and_then(|status| status.code()), Some(0), "{}", workers.program.output());
+    assert_eq!(
+        workers.program.terminate(END).and_then(|status| status.code()),
+        Some(0),
+        "{}",
+        workers.program.output()
+    );
     let first = watch.elapsed();
     let watch = Watch::start();
     assert_eq!(world.ingest().terminate(END).and_then(|status| status.code()), Some(0), "{}", world.ingest().output());
@@ -99,7 +106,7 @@ impl Halves {
 
 fn ends_under_load(store: StoreKind, log: LogKind) {
     const CONNECTIONS: usize = 64;
-    let mut world = World::up(Setup { store, log, ..Setup::default() });
+    let mut world = World::up(Setup { store, log, scale: SCALE, ..Setup::default() });
     let halves: Vec<Halves> = (0..CONNECTIONS).map(|at| Halves::begin(&world, at)).collect();
     until(SOON, "64 requests are being read", || {
         get(world.ingest_internal, "/metrics")
@@ -109,7 +116,9 @@ fn ends_under_load(store: StoreKind, log: LogKind) {
     let watch = Watch::start();
     std::thread::scope(|scope| {
         let ending = scope.spawn(|| ingest.terminate(END));
-        until(END, "it says that it is not ready", || get(world.ingest_internal, "/readyz").is_none_or(|(status, _)| status == 503));
+        until(END, "it says that it is not ready", || {
+            get(world.ingest_internal, "/readyz").is_none_or(|(status, _)| status == 503)
+        });
         let answers: Vec<String> = halves.into_iter().map(Halves::finish).collect();
         for answer in &answers {
             assert!(answer.starts_with("HTTP/1.1 202"), "cut or refused: {answer:?}");
@@ -130,9 +139,11 @@ fn sigterm_cuts_no_request_of_64_connections() {
 
 #[test]
 fn sigterm_of_busy_workers_waits_for_the_call_under_way() {
-    let mut world = World::up(Setup { store: StoreKind::Postgres, ..Setup::default() });
-    world.sim.faults("acme", Faults { slow_answers: 1, slow_answer_ms: 3_000, ..Faults::default() });
-    world.sender("acme").send("msg_1", &(0..300).map(|at| person(&format!("rm_{at}"), &format!("A{at:04}"))).collect::<Vec<_>>());
+    let mut world = World::up(Setup { store: StoreKind::Postgres, scale: SCALE, ..Setup::default() });
+    world.sim.faults("acme", Faults { slow_answers: 1, slow_answer_ms: 3_000 * u64::from(SCALE), ..Faults::default() });
+    world
+        .sender("acme")
+        .send("msg_1", &(0..300).map(|at| person(&format!("rm_{at}"), &format!("A{at:04}"))).collect::<Vec<_>>());
     until(SOON, "a call is under way", || world.sim.update_calls("acme") == 1);
     let workers = world.workers.remove(0);
     let ended = workers.program.terminate(END).and_then(|status| status.code());

@@ -91,7 +91,9 @@ fn tokens(company: CompanySpec) -> Vec<String> {
     };
     (0..5)
         .filter_map(|at| {
-            let renkei_sandbox::kaonavi::SimResponse::Answer(answer) = twin.handle(Millis(at), request()) else { return None };
+            let renkei_sandbox::kaonavi::SimResponse::Answer(answer) = twin.handle(Millis(at), request()) else {
+                return None;
+            };
             let body: Value = serde_json::from_slice(&answer.body).unwrap();
             Some(body["access_token"].as_str()?.to_owned())
         })
@@ -112,7 +114,8 @@ fn needles(scene: &demo::Demo, troubled: &[Value], company: CompanySpec, world: 
         needles.add_from(&member);
     }
     troubled.iter().for_each(|record| needles.add_from(record));
-    for text in ["カナ型違い", "型違いの", "無効な生年月日", "ひみつの性別", "長々長々", "番号に 空白と名前番号"] {
+    for text in ["カナ型違い", "型違いの", "無効な生年月日", "ひみつの性別", "長々長々", "番号に 空白と名前番号"]
+    {
         needles.add(text);
     }
     needles.add_ordinary("男性");
@@ -133,7 +136,8 @@ fn needles(scene: &demo::Demo, troubled: &[Value], company: CompanySpec, world: 
 /// Requests that are refused, with bodies full of names.
 fn send_refused(world: &World) {
     let mut stranger = world.sender(COMPANY);
-    stranger.secret = renkei_events::signature::WebhookSecret::parse(&crate::support::world::webhook_secret("x")).unwrap();
+    stranger.secret =
+        renkei_events::signature::WebhookSecret::parse(&crate::support::world::webhook_secret("x")).unwrap();
     let body = renkei_sandbox::send::body("employee.updated", "2026-04-01T00:00:00Z", &troubled()[..1]);
     assert_eq!(block(stranger.post("m-401", body.clone())).status, Some(401));
     let sender = world.sender(COMPANY);
@@ -225,7 +229,8 @@ fn nothing_leaves(store: StoreKind, log: LogKind, filter: &str) {
                 for (name, value) in &record.headers {
                     let text = String::from_utf8(value.clone()).unwrap();
                     needles.assert_absent(name, &format!("{name}: {text} "));
-                    let bare = numbers.iter().find(|number| number.starts_with("NR-") && text.contains(number.as_str()));
+                    let bare =
+                        numbers.iter().find(|number| number.starts_with("NR-") && text.contains(number.as_str()));
                     assert!(bare.is_none() && !numbers.contains(&text), "a number stands in a header: {name}");
                 }
             }

@@ -78,7 +78,12 @@ pub fn setting(name: &str, usual: u64) -> u64 {
 
 /// The value at `share` of sorted values.
 pub fn quantile(sorted: &[u64], share: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
     let at = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
     sorted.get(at).copied().unwrap_or(0)
 }

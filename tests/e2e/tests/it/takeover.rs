@@ -40,7 +40,9 @@ fn killed_holder_is_replaced(log: LogKind) {
     let account = watch.elapsed();
     until(SOON, "the other one sends the next hire", || world.sim.first_rows("acme").contains_key("A0003"));
     let hire = watch.elapsed();
-    eprintln!("{log:?}: after kill -9 the other held the account within {account:?} and sent the next hire after {hire:?}");
+    eprintln!(
+        "{log:?}: after kill -9 the other held the account within {account:?} and sent the next hire after {hire:?}"
+    );
     assert!(account < Duration::from_secs(15), "{account:?}");
     // The dead one's partitions are given to the other when its session at the broker has run out.
     let most = if log == LogKind::Kafka { 30 } else { 15 };

@@ -1,0 +1,176 @@
+//! Records that カオナビ refuses, and the search for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use renkei_runtime::clock::Millis;
+use renkei_sandbox::kaonavi::transport::seeded_latency;
+use renkei_sandbox::kaonavi::{DuplicateCreate, Faults, NameMembers, Settings, TextField, sample};
+use renkei_store::employees::{Op, RowState};
+use serde_json::json;
+
+use crate::people::member;
+use crate::world::{World, link};
+
+use crate::company::{HOUR, MINUTE, SECOND, order, send, update_calls, world};
+
+/// `bad` among `count` hires (from 1001) or changes is refused at the door or by the task, which name whom they like.
+async fn bad_records(count: usize, bad: &[usize], op: Op, at_the_door: bool, naming: NameMembers) -> (World, usize) {
+    let mut company = sample::company("a");
+    if op == Op::Update {
+        company.members = (1001..1001 + count).map(|index| member(index, "古い 名前")).collect();
+    }
+    company.settings.errors_name = naming;
+    company.settings.messages_name = naming;
+    let codes: BTreeSet<String> = bad.iter().map(|index| format!("E{:05}", 1001 + index)).collect();
+    if at_the_door {
+        company.faults.bad_codes = codes;
+    } else {
+        company.faults.ng_codes = codes;
+    }
+    let mut world = World::new(1, vec![company], seeded_latency(1, 50, 150, 0, 0)).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(SECOND * 5).await;
+    send(&mut world, 1001..1001 + count).await;
+    world.drain("c1", HOUR * 2).await;
+    let calls = update_calls(&world).await;
+    for index in 0..count {
+        let row = world.row("c1", &format!("E{:05}", 1001 + index)).await;
+        let expected = if bad.contains(&index) { RowState::Parked } else { RowState::Synced };
+        assert_eq!(row.state, expected, "{index} of {count}, bad are {bad:?}");
+        if bad.contains(&index) {
+            assert_eq!(row.reason.as_deref(), Some("kaonavi.rejected"));
+            let detail = row.detail.unwrap();
+            assert!(detail.contains("値が") || detail.contains("登録できない"), "カオナビ's own words, not {detail:?}");
+        }
+    }
+    world.assert_quiet("c1").await;
+    world.assert_limits("a").await;
+    (world, calls)
+}
+
+#[tokio::test]
+async fn one_bad_record_that_is_named_costs_three_calls() {
+    for naming in [NameMembers::Code, NameMembers::Index] {
+        for (op, at_the_door) in [(Op::Create, true), (Op::Create, false), (Op::Update, true), (Op::Update, false)] {
+            let (_, calls) = bad_records(40, &[17], op, at_the_door, naming).await;
+            assert_eq!(calls, 3, "{naming:?} {op:?} {at_the_door}");
+        }
+    }
+    let (_, calls) = bad_records(200, &[123], Op::Create, false, NameMembers::Code).await;
+    assert_eq!(calls, 3);
+}
+
+#[tokio::test]
+async fn one_bad_record_in_200_that_nobody_names_costs_eleven_calls_at_most() {
+    for (bad, op, at_the_door) in
+        [(0, Op::Create, false), (77, Op::Create, true), (199, Op::Update, false), (124, Op::Update, true)]
+    {
+        let (_, calls) = bad_records(200, &[bad], op, at_the_door, NameMembers::Nobody).await;
+        assert!(calls <= 11, "{calls} calls for the {bad}th");
+    }
+}
+
+#[tokio::test]
+#[ignore = "prove: longer"]
+async fn prove_one_bad_record_in_200_costs_eleven_calls_at_most_wherever_it_stands() {
+    for bad in 0..200 {
+        let (_, calls) = bad_records(200, &[bad], Op::Create, true, NameMembers::Nobody).await;
+        assert!(calls <= 11, "{calls} calls for the {bad}th");
+    }
+}
+
+#[tokio::test]
+async fn several_bad_records_are_all_found() {
+    for (bad, naming, most) in [
+        (vec![3, 150], NameMembers::Nobody, 22),
+        (vec![10, 11], NameMembers::Nobody, 22),
+        (vec![3, 150], NameMembers::Code, 4),
+        ((0..10).collect(), NameMembers::Index, 12),
+        // More than ten named count as nobody.
+        ((0..11).collect(), NameMembers::Code, 60),
+    ] {
+        let (_, calls) = bad_records(160, &bad, Op::Create, true, naming).await;
+        assert!(calls <= most, "{calls} calls for {bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn others_go_on_while_a_bad_record_is_searched() {
+    let mut company = sample::company("a");
+    company.settings.messages_name = NameMembers::Nobody;
+    company.faults.ng_codes = ["E01050".to_owned()].into();
+    let mut world = World::new(1, vec![company], seeded_latency(1, 50, 150, 0, 0)).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(SECOND * 5).await;
+    send(&mut world, 1001..=1200).await;
+    let mut hired = BTreeMap::new();
+    for index in 2001..2012 {
+        world.run_for(SECOND * 30).await;
+        hired.insert(format!("E{index:05}"), world.now());
+        send(&mut world, [index]).await;
+    }
+    world.drain("c1", HOUR).await;
+    let posts: BTreeMap<String, Millis> = world
+        .company("a", |company| {
+            let posts = company.log().update_calls().filter(|call| call.accepted);
+            posts.flat_map(|call| call.codes.iter().map(|code| (code.clone(), call.at))).collect()
+        })
+        .await;
+    for (code, received) in hired {
+        let waited = posts[&code].since(received);
+        assert!(waited <= SECOND, "{code} waited {waited:?}");
+    }
+    assert_eq!(world.count("c1", RowState::Parked).await, 1);
+    world.assert_limits("a").await;
+}
+
+/// A code that turns up between our read and our POST, and one that goes away before our PATCH.
+#[tokio::test]
+async fn a_contradiction_is_settled_by_a_read() {
+    for duplicate_create in [DuplicateCreate::BadRequest, DuplicateCreate::TaskNg] {
+        let mut world = world(1).await;
+        order(&world, Faults::default(), Settings { duplicate_create, ..Settings::default() }).await;
+        let now = world.now();
+        let by_hand = json!({ "member_data": [member(11, "先に いた")] });
+        world.company("a", |company| company.upsert(now, &by_hand).unwrap()).await;
+        world.company("a", |company| assert!(company.delete(now, "E00001"))).await;
+        send(&mut world, (1..=3).chain(11..=13)).await;
+        world.drain("c1", HOUR).await;
+        let names: BTreeMap<String, String> = world
+            .company("a", |company| {
+                company
+                    .members()
+                    .iter()
+                    .map(|(code, member)| (code.clone(), member.get(TextField::Name).to_owned()))
+                    .collect()
+            })
+            .await;
+        for index in [1, 2, 3, 11, 12, 13] {
+            assert_eq!(names[&format!("E{index:05}")], format!("髙橋 花子{index}"), "{duplicate_create:?}");
+        }
+        world.assert_quiet("c1").await;
+        world.assert_limits("a").await;
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_breaks_the_server_is_found_and_parked() {
+    for (person, others) in [(3, 1..=6), (13, 11..=16)] {
+        let mut world = world(1).await;
+        *world.poison.lock().unwrap() = Some(format!("\"E{person:05}\""));
+        send(&mut world, others.clone()).await;
+        // Somebody else has success all the while.
+        for index in 0..60 {
+            world.run_for(MINUTE * 5).await;
+            send(&mut world, [100 + index]).await;
+        }
+        world.drain("c1", HOUR * 8).await;
+        world.assert_quiet("c1").await;
+        for index in others {
+            let row = world.row("c1", &format!("E{index:05}")).await;
+            let expected = if index == person { RowState::Parked } else { RowState::Synced };
+            assert_eq!(row.state, expected, "{index}: {:?}", row.reason);
+        }
+        world.assert_limits("a").await;
+    }
+}

@@ -1,0 +1,81 @@
+//! A small company, what is sent to it, and what must hold in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use renkei_sandbox::kaonavi::transport::seeded_latency;
+use renkei_sandbox::kaonavi::{Faults, Settings, TaskStatus, TextField, sample};
+use renkei_store::connections::ConnectionState;
+use renkei_store::employees::RowState;
+
+use crate::people::{member, person};
+use crate::world::{World, link};
+
+pub const SECOND: Duration = Duration::from_secs(1);
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// Existing members 1 to 6 that differ from the source; hires have other numbers.
+pub const EXISTING: std::ops::RangeInclusive<usize> = 1..=6;
+
+pub async fn world(seed: u64) -> World {
+    let mut company = sample::company("a");
+    company.members = EXISTING.map(|index| member(index, "古い 名前")).collect();
+    let mut world = World::new(seed, vec![company], seeded_latency(seed, 50, 150, 0, 0)).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(SECOND * 5).await;
+    assert_eq!(world.connection("c1").await.state, ConnectionState::Active);
+    world
+}
+
+pub async fn send(world: &mut World, people: impl IntoIterator<Item = usize>) {
+    let at = world.now();
+    let events = people.into_iter().map(|index| world.event("c1", person(index, at))).collect();
+    world.append(events).await;
+}
+
+/// Sets faults and settings of カオナビ.
+pub async fn order(world: &World, faults: Faults, settings: Settings) {
+    let now = world.now();
+    world
+        .company("a", |company| {
+            company.set_settings(now, settings);
+            company.set_faults(now, faults);
+        })
+        .await;
+}
+
+/// Checks that these people stand in カオナビ as the source has them, each hire made exactly once, and that nothing is left over.
+pub async fn assert_all_there(world: &World, people: impl IntoIterator<Item = usize>) {
+    world.assert_quiet("c1").await;
+    let (names, created) = world
+        .company("a", |company| {
+            let names: BTreeMap<String, String> = company
+                .members()
+                .iter()
+                .map(|(code, member)| (code.clone(), member.get(TextField::Name).to_owned()))
+                .collect();
+            let failed: BTreeSet<i64> =
+                company.tasks().filter(|task| task.status != TaskStatus::Ok).map(|task| task.id).collect();
+            let mut created: BTreeMap<String, usize> = BTreeMap::new();
+            for row in company.log().rows().filter(|row| row.create && !failed.contains(&row.task_id)) {
+                *created.entry(row.code.clone()).or_default() += 1;
+            }
+            (names, created)
+        })
+        .await;
+    for index in people {
+        let code = format!("E{index:05}");
+        assert_eq!(names.get(&code).map(String::as_str), Some(format!("髙橋 花子{index}").as_str()), "{code}");
+        assert_eq!(
+            created.get(&code).copied().unwrap_or(0),
+            usize::from(!EXISTING.contains(&index)),
+            "{code} was created"
+        );
+        assert_eq!(world.row("c1", &code).await.state, RowState::Synced, "{code}");
+    }
+}
+
+pub async fn update_calls(world: &World) -> usize {
+    world.company("a", |company| company.log().update_calls().count()).await
+}
