@@ -92,6 +92,9 @@ pub trait Connections: Send + Sync {
     fn get(&self, source: &str, id: &str) -> Lookup;
 }
 
+/// A change of a connection counts after this time at the latest, as long as the store answers.
+const OLDEST: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 struct Snapshot {
     by_id: HashMap<String, Arc<IngestConnection>>,
@@ -186,6 +189,8 @@ impl Connections for ConnectionCache {
             Some(found) if found.source != source => Lookup::Unknown,
             Some(found) if found.state == IngestState::Disconnected => Lookup::Disconnected(Arc::clone(found)),
             Some(found) => Lookup::Live(Arc::clone(found)),
+            // Perhaps made since the connections were last read: not the sender's fault.
+            None if self.clock.monotonic().saturating_sub(snapshot.read_at) > OLDEST => Lookup::NotLoaded,
             None => Lookup::Unknown,
         }
     }

@@ -21,6 +21,8 @@ use crate::settings::Settings;
 use crate::trace::Randomness;
 use crate::webhook::{self, Complaints, Gate, HeldBytes};
 
+/// Connections of one thread at most; more wait in the kernel.
+const CONNECTIONS: usize = 4096;
 /// How long what was handed to the log may take to be acknowledged at the end.
 const FLUSH_TIME: Duration = Duration::from_secs(10);
 /// How often limits of silent connections are forgotten.
@@ -197,6 +199,8 @@ fn start(gate: &web::Data<Gate>, listener: TcpListener) -> io::Result<actix_web:
     .client_request_timeout(HEADER_TIME)
     .client_disconnect_timeout(Duration::from_secs(5))
     .keep_alive(KEEP_ALIVE)
+    // Each connection may hold a head of some kilobytes before anything about it is known.
+    .max_connections(CONNECTIONS)
     .shutdown_timeout(drain);
     if threads > 0 {
         server = server.workers(threads);

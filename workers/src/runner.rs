@@ -106,7 +106,7 @@ async fn look(
             task.wake.send_if_modified(|seen| std::mem::replace(seen, due.wake_seq) != due.wake_seq);
             continue;
         }
-        let Ok(place) = Arc::clone(places).try_acquire_owned() else { break };
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else { continue };
         let Some(lease) = accounts::claim(&context.store, &due.id, &settings.owner, now, length).await? else {
             continue;
         };
@@ -115,7 +115,10 @@ async fn look(
         let worker = account::Worker { context: context.clone(), lease, woken, stop: stop.clone() };
         tasks.spawn(async move {
             let account = worker.lease.account.clone();
-            worker.work(due.wake_seq).await;
+            // In a task of its own: a fault in it must not leave the account with a worker that is gone.
+            if tokio::spawn(worker.work(due.wake_seq)).await.is_err() {
+                tracing::error!(account.id = %account, "an account's task ended by a fault");
+            }
             drop(place);
             account
         });

@@ -137,7 +137,7 @@ impl Applying<'_> {
             let reason = format!("connection {id} takes webhooks and needs at least one webhook secret");
             return Err(self.fault(&file.id, format!("{key}.webhook_secrets"), reason));
         }
-        let account = self.account(key, file, before.as_ref()).await?;
+        let account = self.account(key, tenant, file, before.as_ref()).await?;
         let mut connection = before.clone().unwrap_or_else(|| new_connection(id, tenant, source));
         connection.account = account.or(connection.account);
         if let Some(name) = &file.name {
@@ -240,6 +240,7 @@ impl Applying<'_> {
     async fn account(
         &mut self,
         key: &str,
+        tenant: &str,
         file: &ConnectionFile,
         before: Option<&Connection>,
     ) -> Result<Option<String>, ApplyError> {
@@ -249,6 +250,10 @@ impl Applying<'_> {
             Some(text) => {
                 let url = BaseUrl::parse(&text.value, &self.outside.allow_private);
                 let url = url.map_err(|reason| self.fault(text, format!("{key}.kaonavi.base_url"), reason))?;
+                if !self.outside.may_be_called(&url) {
+                    let reason = "is another host than RENKEI_KAONAVI_BASE_URL; credentials go only there or to hosts in RENKEI_ALLOW_PRIVATE_BASE_URLS";
+                    return Err(self.fault(text, format!("{key}.kaonavi.base_url"), reason));
+                }
                 if self.outside.loopback_only && !url.is_loopback() {
                     let reason = "must be on this machine while RENKEI_CLOCK_SCALE is above 1";
                     return Err(self.fault(text, format!("{key}.kaonavi.base_url"), reason));
@@ -270,11 +275,29 @@ impl Applying<'_> {
                 })
         });
         if !same {
+            self.refuse_takeover(key, tenant, file, &id).await?;
             let verb = if stored.is_some() { "replace" } else { "set" };
             self.plan.lines.push(format!("{verb} credentials of connection {}", file.id.value));
             accounts::put(self.store, &self.tx, &id, &base_url, &credentials, self.now).await?;
         }
         Ok(Some(id))
+    }
+
+    /// Companies that share an account share its budget; none may change where it is or how it is opened for another.
+    async fn refuse_takeover(
+        &self,
+        key: &str,
+        tenant: &str,
+        file: &ConnectionFile,
+        account: &str,
+    ) -> Result<(), ApplyError> {
+        let users = connections::of_account(self.store, &self.tx, account).await?;
+        if users.iter().any(|user| user.tenant != tenant && user.state != ConnectionState::Disconnected) {
+            let reason =
+                "this Consumer Key is in use by another tenant with another secret or base URL; change it there";
+            return Err(self.fault(&file.id, format!("{key}.kaonavi"), reason));
+        }
+        Ok(())
     }
 
     fn credentials(&self, key: &str, kaonavi: &KaonaviFile) -> Result<Credentials, ApplyError> {

@@ -36,6 +36,22 @@ impl<'de> Visitor<'de> for RefVisitor {
         Err(E::custom("a secret must not stand in the file itself; write {file: PATH} or {env: NAME}"))
     }
 
+    fn visit_i64<E: Error>(self, _literal: i64) -> Result<SecretRef, E> {
+        self.visit_str("")
+    }
+
+    fn visit_u64<E: Error>(self, _literal: u64) -> Result<SecretRef, E> {
+        self.visit_str("")
+    }
+
+    fn visit_f64<E: Error>(self, _literal: f64) -> Result<SecretRef, E> {
+        self.visit_str("")
+    }
+
+    fn visit_bool<E: Error>(self, _literal: bool) -> Result<SecretRef, E> {
+        self.visit_str("")
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
         let mut found = None;
         while let Some(key) = map.next_key::<String>()? {

@@ -58,6 +58,8 @@ impl Held<'_> {
         if !self.gate.held.take(piece.len()) {
             return Err(OwnFault::Overloaded.into());
         }
+        // Exactly: a buffer that doubles would hold more than what is counted.
+        self.bytes.reserve_exact(piece.len());
         self.bytes.extend_from_slice(piece);
         self.report(piece.len(), true);
         Ok(())

@@ -153,6 +153,15 @@ pub struct OutsideConfig {
     pub loopback_only: bool,
 }
 
+impl OutsideConfig {
+    /// Whether credentials may be sent to `url`: to カオナビ's own host, or to one that the installation allows by name or
+    /// address.
+    #[must_use]
+    pub fn may_be_called(&self, url: &BaseUrl) -> bool {
+        url.same_host(&self.kaonavi_base_url) || url.is_allowed(&self.allow_private)
+    }
+}
+
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

@@ -24,10 +24,10 @@ pub struct Code {
     pub owner: Option<(String, String)>,
 }
 
-/// The hash of one field's value.
+/// The hash of one field's value of one member. Bound to the code, so that equal values of two people do not show.
 #[must_use]
-pub fn field_hash(store: &Store, account: &str, field: &str, value: &str) -> String {
-    store.keys.hash("field", &[account.as_bytes(), field.as_bytes(), value.as_bytes()])
+pub fn field_hash(store: &Store, account: &str, code: &str, field: &str, value: &str) -> String {
+    store.keys.hash("field", &[account.as_bytes(), code.as_bytes(), field.as_bytes(), value.as_bytes()])
 }
 
 /// What two codes share when a person could take one for the other: width, case, blanks and leading zeros set aside.
@@ -109,11 +109,14 @@ pub async fn near(sql: &impl Sql, account: &str, wanted: &[String]) -> Result<Ha
     Ok(found)
 }
 
-/// Writes what a read of `/members` saw. Owners stay.
+/// Writes what a read of `/members` that began at `now` saw. Owners stay, and so does what was written or read since.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn put_read(tx: &Tx, account: &str, seen: &[(String, BTreeMap<String, String>)], now: Millis) -> Result<()> {
+    // In one order everywhere, so that a read and a landing do not wait for each other.
+    let mut seen: Vec<&(String, BTreeMap<String, String>)> = seen.iter().collect();
+    seen.sort_by(|one, other| one.0.cmp(&other.0));
     for chunk in seen.chunks(tx.rows_at_once(6)) {
         let mut values = Vec::with_capacity(chunk.len() * 6);
         for (code, hashes) in chunk {
@@ -126,7 +129,8 @@ pub async fn put_read(tx: &Tx, account: &str, seen: &[(String, BTreeMap<String, 
         }
         let sql = format!(
             "INSERT INTO codes (account_id, code, near, present, hashes, read_ms) VALUES {}
-             ON CONFLICT (account_id, code) DO UPDATE SET present = 1, hashes = excluded.hashes, read_ms = excluded.read_ms",
+             ON CONFLICT (account_id, code) DO UPDATE SET present = 1, hashes = excluded.hashes, read_ms = excluded.read_ms
+             WHERE codes.read_ms <= excluded.read_ms",
             tuples(chunk.len(), 6, 1)
         );
         tx.exec(&sql, values).await?;
@@ -159,6 +163,8 @@ pub struct WrittenCode {
 /// # Errors
 /// When the store does not answer.
 pub async fn put_written(tx: &Tx, account: &str, written: &[WrittenCode], now: Millis) -> Result<()> {
+    let mut written: Vec<&WrittenCode> = written.iter().collect();
+    written.sort_by(|one, other| one.code.cmp(&other.code));
     for chunk in written.chunks(tx.rows_at_once(8)) {
         let wanted: Vec<String> = chunk.iter().map(|one| one.code.clone()).collect();
         let mut known = find(tx, account, &wanted).await?;
@@ -183,5 +189,17 @@ pub async fn put_written(tx: &Tx, account: &str, written: &[WrittenCode], now: M
         );
         tx.exec(&sql, values).await?;
     }
+    Ok(())
+}
+
+/// Nobody knows any more what カオナビ holds in these fields of a member.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn forget_fields(tx: &Tx, account: &str, code: &str, fields: &[String]) -> Result<()> {
+    let Some(mut known) = find(tx, account, &[code.to_owned()]).await?.remove(code) else { return Ok(()) };
+    known.hashes.retain(|field, _| !fields.contains(field));
+    let sql = "UPDATE codes SET hashes = $1 WHERE account_id = $2 AND code = $3";
+    tx.exec(sql, vec![serde_json::to_string(&known.hashes)?.into(), account.into(), code.into()]).await?;
     Ok(())
 }

@@ -129,7 +129,8 @@ const COLUMNS: &str =
 fn read(store: &Store, row: &Row) -> Result<Connection> {
     let id: String = row.get("connection_id")?;
     let detail: Option<Vec<u8>> = row.get("state_detail")?;
-    let detail = detail.map(|sealed| store.keys.open(&detail_place(&id), &sealed)).transpose()?;
+    // Only a message; one that does not open must not stop the connection, let alone all of them.
+    let detail = detail.and_then(|sealed| store.keys.open(&detail_place(&id), &sealed).ok());
     Ok(Connection {
         tenant: row.get("tenant_id")?,
         name: row.get("name")?,
@@ -204,9 +205,13 @@ pub async fn for_ingest(store: &Store) -> Result<Vec<IngestConnection>> {
         store.db.rows("SELECT connection_id, secret_id, secret, expires_ms FROM webhook_secrets", vec![]).await?;
     for row in &rows {
         let connection: String = row.get("connection_id")?;
-        let secret = read_secret(store, &connection, row)?;
-        if let Some(known) = connections.get_mut(&connection) {
-            known.secrets.push(secret);
+        // A secret that does not open stops its own connection's senders, and nobody else's.
+        match (read_secret(store, &connection, row), connections.get_mut(&connection)) {
+            (Ok(secret), Some(known)) => known.secrets.push(secret),
+            (Err(error), _) => {
+                tracing::error!(connection.id = %connection, error = %error, "webhook secret does not open")
+            }
+            (Ok(_), None) => {}
         }
     }
     Ok(connections.into_values().collect())

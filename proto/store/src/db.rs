@@ -76,6 +76,19 @@ pub trait Sql: Sync {
     }
 }
 
+/// The server ends a statement after 30 s; this is for a server that is gone without a word.
+const DEADLINE: Duration = Duration::from_secs(35);
+
+async fn in_time<T>(work: impl Future<Output = std::result::Result<T, sea_orm::DbErr>> + Send) -> Result<T> {
+    match tokio::time::timeout(DEADLINE, work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => {
+            let gone = sea_orm::RuntimeErr::Internal("the database did not answer in time".to_owned());
+            Err(StoreError::Unavailable(sea_orm::DbErr::Conn(gone)))
+        }
+    }
+}
+
 fn statement(engine: Engine, sql: &str, values: Vec<Value>) -> Statement {
     let backend = match engine {
         Engine::Sqlite => DbBackend::Sqlite,
@@ -94,11 +107,11 @@ impl Sql for Db {
             Engine::Sqlite => Some(self.gate.lock().await),
             Engine::Postgres => None,
         };
-        Ok(self.connection.execute_raw(statement(self.engine, sql, values)).await?.rows_affected())
+        Ok(in_time(self.connection.execute_raw(statement(self.engine, sql, values))).await?.rows_affected())
     }
 
     async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>> {
-        let rows = self.connection.query_all_raw(statement(self.engine, sql, values)).await?;
+        let rows = in_time(self.connection.query_all_raw(statement(self.engine, sql, values))).await?;
         Ok(rows.into_iter().map(Row).collect())
     }
 }
@@ -109,11 +122,11 @@ impl Sql for Tx {
     }
 
     async fn exec(&self, sql: &str, values: Vec<Value>) -> Result<u64> {
-        Ok(self.transaction.execute_raw(statement(self.engine, sql, values)).await?.rows_affected())
+        Ok(in_time(self.transaction.execute_raw(statement(self.engine, sql, values))).await?.rows_affected())
     }
 
     async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>> {
-        let rows = self.transaction.query_all_raw(statement(self.engine, sql, values)).await?;
+        let rows = in_time(self.transaction.query_all_raw(statement(self.engine, sql, values))).await?;
         Ok(rows.into_iter().map(Row).collect())
     }
 }
@@ -135,7 +148,7 @@ impl Tx {
     /// # Errors
     /// When the database does not confirm; the changes may or may not be there.
     pub async fn commit(self) -> Result<()> {
-        Ok(self.transaction.commit().await?)
+        in_time(self.transaction.commit()).await
     }
 }
 
@@ -203,7 +216,7 @@ impl Db {
             sqlite_transaction_mode: (self.engine == Engine::Sqlite).then_some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.connection.begin_with_options(options).await?;
+        let transaction = in_time(self.connection.begin_with_options(options)).await?;
         Ok(Tx { transaction, engine: self.engine, _gate: gate })
     }
 

@@ -659,6 +659,19 @@ pub async fn land(store: &Store, tx: &Tx, landings: &[Landing], now: Millis) -> 
     Ok(())
 }
 
+/// Nobody knows any more what カオナビ holds in these fields of a person: the next change sends them again.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn forget_fields(store: &Store, tx: &Tx, row: &FullRow, fields: &[String]) -> Result<()> {
+    let Some(mut written) = row.written.clone() else { return Ok(()) };
+    written.retain(|field, _| !fields.contains(field));
+    let sealed = store.keys.seal_json(&place("written", &row.key), &written)?;
+    let sql = "UPDATE employees SET written = $1 WHERE connection_id = $2 AND employee_id = $3";
+    tx.exec(sql, vec![sealed.into(), row.key.connection.clone().into(), row.key.employee.clone().into()]).await?;
+    Ok(())
+}
+
 /// Keeps what is known about a person in flight, for the case that it is parked.
 ///
 /// # Errors

@@ -289,6 +289,9 @@ async fn open_keys(db: &Db, master: &MasterKey, now: Millis) -> Result<Keys> {
             }
         }
     }
+    if sealing.is_empty() {
+        return Err(StoreError::Corrupt("the sealing key is missing".to_owned()));
+    }
     let hashing = hashing.ok_or_else(|| StoreError::Corrupt("the hash key is missing".to_owned()))?;
     Ok(Keys::new(sealing, hashing))
 }

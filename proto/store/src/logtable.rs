@@ -129,13 +129,14 @@ pub async fn head(store: &Store, topic: &str) -> Result<i64> {
     Ok(row.map(|row| row.get("next_offset")).transpose()?.unwrap_or(0))
 }
 
-/// Deletes what is older than `before` and was passed by every group that reads `topic`. A topic that nobody reads is
-/// cleared by age alone.
+/// Deletes what is older than `before` and was passed by every group that reads `topic`. What nobody has read yet stays,
+/// unless `unread_too`: then a topic that no group reads is cleared by age alone.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn expire(store: &Store, topic: &str, before: Millis) -> Result<u64> {
+pub async fn expire(store: &Store, topic: &str, before: Millis, unread_too: bool) -> Result<u64> {
     let sql = "DELETE FROM log_records WHERE topic = $1 AND appended_ms < $2 AND log_offset < COALESCE(
-        (SELECT MIN(next_offset) FROM log_positions WHERE topic = $1), 9223372036854775807)";
-    store.db.exec(sql, vec![topic.into(), before.0.into()]).await
+        (SELECT MIN(next_offset) FROM log_positions WHERE topic = $1), $3)";
+    let unread = if unread_too { i64::MAX } else { 0 };
+    store.db.exec(sql, vec![topic.into(), before.0.into(), unread.into()]).await
 }

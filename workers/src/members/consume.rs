@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use renkei_events::event::{Change, EmployeeEvent};
 use renkei_events::topic::Topic;
-use renkei_log::{LogReader, LogWriter, NewRecord, Position, Record};
+use renkei_log::{LogError, LogReader, LogWriter, NewRecord, Position, Record};
 use renkei_runtime::clock::Millis;
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
@@ -127,7 +127,18 @@ impl Consumer {
             headers.push(("renkei_deadletter_fault".to_owned(), fault.clone()));
             NewRecord { topic: Topic::DeadLetter, key: place, headers, value: record.value.clone() }
         });
-        self.dead_letters.append(letters.collect(), DEAD_LETTER_DEADLINE).await?;
+        for letter in letters {
+            match self.dead_letters.append(vec![letter.clone()], DEAD_LETTER_DEADLINE).await {
+                // Too large to be copied: where it stood and what was wrong still has to be told.
+                Err(LogError::Refused(_)) => {
+                    let told = |name: &str| name.starts_with("renkei_deadletter_");
+                    let headers = letter.headers.into_iter().filter(|(name, _)| told(name)).collect();
+                    let bare = NewRecord { headers, value: Vec::new(), ..letter };
+                    self.dead_letters.append(vec![bare], DEAD_LETTER_DEADLINE).await?;
+                }
+                other => other?,
+            }
+        }
         self.context.metrics.consumed.with_label_values(&["dead_letter"]).inc_by(broken.len() as u64);
         Ok(())
     }
@@ -146,18 +157,15 @@ impl Consumer {
         let store = &self.context.store;
         let tx = store.begin().await?;
         let now = store.now_in(&tx).await?;
-        // The connections as they are now, under the transaction: activation decides what is a baseline.
-        let mut connections = BTreeMap::new();
         let ids: BTreeSet<&str> = kept.iter().map(|(_, event)| event.connection_id.as_str()).collect();
-        for id in ids {
-            if let Some(connection) = connections::find(store, &tx, id).await? {
-                connections.insert(connection.id.clone(), connection);
-            }
+        for account in accounts_of(&self.current(&tx, &ids).await?) {
+            accounts::wake(&tx, &account, now).await?;
         }
-        let touched: BTreeSet<String> =
-            connections.values().filter_map(|connection| connection.account.clone()).collect();
-        for account in &touched {
-            accounts::wake(&tx, account, now).await?;
+        // Read under the accounts' locks: activation decides what is a baseline, and a connection may just have moved to
+        // another account, which then has to be woken too.
+        let connections = self.current(&tx, &ids).await?;
+        for account in accounts_of(&connections) {
+            accounts::wake(&tx, &account, now).await?;
         }
         let keys: Vec<EmployeeKey> = kept.iter().map(|(_, event)| key_of(event)).collect();
         let mut fold = Fold {
@@ -174,6 +182,16 @@ impl Consumer {
         self.flush(&tx, fold, now).await?;
         tx.commit().await?;
         Ok(changed)
+    }
+
+    async fn current(&self, tx: &Tx, ids: &BTreeSet<&str>) -> Result<BTreeMap<String, Connection>> {
+        let mut connections = BTreeMap::new();
+        for id in ids {
+            if let Some(connection) = connections::find(&self.context.store, tx, id).await? {
+                connections.insert(connection.id.clone(), connection);
+            }
+        }
+        Ok(connections)
     }
 
     async fn flush(&self, tx: &Tx, fold: Fold<'_>, now: Millis) -> Result<()> {
@@ -213,6 +231,10 @@ impl Consumer {
     fn count(&self, result: &str) {
         self.context.metrics.consumed.with_label_values(&[result]).inc();
     }
+}
+
+fn accounts_of(connections: &BTreeMap<String, Connection>) -> BTreeSet<String> {
+    connections.values().filter_map(|connection| connection.account.clone()).collect()
 }
 
 fn key_of(event: &EmployeeEvent) -> EmployeeKey {

@@ -52,6 +52,10 @@ pub struct AccountDoc {
     pub daily_read: Option<Millis>,
     /// Reads and token fetches that failed in a row.
     pub read_failures: u32,
+    /// When a read last failed.
+    pub read_failed: Option<Millis>,
+    /// カオナビ refused the credentials: no token is asked for until somebody wants a connection on again.
+    pub credentials_refused: bool,
     /// No read before this time.
     pub read_blocked_until: Millis,
     /// No token fetch before this time.

@@ -139,7 +139,7 @@ async fn expire(context: &Context) {
     let Ok(now) = context.store.now().await else { return };
     for topic in Topic::ALL {
         let age = Duration::from_secs(u64::from(topic.retention_days()) * 24 * 3600);
-        match logtable::expire(&context.store, topic.name(), now - age).await {
+        match logtable::expire(&context.store, topic.name(), now - age, topic == Topic::DeadLetter).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(log.topic = topic.name(), log.records = count, "old records deleted"),
             Err(error) => tracing::warn!(error = %error, "old records can not be deleted now"),

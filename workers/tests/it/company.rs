@@ -1,10 +1,13 @@
 //! A small company, what is sent to it, and what must hold in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use renkei_e2e::servers::Postgres;
+
 use renkei_sandbox::kaonavi::transport::seeded_latency;
-use renkei_sandbox::kaonavi::{Faults, Settings, TaskStatus, TextField, sample};
+use renkei_sandbox::kaonavi::{CompanySpec, Faults, Settings, TaskStatus, TextField, sample};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
 
@@ -18,10 +21,28 @@ pub const HOUR: Duration = Duration::from_secs(3600);
 /// Existing members 1 to 6 that differ from the source; hires have other numbers.
 pub const EXISTING: std::ops::RangeInclusive<usize> = 1..=6;
 
+/// The company, linked and active, over a store in a file.
 pub async fn world(seed: u64) -> World {
+    let world = World::new(seed, vec![a_company()], seeded_latency(seed, 50, 150, 0, 0)).await;
+    linked(world).await
+}
+
+/// The same over a database of a PostgreSQL server.
+pub async fn world_on_postgres(seed: u64) -> World {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    let start = || SERVER.get_or_init(|| Postgres::start().expect("postgres starts")).database().unwrap();
+    let url = tokio::task::spawn_blocking(start).await.unwrap();
+    let world = World::on(seed, &url, None, vec![a_company()], seeded_latency(seed, 50, 150, 0, 0)).await;
+    linked(world).await
+}
+
+fn a_company() -> CompanySpec {
     let mut company = sample::company("a");
     company.members = EXISTING.map(|index| member(index, "古い 名前")).collect();
-    let mut world = World::new(seed, vec![company], seeded_latency(seed, 50, 150, 0, 0)).await;
+    company
+}
+
+async fn linked(mut world: World) -> World {
     world.link(link("c1", "a")).await;
     world.run_for(SECOND * 5).await;
     assert_eq!(world.connection("c1").await.state, ConnectionState::Active);

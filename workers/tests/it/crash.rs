@@ -7,10 +7,10 @@ use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::{Faults, Settings};
 
 use crate::company::{EXISTING, HOUR, MINUTE, SECOND, assert_all_there, order, send, update_calls, world};
+use crate::world::World;
 
 /// Three hires, two changes and a resend; the worker dies after `polls` polls of its futures, another one takes over.
-async fn die_after(seed: u64, polls: u64) -> bool {
-    let mut world = world(seed).await;
+pub async fn die_after(mut world: World, polls: u64) -> bool {
     world.kill_after(0, polls);
     let before = world.workers[0].polls;
     send(&mut world, [1, 2, 11, 12]).await;
@@ -32,7 +32,7 @@ async fn die_after(seed: u64, polls: u64) -> bool {
 #[tokio::test]
 async fn a_worker_may_die_anywhere() {
     for step in 0..30 {
-        die_after(step, step * 6).await;
+        die_after(world(step).await, step * 6).await;
     }
 }
 
@@ -40,7 +40,7 @@ async fn a_worker_may_die_anywhere() {
 #[ignore = "prove: longer"]
 async fn prove_a_worker_may_die_after_every_poll() {
     let mut polls = 0;
-    while die_after(polls, polls).await {
+    while die_after(world(polls).await, polls).await {
         polls += 1;
     }
     assert!(polls > 100);

@@ -4,6 +4,7 @@
 
 mod bad_records;
 mod budget;
+mod chaos;
 mod company;
 mod crash;
 mod delivery;
@@ -12,8 +13,10 @@ mod held_people;
 mod judging;
 mod known;
 mod mapping;
+mod on_postgres;
 mod people;
 mod promises;
 mod refusals;
 mod rules;
+mod uncertain;
 mod world;

@@ -48,6 +48,18 @@ impl BaseUrl {
         &self.text
     }
 
+    /// Whether both are at the same host.
+    #[must_use]
+    pub fn same_host(&self, other: &BaseUrl) -> bool {
+        self.host == other.host
+    }
+
+    /// Whether the installation names its host or address.
+    #[must_use]
+    pub fn is_allowed(&self, allow: &AllowPrivate) -> bool {
+        allow.host(&self.host) || self.address.is_some_and(|address| allow.address(address))
+    }
+
     /// Whether it is on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

@@ -58,9 +58,9 @@ async fn records_expire_only_by_age_and_after_every_reader_passed_them() {
         logtable::commit(&engine.store, "slow", "t", 0).await.unwrap();
         logtable::commit(&engine.store, "fast", "t", 2).await.unwrap();
         let before = Millis(START) + Duration::from_secs(24 * 3600);
-        assert_eq!(logtable::expire(&engine.store, "t", before).await.unwrap(), 0, "{}", engine.name);
+        assert_eq!(logtable::expire(&engine.store, "t", before, false).await.unwrap(), 0, "{}", engine.name);
         logtable::commit(&engine.store, "slow", "t", 1).await.unwrap();
-        assert_eq!(logtable::expire(&engine.store, "t", before).await.unwrap(), 1, "{}", engine.name);
+        assert_eq!(logtable::expire(&engine.store, "t", before, false).await.unwrap(), 1, "{}", engine.name);
         assert_eq!(logtable::read(&engine.store, "t", 0, 10).await.unwrap().len(), 1);
     }
 }

@@ -60,7 +60,7 @@ pub async fn land(context: &Context, held: &Held, flown: &[(Member, Values)], ki
         });
         let hashes = values
             .iter()
-            .map(|(field, value)| (field.clone(), field_hash(&context.store, account, field, value)))
+            .map(|(field, value)| (field.clone(), field_hash(&context.store, account, &member.code, field, value)))
             .collect();
         let owner = (member.key.connection.clone(), member.key.employee.clone());
         written.push(WrittenCode { code: member.code.clone(), owner, hashes });

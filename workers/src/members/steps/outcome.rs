@@ -6,6 +6,7 @@ use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, BatchState, Repair};
 use renkei_store::calls::{self, CallKind};
+use renkei_store::codes;
 use renkei_store::connections::{self, ConnectionState};
 use renkei_store::employees::{self, EmployeeKey, Op, RowState};
 
@@ -193,12 +194,34 @@ pub async fn dissolve(context: &Context, held: &Held, batch: &Batch, outcome: &s
     Ok(())
 }
 
+/// A PATCH of which nobody knows whether it was carried out: its fields count as unknown, so that a change back to what was
+/// last known is not taken for no change.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn uncertain(context: &Context, held: &Held, batch: &Batch) -> Result<()> {
+    if batch.op != Op::Update {
+        return Ok(());
+    }
+    let keys: Vec<EmployeeKey> = batch.members.iter().map(|member| member.key.clone()).collect();
+    let rows = employees::lock_full(&context.store, &held.tx, &keys).await?;
+    for (member, values) in batch.members.iter().zip(&batch.payload) {
+        let fields: Vec<String> = values.keys().cloned().collect();
+        codes::forget_fields(&held.tx, &batch.account, &member.code, &fields).await?;
+        if let Some(row) = rows.iter().find(|row| row.key == member.key) {
+            employees::forget_fields(&context.store, &held.tx, row, &fields).await?;
+        }
+    }
+    Ok(())
+}
+
 /// A failure that should pass (5xx, ERROR, no answer to a PATCH). It is counted per person in the store.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn failed_for_now(context: &Context, held: &mut Held, batch: &Batch, code: &str) -> Result<()> {
     let now = held.now;
+    uncertain(context, held, batch).await?;
     batches::finish(&context.store, &held.tx, &batch.account, batch.id, "failed", now).await?;
     let keys: Vec<EmployeeKey> = batch.members.iter().map(|member| member.key.clone()).collect();
     if batch.repair.is_some() && keys.len() > 1 {

@@ -123,7 +123,10 @@ async fn record(
                 let look = held.now + outcome::FIRST_LOOK;
                 batches::mark_unknown(&held.tx, &batch.account, batch.id, held.now, look).await?;
             }
-            404 => outcome::dissolve(context, &held, &batch, "task_gone").await?,
+            404 => {
+                outcome::uncertain(context, &held, &batch).await?;
+                outcome::dissolve(context, &held, &batch, "task_gone").await?;
+            }
             _ => later(context, &held, &batch).await?,
         },
         Err(_) => later(context, &held, &batch).await?,

@@ -39,8 +39,8 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let Some(reading) = next_reading(&held).await? else {
         return Ok(next_time(&held).await?.map_or(NextWake::Woken, NextWake::At));
     };
-    if held.doc.read_blocked_until > held.now {
-        return Ok(NextWake::At(held.doc.read_blocked_until));
+    if let Some(until) = blocked(&held) {
+        return Ok(NextWake::At(until));
     }
     let Some(token) = held.token() else { return Ok(NextWake::Woken) };
     if held.hour().await?.reads >= Hour::READS {
@@ -60,9 +60,9 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
             let store = context.store.clone();
             let id = account.clone();
             let keep = move |seen: crate::clients::kaonavi::stream::MemberSeen| {
-                let hashed =
-                    seen.values.iter().map(|(field, value)| (field.clone(), field_hash(&store, &id, field, value)));
-                (seen.code, hashed.collect())
+                let hash = |field: &String, value: &String| field_hash(&store, &id, &seen.code, field, value);
+                let hashes = seen.values.iter().map(|(field, value)| (field.clone(), hash(field, value))).collect();
+                (seen.code, hashes)
             };
             let answer = client.members(&token, keep).await;
             record_members(context, lease, call, began, &token, answer).await?;
@@ -71,12 +71,19 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     Ok(NextWake::Now)
 }
 
-/// Whether a read is to be made now, so that a token is needed.
+/// When the next read that is owed may be made, so that a token is needed then.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn owed(held: &Held) -> Result<bool> {
-    Ok(held.doc.read_blocked_until <= held.now && next_reading(held).await?.is_some())
+pub async fn owed(held: &Held) -> Result<Option<Millis>> {
+    Ok(next_reading(held).await?.map(|_| blocked(held).unwrap_or(held.now)))
+}
+
+/// Until when no read is made after failures. A wish that came after the last failure is tried at once: a person mended
+/// something.
+fn blocked(held: &Held) -> Option<Millis> {
+    let fresh_wish = held.connections.iter().filter_map(|connection| connection.wanted).max() > held.doc.read_failed;
+    (held.doc.read_blocked_until > held.now && !fresh_wish).then_some(held.doc.read_blocked_until)
 }
 
 async fn next_reading(held: &Held) -> Result<Option<Reading>> {
@@ -225,8 +232,7 @@ async fn record_members(
         // In pieces and without the account's lock: a large list must not hold up a hire.
         for piece in members.chunks(1000) {
             let tx = context.store.begin().await?;
-            let now = context.store.now_in(&tx).await?;
-            codes::put_read(&tx, &lease.account, piece, now).await?;
+            codes::put_read(&tx, &lease.account, piece, began).await?;
             tx.commit().await?;
         }
     }
@@ -256,6 +262,12 @@ async fn read_failed(
     fault: ReadFault,
     call: &str,
 ) -> Result<()> {
+    held.doc.read_failed = Some(held.now);
+    held.doc.read_failures += 1;
+    if !matches!(&fault, ReadFault::Refused(refused) if refused.status == 401) {
+        // Also after a halt: what is still to be settled must not be asked for again and again.
+        held.doc.read_blocked_until = held.now + back_off(context.random.as_ref(), held.doc.read_failures);
+    }
     match fault {
         ReadFault::Refused(refused) if refused.status == 401 => {
             outcome::unauthorized(context, held, token, &refused.messages).await
@@ -265,10 +277,6 @@ async fn read_failed(
             outcome::halt(context, held, "kaonavi.forbidden", &detail).await
         }
         ReadFault::Wrong(code) => outcome::halt(context, held, code, call).await,
-        ReadFault::Refused(_) | ReadFault::Later => {
-            held.doc.read_failures += 1;
-            held.doc.read_blocked_until = held.now + back_off(context.random.as_ref(), held.doc.read_failures);
-            Ok(())
-        }
+        ReadFault::Refused(_) | ReadFault::Later => Ok(()),
     }
 }

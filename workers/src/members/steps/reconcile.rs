@@ -30,7 +30,10 @@ pub async fn orphan(context: &Context, held: &mut Held, found: &OpenBatch) -> Re
             let look = held.now + outcome::FIRST_LOOK;
             batches::mark_unknown(&held.tx, &batch.account, batch.id, batch.gives_up.max(held.now), look).await?;
         }
-        Op::Update => outcome::dissolve(context, held, &batch, "orphaned").await?,
+        Op::Update => {
+            outcome::uncertain(context, held, &batch).await?;
+            outcome::dissolve(context, held, &batch, "orphaned").await?;
+        }
     }
     Ok(())
 }
@@ -67,7 +70,7 @@ async fn unknown(context: &Context, held: &mut Held, batch: &Batch, began: Milli
         match known.get(&member.code).filter(|code| code.present) {
             Some(code) => {
                 let same = |field: &String, value: &String| {
-                    code.hashes.get(field) == Some(&field_hash(&context.store, &account, field, value))
+                    code.hashes.get(field) == Some(&field_hash(&context.store, &account, &member.code, field, value))
                 };
                 // Custom fields are not read back; they were in the same call and so in the same task.
                 let (equal, other) =

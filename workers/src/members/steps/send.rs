@@ -47,7 +47,6 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
         }
     }
     let layout = held.doc.layout.clone().unwrap_or_default();
-    let hash = |field: &str, value: &str| field_hash(&context.store, &account, field, value);
     let mut ready = Vec::new();
     let mut entries = Vec::new();
     for row in rows {
@@ -59,6 +58,7 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
             shared: shared.contains(&(row.key.connection.clone(), number.clone())),
             now: held.now,
         };
+        let hash = |field: &str, value: &str| field_hash(&context.store, &account, &number, field, value);
         let verdict = judge(&row, facts, &connection.settings, &layout, &hash);
         let entry = |kind: &str, code: Option<&str>, detail: Option<String>| Entry {
             at: held.now,
@@ -154,8 +154,9 @@ pub async fn reserve_and_send(
     repair: Option<i64>,
 ) -> Result<NextWake> {
     let Some(token) = held.token() else { return Ok(NextWake::Woken) };
+    // Both clocks are read together, after the judging: whoever pauses counts the two seconds from the reservation.
     let reserved_at = context.clock.monotonic();
-    let now = held.now;
+    let now = context.store.now_in(&held.tx).await?;
     let gives_up = now + context.clock.stretched(START_WITHIN + UPDATE_DEADLINE);
     let kind = match (repair, op) {
         (Some(_), _) => CallKind::Repair,

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
-use renkei_store::accounts::Lease;
+use renkei_store::accounts::{Credentials, Lease};
 use renkei_store::batches::{self, BatchState};
 use renkei_store::calls::{self, CallKind};
 use renkei_store::employees::{self, Op};
+use secrecy::ExposeSecret as _;
 
 use super::held::Held;
 use super::{outcome, read};
-use crate::clients::kaonavi::ReadFault;
 use crate::clients::kaonavi::answers::Grant;
+use crate::clients::kaonavi::{READ_DEADLINE, ReadFault};
 use crate::context::{Context, NextWake, back_off};
 use crate::error::Result;
 
@@ -25,6 +26,9 @@ const AN_HOUR: usize = 5;
 pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let held = Held::lock(context, lease).await?;
     let Some(credentials) = held.account.credentials.clone() else { return Ok(NextWake::Woken) };
+    if held.doc.credentials_refused && held.wanted().is_empty() {
+        return Ok(NextWake::Woken);
+    }
     // The other lanes can do nothing about a missing token, so this one wakes when their calls are due.
     let Some(due) = next_call(&held).await? else { return Ok(NextWake::Woken) };
     let wanted = held.token_old_from().max(due);
@@ -34,30 +38,30 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     if held.doc.token_blocked_until > held.now {
         return Ok(NextWake::At(held.doc.token_blocked_until));
     }
-    let hour_ago = held.now - Duration::from_secs(3600);
+    // Counted as カオナビ may count them: a fetch arrives at any time before its deadline.
+    let hour = Duration::from_secs(3601) + context.clock.stretched(READ_DEADLINE);
+    let hour_ago = held.now - hour;
     let fetched = calls::moments(&held.tx, &held.account.id, CallKind::Token, hour_ago).await?;
     if fetched.len() >= AN_HOUR {
-        let at = fetched[fetched.len() - AN_HOUR] + Duration::from_secs(3601);
+        let at = fetched[fetched.len() - AN_HOUR] + hour;
         tracing::warn!(account.id = %held.account.id, token.wait_ms = at.since(held.now).as_millis() as u64,
             "five tokens were fetched within the hour, waiting");
         return Ok(NextWake::At(at));
     }
     let call = calls::reserve(&held.tx, &held.account.id, CallKind::Token, None, held.now, held.now).await?;
     let client = held.client(context);
+    let base_url = held.account.base_url.clone();
     held.commit(context).await?;
     let answer = client.token(&credentials).await;
-    record(context, lease, call, answer).await?;
+    record(context, lease, call, &(base_url, credentials), answer).await?;
     Ok(NextWake::Now)
 }
 
 /// When the next call is due; now, if one is.
 async fn next_call(held: &Held) -> Result<Option<Millis>> {
-    if read::owed(held).await? {
-        return Ok(Some(held.now));
-    }
     let open = batches::open_lightly(&held.tx, &held.account.id).await?;
     let looks = open.iter().filter(|batch| batch.state == BatchState::Accepted).map(|batch| batch.next_look);
-    let mut next = looks.chain(read::next_time(held).await?).min();
+    let mut next = looks.chain(read::next_time(held).await?).chain(read::owed(held).await?).min();
     let active = held.active();
     if active.is_empty() {
         return Ok(next);
@@ -73,10 +77,21 @@ async fn next_call(held: &Held) -> Result<Option<Millis>> {
     Ok(next)
 }
 
+/// Whether the account still has the address and the credentials that were asked with.
+fn same_credentials(held: &Held, asked: &(String, Credentials)) -> bool {
+    let now = held.account.credentials.as_ref();
+    held.account.base_url == asked.0
+        && now.is_some_and(|now| {
+            now.key.expose_secret() == asked.1.key.expose_secret()
+                && now.secret.expose_secret() == asked.1.secret.expose_secret()
+        })
+}
+
 async fn record(
     context: &Context,
     lease: &Lease,
     call: i64,
+    asked: &(String, Credentials),
     answer: std::result::Result<Grant, ReadFault>,
 ) -> Result<()> {
     let mut held = Held::lock(context, lease).await?;
@@ -88,14 +103,20 @@ async fn record(
     };
     context.metrics.calls.with_label_values(&[CallKind::Token.as_str(), label]).inc();
     calls::answered(&held.tx, call, status, now).await?;
+    if !same_credentials(&held, asked) {
+        // New credentials came while the old ones were asked for: what was answered is not about them.
+        return held.commit(context).await;
+    }
     match answer {
         Ok(grant) => {
             held.account.token = Some((grant.token, now + grant.lives));
+            held.doc.credentials_refused = false;
             held.doc.read_failures = 0;
         }
         Err(ReadFault::Refused(refused)) if matches!(refused.status, 400 | 401 | 403) => {
             let detail = refused.messages.join("\n");
             held.doc.unauthorized_once = false;
+            held.doc.credentials_refused = true;
             outcome::halt(context, &mut held, "kaonavi.credentials_refused", &detail).await?;
         }
         Err(ReadFault::Refused(_)) => {

@@ -48,7 +48,9 @@ impl World {
                         (row.key.clone(), row.state, row.op, row.reason.clone(), row.attempts, row.next_try, row.batch)
                     })
                     .collect();
-                panic!("{open} people are still due or in flight at {:?}, such as {rows:#?}", self.now());
+                let known = self.connection(connection).await;
+                let (now, state, code) = (self.now(), known.state, known.state_code);
+                panic!("{open} people are still due or in flight at {now:?}, {state} {code:?}, such as {rows:#?}");
             }
             self.run_for(Duration::from_secs(5)).await;
         }
