@@ -109,6 +109,15 @@ async fn chaos(mut world: World, seed: u64, rounds: u64) {
     world.run_for(SECOND * 60).await;
     mend(&mut world).await;
     world.drain("c1", HOUR * 3).await;
+    // Who failed alone eight times while others went through is parked, and goes on with the next change.
+    for row in renkei_store::employees::in_states(&world.store, "c1", &[RowState::Parked], 99).await.unwrap() {
+        assert_eq!(row.reason.as_deref(), Some("kaonavi.unavailable"));
+        let person: usize = row.key.employee.trim_start_matches("rm_").parse().unwrap();
+        said.insert(person, ("四", "1990-01-04", true));
+        let at = world.now();
+        let event = world.event("c1", record(json!({ "first_name": "四", "birthday": "1990-01-04" }), person, at));
+        world.append(vec![event]).await;
+    }
     // A later change, so that what nobody could say is settled by its task, and everybody else's once more by a look.
     send(&mut world, [99]).await;
     world.drain("c1", HOUR * 3).await;
@@ -163,7 +172,7 @@ async fn everything_at_once_ends_as_the_source_said() {
 #[tokio::test]
 #[ignore = "prove: longer"]
 async fn prove_everything_at_once_ends_as_the_source_said() {
-    for seed in 1000..1300 {
+    for seed in 1000..1200 {
         println!("seed {seed}");
         chaos(world(seed).await, seed, 40).await;
     }

@@ -186,9 +186,13 @@ async fn working_day(seed: u64, hours: u64, deaths: usize) {
     let mut bulk_done = false;
     let mut deaths: Vec<Millis> =
         (1..=deaths as u64).map(|index| world.now() + seconds(index * hours * 3600 / (deaths as u64 + 1))).collect();
+    // One of them dies when every slot is wanted.
+    deaths.push(bulk + seconds(120));
+    deaths.sort();
     let mut name = 1;
     while world.now() < day {
         let now = world.now();
+        let busy = now >= bulk && now < bulk + seconds(600);
         let mut change = |world: &mut World, index: usize| {
             let connection = if index.is_multiple_of(2) { "c1" } else { "c2" };
             let first_name = format!("花子{}", random.random_range(0..1_000_000));
@@ -202,7 +206,7 @@ async fn working_day(seed: u64, hours: u64, deaths: usize) {
             events.extend((1..=500).map(|index| change(&mut world, index)));
         }
         let pick: usize = world.random.random_range(0..100);
-        if pick < if morning { 50 } else { 8 } {
+        if pick < if morning || busy { 50 } else { 8 } {
             events.push(change(&mut world, next_hire));
             next_hire += 1;
         } else {
@@ -221,12 +225,23 @@ async fn working_day(seed: u64, hours: u64, deaths: usize) {
             name += 1;
             world.start_worker(&format!("w{name}"));
         }
-        let pause = world.random.random_range(1..if morning { 90_000 } else { 180_000 });
+        let pause = world.random.random_range(
+            1..if busy {
+                10_000
+            } else if morning {
+                90_000
+            } else {
+                180_000
+            },
+        );
         world.run_for(Duration::from_millis(pause)).await;
     }
     world.drain("c1", seconds(3600)).await;
     world.drain("c2", seconds(3600)).await;
     world.assert_limits("a").await;
+    let now = world.now();
+    let stats = world.company("a", |company| company.stats(now)).await;
+    assert_eq!(stats.peak_update_calls, 5, "a day that never uses the whole budget shows nothing: {stats:?}");
     let names: BTreeMap<String, String> = world
         .company("a", |company| {
             company

@@ -65,7 +65,9 @@ async fn reads_that_are_refused_after_a_halt_are_not_made_again_and_again() {
     world.run_for(Duration::from_secs(3600)).await;
     assert_eq!(world.connection("c1").await.state, ConnectionState::Halted);
     let reads = world
-        .company("a", |company| company.log().calls().filter(|call| call.path.ends_with("/members") && !call.update).count())
+        .company("a", |company| {
+            company.log().calls().filter(|call| call.path.ends_with("/members") && !call.update).count()
+        })
         .await;
     assert!(reads <= 30, "{reads} reads in an hour");
 }

@@ -85,14 +85,16 @@ fn a_literal_secret_is_refused_and_not_repeated() {
     assert!(no_connections(&world));
 }
 
+/// Replacements in the usual file, the line that is named, and what else is said.
+type Case = (&'static [(&'static str, &'static str)], u32, &'static [&'static str]);
+
 #[test]
 fn wrong_yaml_names_file_line_and_key() {
     let world = World::new(Setup::default());
     world.folder.write("empty", "\n").unwrap();
     world.folder.write("bad.whsec", "whsec_c2hvcnQ=").unwrap();
     world.folder.write("no.whsec", "secret-without-prefix").unwrap();
-    // Replacements in the usual file, the line that is named, and what else is said.
-    let cases: &[(&[(&str, &str)], u32, &[&str])] = &[
+    let cases: &[Case] = &[
         (&[("name: サンプル", "nmae: サンプル")], 3, &["nmae", "unknown"]),
         (&[("source: roumumate", "sorce: roumumate")], 6, &["sorce", "unknown"]),
         (&[("consumer_key:", "cosumer_key:")], 10, &["cosumer_key", "unknown"]),
@@ -351,10 +353,9 @@ fn two_webhook_secrets_overlap_and_one_expires() {
     assert_eq!(status(&new, "m6"), Some(202));
     assert!(crate::support::unix_now() >= end.as_second(), "not before its time");
 
-    let twice = format!(
-        "{{ file: acme.whsec }}\n            id: one\n          - secret: {{ file: new.whsec }}\n            id: one"
-    );
-    refused(&world, &usual(&[("{ file: acme.whsec }", &twice)]), &[], &["webhook_secrets[1].secret", "one"]);
+    let twice =
+        "{ file: acme.whsec }\n            id: one\n          - secret: { file: new.whsec }\n            id: one";
+    refused(&world, &usual(&[("{ file: acme.whsec }", twice)]), &[], &["webhook_secrets[1].secret", "one"]);
     let (_, page) = get(world.ingest_internal, "/metrics").unwrap();
     assert!(page.contains("renkei_ingest"), "{page}");
 }

@@ -5,15 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rdkafka::Message as _;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Headers as _;
-use rdkafka::{Offset, TopicPartitionList};
 use renkei_e2e::servers::Kafka;
 use renkei_sandbox::send;
 
 use crate::support::people::person;
+use crate::support::records::read_topic;
 use crate::support::traffic::Sender;
 use crate::support::world::{LogKind, Setup, World};
 use crate::support::{block, pause, quantile, runtime, setting, until};
@@ -127,29 +123,6 @@ fn report(name: &str, sent: &Sent, on_the_log: usize) {
     assert!(slowest <= 5_000, "a request was answered after {slowest} ms");
 }
 
-/// The ids of all events on the topic, repetitions included.
-fn ids_on_topic(bootstrap: &str, topic: &str) -> Vec<String> {
-    let consumer: BaseConsumer =
-        ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", "prove").create().unwrap();
-    let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap();
-    let mut left = 0;
-    let mut assigned = TopicPartitionList::new();
-    for partition in metadata.topics()[0].partitions() {
-        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), Duration::from_secs(10)).unwrap();
-        left += high - low;
-        assigned.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
-    }
-    consumer.assign(&assigned).unwrap();
-    let mut ids = Vec::new();
-    while left > 0 {
-        let message = consumer.poll(Duration::from_secs(10)).expect("the topic goes on").unwrap();
-        let id = message.headers().unwrap().iter().find(|header| header.key == "ce_id").unwrap();
-        ids.push(String::from_utf8(id.value.unwrap().to_vec()).unwrap());
-        left -= 1;
-    }
-    ids
-}
-
 fn unlimited() -> Vec<(String, String)> {
     [("RENKEI_INGEST_RATE_PER_SECOND", "100000"), ("RENKEI_INGEST_RATE_BURST", "100000")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -171,7 +144,8 @@ fn ingest_on(kafka: Option<&Kafka>) -> World {
 }
 
 fn assert_nothing_lost(name: &str, kafka: &Kafka, world: &World, sent: &Sent) {
-    let ids = ids_on_topic(&kafka.bootstrap(), &format!("{}renkei.employee.v1", world.topic_prefix));
+    let seen = read_topic(&kafka.bootstrap(), &format!("{}renkei.employee.v1", world.topic_prefix));
+    let ids: Vec<String> = seen.iter().map(|record| record.header("ce_id")).collect();
     let there: BTreeSet<String> = ids.iter().cloned().collect();
     report(name, sent, ids.len());
     let lost: Vec<&String> = sent.accepted.difference(&there).collect();

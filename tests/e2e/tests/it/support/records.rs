@@ -11,9 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::Watch;
 
 pub struct Seen {
-    pub key: Vec<u8>,
     pub headers: Vec<(String, Vec<u8>)>,
-    pub value: Vec<u8>,
 }
 
 impl Seen {
@@ -50,11 +48,7 @@ pub fn read_topic(bootstrap: &str, topic: &str) -> Vec<Seen> {
         let headers = message.headers().map(|headers| {
             headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
         });
-        seen.push(Seen {
-            key: message.key().unwrap_or_default().to_vec(),
-            headers: headers.unwrap_or_default(),
-            value: message.payload().unwrap_or_default().to_vec(),
-        });
+        seen.push(Seen { headers: headers.unwrap_or_default() });
     }
     seen
 }

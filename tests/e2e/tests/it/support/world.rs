@@ -303,12 +303,12 @@ impl World {
     /// Waits until `states` hold that many people together.
     #[track_caller]
     pub fn wait_people(&self, id: &str, states: &[&str], count: i64, most: Duration) {
-        let mut last = String::new();
+        let mut last = Value::Null;
         until(most, &format!("{count} people of {id} in {states:?}"), || {
             let people = self.connection(id)["people"].clone();
             let now: i64 = states.iter().filter_map(|state| people[*state].as_i64()).sum();
-            if last != people.to_string() {
-                last = people.to_string();
+            if last != people {
+                last = people.clone();
                 eprintln!("{id}: {last}");
             }
             now == count || {
