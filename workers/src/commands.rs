@@ -12,7 +12,7 @@ use renkei_store::{Store, accounts, calls};
 
 use renkei_runtime::clock::Clock;
 
-use crate::members::steps::send::START_WITHIN;
+use crate::members::steps::send::ON_THE_WIRE_WITHIN;
 
 /// Why a command can not be done.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum CommandError {
 type Result<T> = std::result::Result<T, CommandError>;
 
 /// Turns the switch off. When this answers, no write of the connection starts any more: every earlier reservation was
-/// answered or is too old to start.
+/// answered or is so old that its first byte has left or never will.
 ///
 /// # Errors
 /// When there is no such connection or the store does not answer.
@@ -84,10 +84,11 @@ async fn switch_off(
     activity::add(store, &tx, &[entry(now, id, kind)]).await?;
     tx.commit().await?;
     if let Some(account) = &account {
-        let start_within = clock.stretched(START_WITHIN);
+        // Not only until a call has started: it may still be connecting.
+        let on_the_wire = clock.stretched(ON_THE_WIRE_WITHIN);
         loop {
-            let since = now - start_within;
-            let over = store.now().await? > now + start_within;
+            let since = now - on_the_wire;
+            let over = store.now().await? > now + on_the_wire;
             if over || calls::unanswered_since(&store.db, account, since).await? == 0 {
                 break;
             }

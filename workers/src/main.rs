@@ -20,6 +20,10 @@ use renkei_workers::members::consume::{Consumer, GROUP};
 use renkei_workers::metrics::Metrics;
 use renkei_workers::runner::{RunnerSettings, serve};
 
+/// In a backlog most of a record's cost is small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Takes employee events from the log and brings them into カオナビ.
 #[derive(Parser)]
 #[command(version, about)]

@@ -11,6 +11,7 @@ use renkei_store::accounts::{self, Credentials};
 use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret};
 use renkei_store::db::Tx;
 use renkei_store::employees;
+use renkei_store::error::StoreError;
 use renkei_store::settings::Settings;
 use renkei_store::{Store, activity};
 use secrecy::ExposeSecret as _;
@@ -222,7 +223,8 @@ impl Applying<'_> {
     }
 
     async fn replace_secrets(&mut self, id: &str, secrets: Vec<StoredSecret>) -> Result<(), ApplyError> {
-        let before = connections::secrets(self.store, &self.tx, id).await?;
+        // Secrets that do not open any more are as good as none: giving them again is the way to mend it.
+        let before = if_it_opens(connections::secrets(self.store, &self.tx, id).await)?.unwrap_or_default();
         let facts =
             |secret: &StoredSecret| (secret.id.clone(), secret.secret.expose_secret().to_owned(), secret.expires);
         let mut old: Vec<_> = before.iter().map(facts).collect();
@@ -266,7 +268,7 @@ impl Applying<'_> {
         let known = accounts::with_fingerprint(&self.tx, &mark).await?;
         let own = before.and_then(|connection| connection.account.clone());
         let id = known.clone().or(own).unwrap_or(mark);
-        let stored = accounts::credentials(self.store, &self.tx, &id).await?;
+        let stored = if_it_opens(accounts::credentials(self.store, &self.tx, &id).await)?.flatten();
         let same = stored.as_ref().is_some_and(|(url, stored)| {
             *url == base_url
                 && stored.as_ref().is_some_and(|stored| {
@@ -412,6 +414,14 @@ fn new_connection(id: &str, tenant: &str, source: String) -> Connection {
         problems: Vec::new(),
         settings: Settings::default(),
         declared_state: None,
+    }
+}
+
+fn if_it_opens<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Sealed { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod apply;
 mod cached;
 mod drain;
 mod envelope;

@@ -13,7 +13,7 @@ use crate::ids::{EmployeeId, EmployeeNumber};
 macro_rules! open_code_list {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal [$($label:literal),+]),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(from = "String", into = "String")]
         #[schemars(with = "String")]
         pub enum $name {
@@ -30,6 +30,16 @@ macro_rules! open_code_list {
                     $(Self::$variant => $code,)+
                     Self::Other(text) => text,
                 }
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                // What is not in the list may be anything.
+                f.write_str(match self {
+                    $(Self::$variant => stringify!($variant),)+
+                    Self::Other(_) => "Other(…)",
+                })
             }
         }
 
@@ -83,7 +93,7 @@ open_code_list!(
 );
 
 /// 部署 at the source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Department {
     /// The source's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +101,12 @@ pub struct Department {
     /// The source's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+impl std::fmt::Debug for Department {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Department").finish_non_exhaustive()
+    }
 }
 
 /// One state of one person. Absent means "not provided", never "empty".

@@ -221,12 +221,22 @@ impl Rejection {
 }
 
 /// One of the three headers, as it came.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 enum Header<'a> {
     #[default]
     Missing,
     Once(&'a [u8]),
     Repeated,
+}
+
+impl std::fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Header::Missing => f.write_str("Missing"),
+            Header::Once(value) => write!(f, "Once({} bytes)", value.len()),
+            Header::Repeated => f.write_str("Repeated"),
+        }
+    }
 }
 
 impl<'a> Header<'a> {
@@ -282,11 +292,20 @@ impl<'a> SignatureHeaders<'a> {
 }
 
 /// A delivery whose signature and time were checked. Only [`verify`] makes one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct VerifiedDelivery<'a> {
     webhook_id: &'a str,
     attempted_at: Timestamp,
     body: &'a [u8],
+}
+
+impl std::fmt::Debug for VerifiedDelivery<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { webhook_id, attempted_at, body } = self;
+        let mut shown = f.debug_struct("VerifiedDelivery");
+        shown.field("webhook_id", webhook_id).field("attempted_at", attempted_at);
+        shown.field("body.bytes", &body.len()).finish()
+    }
 }
 
 impl<'a> VerifiedDelivery<'a> {

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use renkei_events::topic::Topic;
 
 /// A record to append.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewRecord {
     /// Where to.
     pub topic: Topic,
@@ -24,6 +24,15 @@ pub struct NewRecord {
     pub headers: Vec<(String, String)>,
     /// The value.
     pub value: Vec<u8>,
+}
+
+impl std::fmt::Debug for NewRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The value is a person's record.
+        let Self { topic, key, headers: _, value } = self;
+        let mut shown = f.debug_struct("NewRecord");
+        shown.field("topic", topic).field("key", key).field("value.bytes", &value.len()).finish_non_exhaustive()
+    }
 }
 
 /// Where a record stands.
@@ -38,7 +47,7 @@ pub struct Position {
 }
 
 /// A record as it was read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Record {
     /// Where it stands.
     pub position: Position,
@@ -50,6 +59,16 @@ pub struct Record {
     pub value: Vec<u8>,
     /// When the log took it, milliseconds since 1970.
     pub appended_at_ms: i64,
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The value is a person's record.
+        let Self { position, key, headers: _, value, appended_at_ms } = self;
+        let mut shown = f.debug_struct("Record");
+        shown.field("position", position).field("key", key).field("value.bytes", &value.len());
+        shown.field("appended_at_ms", appended_at_ms).finish_non_exhaustive()
+    }
 }
 
 /// What can go wrong. All of it is our side's (never the sender's) and worth another try.
@@ -110,4 +129,26 @@ pub trait LogReader: Send + Sync {
 
     /// Leaves the group, so that others take over at once.
     async fn close(self: Box<Self>) -> Result<(), LogError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i8_debug_output_of_a_record_shows_where_and_how_long_and_no_value() {
+        let (headers, value) = (vec![("traceparent".to_owned(), "髙橋".to_owned())], "髙橋 花子".as_bytes().to_vec());
+        let key = "acme/rm_1".to_owned();
+        let new =
+            NewRecord { topic: Topic::Employee, key: key.clone(), headers: headers.clone(), value: value.clone() };
+        let position = Position { topic: Topic::Employee, partition: 0, offset: 7 };
+        let read = Record { position, key: Some(key), headers, value, appended_at_ms: 1 };
+        for shown in [format!("{new:?}"), format!("{read:#?}")] {
+            // A list of bytes would be as readable as the text.
+            for needle in ["髙橋", "花子", "233, 171", "233,\n"] {
+                assert!(!shown.contains(needle), "{shown}");
+            }
+            assert!(shown.contains("acme/rm_1") && shown.contains("13"), "{shown}");
+        }
+    }
 }

@@ -210,8 +210,8 @@ pub struct WorkersConfig {
     pub batch_size: usize,
 }
 
-/// A configuration that can not be used. Shown as one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A configuration that can not be used. Shown as one line, without what is secret in a URL.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The variable or key, and where it stands.
     pub place: String,
@@ -232,12 +232,40 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("bad configuration: ")?;
-        f.write_str(&self.place)?;
+        f.write_str(&without_login(&self.place))?;
         if let Some(value) = &self.value {
             // One line, whatever was given.
-            write!(f, " = {value:?}")?;
+            write!(f, " = {:?}", without_login(value))?;
         }
-        write!(f, ": {}", self.reason)
+        write!(f, ": {}", without_login(&self.reason))
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigError({self})")
+    }
+}
+
+/// `text` as it may be shown: of a URL, without user, password and query, wherever in the text it stands.
+///
+/// It would rather hide too much than too little: a password that was not percent-encoded may hold any character.
+#[must_use]
+pub fn without_login(text: &str) -> String {
+    let Some(scheme) = text.find("://") else {
+        return match text.rfind('@') {
+            Some(at) => format!("…{}", &text[at..]),
+            None => text.to_owned(),
+        };
+    };
+    let (before, rest) = text.split_at(scheme + "://".len());
+    let (login, rest) = match rest.rfind('@') {
+        Some(at) => ("…", &rest[at..]),
+        None => ("", rest),
+    };
+    match rest.find(['?', '#']) {
+        Some(query) => format!("{before}{login}{}…", &rest[..=query]),
+        None => format!("{before}{login}{rest}"),
     }
 }
 

@@ -30,6 +30,12 @@ fn read(path: &Path) -> io::Result<String> {
         "/etc/section_as_key.toml" => "kafka = 3\n".to_owned(),
         "/etc/broken.toml" => "listen = \"127.0.0.1:1\"\n\nlog = = 3\n".to_owned(),
         "/etc/wrong_type.toml" => format!("master_key = \"{KEY}\"\nlisten = 8080\n"),
+        "/etc/open_quote.toml" => "master_key = \"hunter2\n".to_owned(),
+        "/etc/no_quotes.toml" => "store = postgres://renkei:hunter2@db/renkei\n".to_owned(),
+        "/etc/secret_as_section.toml" => "[master_key]\nhunter2 = \"hunter2\"\n".to_owned(),
+        "/etc/login.toml" => format!("master_key = \"{KEY}\"\nlog = \"kafka://renkei:hunter2@db:9092\"\n"),
+        "/secrets/short" => "hunter2\n".to_owned(),
+        "/secrets/bad_store" => "mysql://renkei:hunter2@db/renkei\n".to_owned(),
         "/etc/wrong_secret_type.toml" => "master_key = 12345678\n".to_owned(),
         _ => return Err(io::Error::from(io::ErrorKind::NotFound)),
     };
@@ -275,6 +281,52 @@ fn i8_a_bad_secret_is_never_shown() {
             assert!(!error.contains(secret), "{error}");
         }
     }
+}
+
+/// A login in a URL, and what a `_FILE` names, whichever key it was given for.
+#[test]
+fn i8_no_login_of_a_url_and_no_content_of_a_file_is_in_an_error() {
+    let key = ("RENKEI_MASTER_KEY", KEY);
+    let cases: &[&[(&str, &str)]] = &[
+        &[key, ("RENKEI_LOG", "kafka://renkei:hunter2@broker:9092")],
+        &[key, ("RENKEI_LOG", "kafka://broker:9092,renkei:hunter2@other:9092")],
+        &[key, ("RENKEI_LOG", "renkei:hunter2@broker:9092")],
+        &[key, ("RENKEI_LOG", "redis://renkei:hunter2@db")],
+        &[key, ("RENKEI_LOG", "postgres://db/renkei?password=hunter2")],
+        &[key, ("RENKEI_LISTEN", "http://renkei:hunter2@db")],
+        &[key, ("RENKEI_KAONAVI_BASE_URL", "https://renkei:hunter2@a.example")],
+        &[key, ("RENKEI_KAONAVI_BASE_URL", "ftp://renkei:hun@ter2@a.example")],
+        &[key, ("RENKEI_KAONAVI_BASE_URL", "https://a.example/?token=hunter2")],
+        &[key, ("RENKEI_KAONAVI_BASE_URL", "https://a.example/#hunter2")],
+        &[key, ("RENKEI_ALLOW_PRIVATE_BASE_URLS", "10.0.0.0/8,https://renkei:hunter2@a.example")],
+        &[key, ("RENKEI_LOG_FILTER", "a=b=https://renkei:hunter2@a.example")],
+        &[key, ("RENKEI_CONFIG", "https://renkei:hunter2@a.example/renkei.toml")],
+        &[key, ("RENKEI_STORE", "mysql://renkei:hunter2@db/renkei")],
+        &[key, ("RENKEI_STORE", "postgres://renkei:hunter2#x@db/renkei")],
+        &[key, ("RENKEI_STORE", "postgres://renkei:1234#hunter2@db/renkei")],
+        &[key, ("RENKEI_STORE", "postgres://renkei:1234?hunter2@db/renkei")],
+        &[key, ("RENKEI_STORE", "postgres://renkei:1234/hunter2@db/renkei")],
+        &[key, ("RENKEI_STORE_FILE", "postgres://renkei:hunter2@db/renkei")],
+        &[key, ("RENKEI_STORE_FILE", "/secrets/bad_store")],
+        &[key, ("RENKEI_KAFKA_SASL_PASSWORD_FILE", "hunter2")],
+        &[("RENKEI_MASTER_KEY_FILE", KEY)],
+        &[("RENKEI_MASTER_KEY_FILE", "/DEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")],
+        &[("RENKEI_MASTER_KEY_FILE", "/secrets/short")],
+        &[("RENKEI_CONFIG", "/etc/open_quote.toml")],
+        &[("RENKEI_CONFIG", "/etc/no_quotes.toml")],
+        &[("RENKEI_CONFIG", "/etc/secret_as_section.toml")],
+        &[("RENKEI_CONFIG", "/etc/login.toml")],
+    ];
+    for variables in cases {
+        let error = load(variables).unwrap_err();
+        for told in [error.to_string(), format!("{error:?}")] {
+            for secret in ["hunter2", "hun@", "ter2", "1234", "DEyMz", "token=h"] {
+                assert!(!told.contains(secret), "{variables:?} says {told}");
+            }
+        }
+    }
+    let told = load_with(&[("RENKEI_LOG", "kafka://renkei:hunter2@broker:9092")]).unwrap_err().to_string();
+    assert!(told.contains("kafka://…@broker:9092") && told.contains("RENKEI_KAFKA_SASL_USERNAME"), "{told}");
 }
 
 #[test]

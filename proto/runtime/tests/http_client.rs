@@ -91,7 +91,10 @@ async fn a_redirect_is_an_answer_and_never_followed() {
 
 #[tokio::test]
 async fn a_refused_connection_was_not_sent() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Held but not listened on, so that nobody else gets the port meanwhile.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = socket.local_addr().unwrap();
     let fault = client().send(post(format!("http://{free}"))).await.err();
     assert!(matches!(fault, Some(TransportError::NotSent(_))), "{fault:?}");
 }

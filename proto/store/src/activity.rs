@@ -7,7 +7,7 @@ use crate::db::{Sql, Tx, tuples};
 use crate::error::Result;
 
 /// One entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// When, on the store's clock.
     pub at: Millis,

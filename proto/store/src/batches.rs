@@ -66,7 +66,7 @@ pub struct Member {
 }
 
 /// A batch.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Batch {
     /// The account.
     pub account: String,

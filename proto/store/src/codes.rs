@@ -6,7 +6,7 @@ use renkei_runtime::clock::Millis;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::Store;
-use crate::db::{Row, Sql, Tx, list, tuples};
+use crate::db::{Row, Sql, Tx, list, pieces, tuples};
 use crate::error::Result;
 
 /// One code of an account.
@@ -76,7 +76,7 @@ pub async fn find(sql: &impl Sql, account: &str, wanted: &[String]) -> Result<Ha
 /// When the store does not answer.
 pub async fn present(sql: &impl Sql, account: &str, wanted: &[String]) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for chunk in wanted.chunks(1000) {
+    for chunk in pieces(wanted, 500) {
         let mut values = vec![account.into()];
         values.extend(chunk.iter().map(|code| code.clone().into()));
         let ids = list(chunk.len(), 2);

@@ -54,7 +54,7 @@ impl fmt::Display for ConnectionState {
 }
 
 /// A connection as workers and commands see it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Connection {
     /// Its id.
     pub id: String,

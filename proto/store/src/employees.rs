@@ -9,7 +9,7 @@ use sea_orm::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
-use crate::db::{Row, Sql, Tx, list, tuples};
+use crate::db::{Engine, Row, Sql, Tx, list, pieces, tuples};
 use crate::error::{Result, StoreError};
 
 /// Which person of which connection.
@@ -121,7 +121,7 @@ pub struct SlimRow {
 }
 
 /// What the consumer writes.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ConsumedRow {
     /// Identity, version and state after the event.
     pub slim: SlimRow,
@@ -162,15 +162,10 @@ pub async fn lock_slim(tx: &Tx, keys: &[EmployeeKey]) -> Result<HashMap<Employee
     for (connection, mut employees) in by_connection {
         employees.sort_unstable();
         employees.dedup();
-        for chunk in employees.chunks(1000) {
+        for chunk in pieces(&employees, 500) {
             let mut values: Vec<Value> = vec![connection.into()];
             values.extend(chunk.iter().map(|id| (*id).into()));
-            let query = format!(
-                "SELECT connection_id, employee_id, number, version, log_partition, log_offset, content, event_ids, state,
-                   eligible FROM employees WHERE connection_id = $1 AND employee_id IN ({}) ORDER BY employee_id{}",
-                list(chunk.len(), 2),
-                tx.for_update()
-            );
+            let query = slim_query(tx.engine(), chunk.len());
             for row in tx.rows(&query, values).await? {
                 let key = key_of(&row)?;
                 let slim = SlimRow {
@@ -188,6 +183,25 @@ pub async fn lock_slim(tx: &Tx, keys: &[EmployeeKey]) -> Result<HashMap<Employee
         }
     }
     Ok(found)
+}
+
+/// Finds the rows of `count` people by their keys, in the order of `$2` and following.
+fn slim_query(engine: Engine, count: usize) -> String {
+    let columns =
+        "connection_id, employee_id, number, version, log_partition, log_offset, content, event_ids, state, eligible";
+    match engine {
+        Engine::Sqlite => {
+            let ids = list(count, 2);
+            format!("SELECT {columns} FROM employees WHERE connection_id = $1 AND employee_id IN ({ids}) ORDER BY employee_id")
+        }
+        // One look at the primary key for each: as long as a fast growing table was not analysed, PostgreSQL would read all
+        // rows of the connection for a list, and compare each with the whole list.
+        Engine::Postgres => format!(
+            "SELECT found.* FROM (VALUES {}) AS wanted (id), LATERAL
+               (SELECT {columns} FROM employees WHERE connection_id = $1 AND employee_id = wanted.id FOR UPDATE) AS found",
+            tuples(count, 1, 2)
+        ),
+    }
 }
 
 const CONSUMED: [&str; 20] = [
@@ -219,7 +233,7 @@ const CONSUMED: [&str; 20] = [
 /// When the store does not answer.
 pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Millis) -> Result<()> {
     let updates: Vec<String> = CONSUMED[2..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
-    for chunk in rows.chunks(tx.rows_at_once(CONSUMED.len())) {
+    for chunk in pieces(rows, tx.rows_at_once(CONSUMED.len())) {
         let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * CONSUMED.len());
         for row in chunk {
             let slim = &row.slim;
@@ -265,7 +279,7 @@ pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Mil
 /// # Errors
 /// When the store does not answer.
 pub async fn put_known(tx: &Tx, rows: &[SlimRow]) -> Result<()> {
-    for chunk in rows.chunks(tx.rows_at_once(6)) {
+    for chunk in pieces(rows, tx.rows_at_once(6)) {
         let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 6);
         for row in chunk {
             values.extend([
@@ -299,7 +313,7 @@ pub async fn unpark_sharers(tx: &Tx, connection: &str, number: &str, now: Millis
 }
 
 /// A row in full.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FullRow {
     /// Who.
     pub key: EmployeeKey,
@@ -618,7 +632,7 @@ pub async fn fly(tx: &Tx, keys: &[EmployeeKey], batch: i64, now: Millis) -> Resu
 }
 
 /// How one person of an accepted batch lands.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Landing {
     /// Who.
     pub key: EmployeeKey,

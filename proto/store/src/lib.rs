@@ -14,6 +14,7 @@ pub mod employees;
 pub mod error;
 pub mod logtable;
 mod migration;
+mod private;
 pub mod seal;
 pub mod settings;
 pub mod time;
@@ -61,7 +62,7 @@ fn advice(error: &StoreError, place: &str) -> String {
         }
         StoreError::OtherClock { made, .. } => format!("set RENKEI_CLOCK_SCALE={made}, or use another store"),
         StoreError::Unavailable(_) if place.contains("://") => {
-            "check that the address is right and that the database answers there".to_owned()
+            "check that the address is right and that the PostgreSQL server answers there".to_owned()
         }
         StoreError::Unavailable(_) => {
             "check that the path is right, that it is a database of Renkei and that it can be written".to_owned()
@@ -74,12 +75,7 @@ fn advice(error: &StoreError, place: &str) -> String {
 fn place(url: &StoreUrl) -> String {
     match url {
         StoreUrl::Sqlite(path) => path.display().to_string(),
-        StoreUrl::Postgres(url) => {
-            let url = url.expose_secret();
-            let address = url.split_once("://").map_or(url, |(_, rest)| rest);
-            let address = address.split(['?', '#']).next().unwrap_or_default();
-            format!("postgres://{}", address.rsplit('@').next().unwrap_or_default())
-        }
+        StoreUrl::Postgres(url) => format!("postgres://{}", db::postgres_place(url.expose_secret())),
     }
 }
 

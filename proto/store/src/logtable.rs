@@ -7,7 +7,7 @@ use crate::db::{Sql, tuples};
 use crate::error::Result;
 
 /// A row to append: topic, key, headers as JSON, value.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LogRow {
     /// Topic name.
     pub topic: String,
@@ -20,7 +20,7 @@ pub struct LogRow {
 }
 
 /// A row as it was read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LogEntry {
     /// Rises by one a record.
     pub offset: i64,

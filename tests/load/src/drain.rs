@@ -23,7 +23,7 @@ use crate::events;
 use crate::machine;
 use crate::stage::{CONNECTION, Servers, Stage};
 
-/// The group as which the workers read.
+/// The group as which the workers read, behind the prefix of the topics.
 const GROUP: &str = "renkei-workers";
 
 /// Records of one append, and appends under way at once.
@@ -52,6 +52,8 @@ pub struct Drain {
     pub whole: Duration,
     /// Time of the workers' process on the cores, per event.
     pub cpu: Duration,
+    /// The same of PostgreSQL's processes.
+    pub postgres_cpu: Duration,
     /// What is wrong with the rows, if anything.
     pub fault: Option<String>,
 }
@@ -86,13 +88,14 @@ async fn one(servers: &Servers, options: &Options, kind: &Kind) -> Result<Drain,
 
     let group = Group::new(servers, &stage)?;
     let clock = SystemClock::real();
-    let begun = clock.monotonic();
+    let postgres = servers.postgres.folder();
+    let (begun, postgres_before) = (clock.monotonic(), machine::cpu_in(postgres));
     let workers = stage.launch("renkei-workers", &[])?;
     let pid = workers.pid()?;
     let watched = tokio::task::spawn_blocking(move || group.watch()).await?;
     let progress = watched.map_err(|error| LoadError::Wrong(format!("{error}\n{}", workers.program.output())))?;
     let whole = clock.monotonic().saturating_sub(begun);
-    let cpu = machine::cpu(pid);
+    let (cpu, postgres_cpu) = (machine::cpu(pid), machine::cpu_in(postgres).saturating_sub(postgres_before));
     println!("drain: {} done, {:.0} events/s", kind.name, progress.per_second());
     let stopped = workers.program.terminate(Duration::from_secs(30));
     let mut fault = judge(servers, &stage, people, kind.versions)?;
@@ -106,6 +109,7 @@ async fn one(servers: &Servers, options: &Options, kind: &Kind) -> Result<Drain,
         per_second: progress.per_second(),
         whole,
         cpu: cpu / count,
+        postgres_cpu: postgres_cpu / count,
         fault,
     })
 }
@@ -204,7 +208,8 @@ impl Progress {
 impl Group {
     fn new(servers: &Servers, stage: &Stage) -> Result<Self, LoadError> {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", servers.kafka.bootstrap()).set("group.id", GROUP);
+        config.set("bootstrap.servers", servers.kafka.bootstrap());
+        config.set("group.id", format!("{}{GROUP}", stage.topic_prefix));
         config.set("enable.auto.commit", "false").set("enable.metrics.push", "false");
         let consumer: BaseConsumer = config.create()?;
         let topic = format!("{}{}", stage.topic_prefix, Topic::Employee.name());
@@ -236,7 +241,8 @@ impl Group {
         let mut first = None;
         let (mut best, mut moved) = (0, clock.monotonic());
         loop {
-            let committed = self.committed()?;
+            // At first the brokers may not have agreed yet on who looks after the group.
+            let committed = self.committed().unwrap_or(best);
             let now = clock.monotonic();
             if committed > best {
                 (best, moved) = (committed, now);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use crate::requests;
 use crate::sender::{self, Answers};
 use crate::stage::{Servers, Stage, Started};
 
-/// How long each server is warmed up, with how many connections.
-const WARM_UP: (Duration, usize) = (Duration::from_secs(3), 64);
+/// How long each server is warmed up, with how many connections. The broker compiles its own code while it works, and is
+/// several times slower before that is done.
+const WARM_UP: [(Duration, usize); 2] = [(Duration::from_secs(2), 64), (Duration::from_secs(15), 64)];
 
 /// Both servers at one number of connections.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct Figures {
     pub p99: Duration,
     /// Time of the server's process on the cores, per request.
     pub cpu: Duration,
+    /// The same of the broker and of this sender, which share the cores with the server.
+    pub others_cpu: Duration,
     /// Answers other than 202.
     pub others: BTreeMap<u16, usize>,
 }
@@ -57,24 +61,31 @@ pub struct Figures {
 struct Side {
     server: Started,
     secret: WebhookSecret,
+    broker: PathBuf,
 }
 
+/// One or more turns.
 #[derive(Default)]
 struct Turns {
     answers: Answers,
     cpu: Duration,
+    others_cpu: Duration,
 }
 
 impl Side {
-    async fn turn(&self, connections: usize, time: Duration) -> Result<(Answers, Duration), LoadError> {
+    async fn turn(&self, connections: usize, time: Duration) -> Result<Turns, LoadError> {
         // Signed anew each time: a signature is good for five minutes.
         let requests = Arc::new(requests::signed(&self.secret, SystemClock::real().wall()));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.server.port));
         let pid = self.server.pid()?;
+        let broker = self.broker.clone();
         tokio::task::spawn_blocking(move || {
-            let before = machine::cpu(pid);
+            let used = || (machine::cpu(pid), machine::cpu_in(&broker) + machine::cpu(std::process::id()));
+            let before = used();
             let answers = sender::send(address, &requests, connections, time)?;
-            Ok((answers, machine::cpu(pid).saturating_sub(before)))
+            let after = used();
+            let (cpu, others_cpu) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
+            Ok(Turns { answers, cpu, others_cpu })
         })
         .await?
     }
@@ -82,10 +93,11 @@ impl Side {
 
 impl Turns {
     /// Adds a turn; answers its requests a second.
-    fn add(&mut self, (answers, cpu): (Answers, Duration)) -> f64 {
-        let per_second = answers.latencies.len() as f64 / answers.time.as_secs_f64();
-        self.answers.add(answers);
-        self.cpu += cpu;
+    fn add(&mut self, turn: Turns) -> f64 {
+        let per_second = turn.answers.latencies.len() as f64 / turn.answers.time.as_secs_f64();
+        self.answers.add(turn.answers);
+        self.cpu += turn.cpu;
+        self.others_cpu += turn.others_cpu;
         per_second
     }
 
@@ -103,6 +115,7 @@ impl Turns {
             p50: at(0.5),
             p99: at(0.99),
             cpu: self.cpu / count,
+            others_cpu: self.others_cpu / count,
             others: self.answers.others,
         }
     }
@@ -112,13 +125,14 @@ impl Turns {
 pub async fn measure(servers: &Servers, options: &Options) -> Result<Vec<Level>, LoadError> {
     let stage = Stage::set(servers, "ingest", options.threads())?;
     let side = |name: &str, arguments: &[&str]| -> Result<Side, LoadError> {
-        Ok(Side { server: stage.start(name, arguments)?, secret: stage.secret.clone() })
+        let broker = servers.kafka.folder().to_owned();
+        Ok(Side { server: stage.start(name, arguments)?, secret: stage.secret.clone(), broker })
     };
     let limit = side("renkei-load", &["serve-null"])?;
     let kafka = side("renkei-ingest", &[])?;
     println!("ingest: warming up");
-    for side in [&limit, &kafka] {
-        side.turn(WARM_UP.1, WARM_UP.0).await?;
+    for (side, (time, connections)) in [&limit, &kafka].into_iter().zip(WARM_UP) {
+        side.turn(connections, time).await?;
     }
     let mut levels = Vec::new();
     for connections in options.connections.iter().map(|count| count.get()) {

@@ -1,5 +1,6 @@
 //! The machine, and what a process has used of it.
 
+use std::path::Path;
 use std::time::Duration;
 
 /// Linux counts a process's time in hundredths of a second towards programs, whatever it does inside.
@@ -30,6 +31,14 @@ pub fn cpu(pid: u32) -> Duration {
     ticks(&stat).map_or(Duration::ZERO, |ticks| TICK.saturating_mul(ticks))
 }
 
+/// The time of all processes that work in `folder` or below: a server keeps to a folder of its own.
+pub fn cpu_in(folder: &Path) -> Duration {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ours =
+        all.filter(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder)));
+    ours.filter_map(|entry| Some(cpu(entry.file_name().to_str()?.parse().ok()?))).sum()
+}
+
 /// Fields 14 and 15. The name before them stands in brackets and may hold blanks and brackets.
 fn ticks(stat: &str) -> Option<u32> {
     let (_, rest) = stat.rsplit_once(") ")?;
@@ -56,5 +65,6 @@ mod tests {
             sum = std::hint::black_box(sum.wrapping_add(number));
         }
         assert!(cpu(std::process::id()) > Duration::ZERO, "{sum}");
+        assert!(cpu_in(&std::env::current_dir().unwrap()) > Duration::ZERO);
     }
 }

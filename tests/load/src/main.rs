@@ -23,6 +23,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::error::LoadError;
 use crate::stage::Servers;
 
+/// The same as ingest has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the release programs on a real Kafka and a real PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(name = "renkei-load", version)]

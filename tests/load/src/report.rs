@@ -34,12 +34,15 @@ pub fn text(options: &Options, levels: &[Level], drains: &[Drain]) -> String {
     }
     if !drains.is_empty() {
         text.push_str("\nDrain: a backlog on Kafka into PostgreSQL\n");
-        let _ =
-            writeln!(text, "{:>22}  {:>8}  {:>9}  {:>8}  {:>12}", "", "events", "events/s", "whole s", "CPU µs/event");
+        let _ = writeln!(
+            text,
+            "{:>22}  {:>8}  {:>9}  {:>8}  {:>30}",
+            "", "events", "events/s", "whole s", "CPU µs per event (PostgreSQL)"
+        );
         for drain in drains {
             let (name, records, rate) = (drain.name, drain.records, drain.per_second);
-            let (whole, cpu) = (drain.whole.as_secs_f64(), drain.cpu.as_nanos() as f64 / 1_000.0);
-            let _ = writeln!(text, "{name:>22}  {records:>8}  {rate:>9.0}  {whole:>8.1}  {cpu:>12.1}");
+            let (whole, cpu) = (drain.whole.as_secs_f64(), format!("{} ({})", us(drain.cpu), us(drain.postgres_cpu)));
+            let _ = writeln!(text, "{name:>22}  {records:>8}  {rate:>9.0}  {whole:>8.1}  {cpu:>30}");
         }
     }
     text.push('\n');
@@ -51,8 +54,15 @@ pub fn text(options: &Options, levels: &[Level], drains: &[Drain]) -> String {
 fn ingest(text: &mut String, levels: &[Level]) {
     let _ = writeln!(
         text,
-        "{:>11}  {:>10}  {:>10}  {:>19}  {:>17}  {:>17}  {:>19}",
-        "connections", "limit /s", "Kafka /s", "ratio (turns)", "p50 ms (limit)", "p99 ms (limit)", "CPU µs (limit)"
+        "{:>11}  {:>8}  {:>8}  {:>17}  {:>14}  {:>15}  {:>14}  {:>21}",
+        "connections",
+        "limit /s",
+        "Kafka /s",
+        "ratio (turns)",
+        "p50 ms (limit)",
+        "p99 ms (limit)",
+        "CPU µs (limit)",
+        "broker+sender (limit)"
     );
     for level in levels {
         let Level { connections, limit, kafka, ratios } = level;
@@ -60,13 +70,14 @@ fn ingest(text: &mut String, levels: &[Level]) {
         let most = ratios.iter().copied().fold(0.0, f64::max);
         let _ = writeln!(
             text,
-            "{connections:>11}  {:>10.0}  {:>10.0}  {:>19}  {:>17}  {:>17}  {:>19}",
+            "{connections:>11}  {:>8.0}  {:>8.0}  {:>17}  {:>14}  {:>15}  {:>14}  {:>21}",
             limit.per_second,
             kafka.per_second,
             format!("{:.2} ({least:.2}–{most:.2})", level.ratio()),
             format!("{} ({})", ms(kafka.p50), ms(limit.p50)),
             format!("{} ({})", ms(kafka.p99), ms(limit.p99)),
             format!("{} ({})", us(kafka.cpu), us(limit.cpu)),
+            format!("{} ({})", us(kafka.others_cpu), us(limit.others_cpu)),
         );
     }
 }

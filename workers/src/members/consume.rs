@@ -2,26 +2,30 @@
 //!
 //! A step reads a bounded number of records, judges them in the order of the log against the rows as they are, and writes
 //! rows and wake-ups in one transaction; only then is the position committed. Read again after a crash, the same records
-//! change nothing.
+//! change nothing. While a full batch is written the next one is read and prepared, so that a backlog keeps both this process
+//! and the database busy.
+
+mod batch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use renkei_events::event::{Change, EmployeeEvent};
 use renkei_events::topic::Topic;
-use renkei_log::{LogError, LogReader, LogWriter, NewRecord, Position, Record};
+use renkei_log::{LogError, LogReader, LogWriter, NewRecord, Record};
 use renkei_runtime::clock::Millis;
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
 use renkei_store::{accounts, codes};
 
+use self::batch::{Batch, Placed};
 use crate::context::Context;
 use crate::error::Result;
 use crate::members::eligible::{NotEligible, eligible};
 
 /// How many records one step takes at most.
-pub const BATCH: usize = 500;
+pub const BATCH: usize = 1000;
 /// How many event ids a row remembers.
 const EVENT_IDS: usize = 16;
 /// How old the known connections may be, in real time.
@@ -39,8 +43,10 @@ pub struct Consumer {
     dead_letters: std::sync::Arc<dyn LogWriter>,
     connections: HashMap<String, Connection>,
     connections_read: Option<Duration>,
-    /// Read, but not yet written and committed: kept when the store failed, so that nothing is skipped.
-    pending: Vec<Record>,
+    /// Read, but not yet written and committed.
+    pending: Batch,
+    /// Read meanwhile; comes after `pending`.
+    ahead: Batch,
 }
 
 /// What one step did.
@@ -56,7 +62,8 @@ impl Consumer {
     /// A consumer over an open reader.
     #[must_use]
     pub fn new(context: Context, reader: Box<dyn LogReader>, dead_letters: std::sync::Arc<dyn LogWriter>) -> Self {
-        Self { context, reader, dead_letters, connections: HashMap::new(), connections_read: None, pending: Vec::new() }
+        let (pending, ahead) = (Batch::default(), Batch::default());
+        Self { context, reader, dead_letters, connections: HashMap::new(), connections_read: None, pending, ahead }
     }
 
     /// Takes the next records, waiting up to `wait` for the first.
@@ -65,23 +72,43 @@ impl Consumer {
     /// When log or store fail; the next step then goes on with the same records.
     pub async fn step(&mut self, wait: Duration) -> Result<Consumed> {
         if self.pending.is_empty() {
-            self.pending = self.reader.read(BATCH, wait).await?;
+            self.pending = std::mem::take(&mut self.ahead);
+        }
+        if self.pending.is_empty() {
+            self.pending = Batch::of(self.reader.read(BATCH, wait).await?);
         }
         if self.pending.is_empty() {
             return Ok(Consumed::default());
         }
         self.refresh_connections().await?;
-        let (events, broken) = decode(&self.pending);
-        self.bury(&broken).await?;
-        let changed = self.write(events).await?;
-        let done: Vec<Position> = self.pending.iter().map(|record| record.position).collect();
-        self.reader.commit(&done).await?;
-        let records = self.pending.len();
-        self.pending.clear();
-        if changed > 0 {
+        self.pending.prepare(&self.context.store.keys).await;
+        self.bury().await?;
+        let records = self.pending.records().len();
+        let (written, read) = self.write_and_read_ahead(records == BATCH).await;
+        let changed = written?;
+        self.reader.commit(&self.pending.positions()).await?;
+        self.pending = Batch::default();
+        // In a backlog the look that comes every 250 ms is soon enough: delivery and this step want the same locks.
+        if changed > 0 && self.ahead.is_empty() {
             self.context.store.hint();
         }
+        read?;
         Ok(Consumed { records, changed })
+    }
+
+    /// Writes the batch. When it is `full` there may be more, which is read and prepared while the database works.
+    async fn write_and_read_ahead(&mut self, full: bool) -> (Result<usize>, Result<()>) {
+        let Self { context, reader, connections, pending, ahead, .. } = self;
+        let writing = Writing { context, connections };
+        let write = writing.write(pending.take_events());
+        let read_ahead = async {
+            if full && ahead.is_empty() {
+                *ahead = Batch::of(reader.read(BATCH, Duration::ZERO).await?);
+            }
+            ahead.prepare(&context.store.keys).await;
+            Ok(())
+        };
+        tokio::join!(write, read_ahead)
     }
 
     /// How far the group is behind.
@@ -104,7 +131,7 @@ impl Consumer {
             let connection = record.key.as_deref().and_then(|key| key.split('/').next());
             connection.is_none_or(|id| self.connections.contains_key(id))
         };
-        if fresh && self.pending.iter().all(known) {
+        if fresh && self.pending.records().iter().all(known) {
             return Ok(());
         }
         let all = connections::all(&self.context.store).await?;
@@ -113,21 +140,11 @@ impl Consumer {
         Ok(())
     }
 
-    /// Sends what is no event to the dead letter, with where it stood.
-    async fn bury(&self, broken: &[(Record, String)]) -> Result<()> {
-        if broken.is_empty() {
-            return Ok(());
-        }
-        let letters = broken.iter().map(|(record, fault)| {
-            let position = record.position;
-            let place = format!("{}/{}/{}", position.topic.name(), position.partition, position.offset);
-            tracing::warn!(log.place = %place, fault = %fault, "record is not an event, sent to the dead letter");
-            let mut headers = record.headers.clone();
-            headers.push(("renkei_deadletter_place".to_owned(), place.clone()));
-            headers.push(("renkei_deadletter_fault".to_owned(), fault.clone()));
-            NewRecord { topic: Topic::DeadLetter, key: place, headers, value: record.value.clone() }
-        });
-        for letter in letters {
+    /// Sends what is no event to the dead letter, with where it stood. What is there is not sent again when the step fails
+    /// later on.
+    async fn bury(&mut self) -> Result<()> {
+        while let Some((record, fault)) = self.pending.unburied() {
+            let letter = letter(record, fault);
             match self.dead_letters.append(vec![letter.clone()], DEAD_LETTER_DEADLINE).await {
                 // Too large to be copied: where it stood and what was wrong still has to be told.
                 Err(LogError::Refused(_)) => {
@@ -138,16 +155,35 @@ impl Consumer {
                 }
                 other => other?,
             }
+            self.pending.bury_one();
+            self.context.metrics.consumed.with_label_values(&["dead_letter"]).inc();
         }
-        self.context.metrics.consumed.with_label_values(&["dead_letter"]).inc_by(broken.len() as u64);
         Ok(())
     }
+}
 
-    async fn write(&self, events: Vec<(Position, EmployeeEvent)>) -> Result<usize> {
+fn letter(record: &Record, fault: &str) -> NewRecord {
+    let position = record.position;
+    let place = format!("{}/{}/{}", position.topic.name(), position.partition, position.offset);
+    tracing::warn!(log.place = %place, fault = %fault, "record is not an event, sent to the dead letter");
+    let mut headers = record.headers.clone();
+    headers.push(("renkei_deadletter_place".to_owned(), place.clone()));
+    headers.push(("renkei_deadletter_fault".to_owned(), fault.to_owned()));
+    NewRecord { topic: Topic::DeadLetter, key: place, headers, value: record.value.clone() }
+}
+
+/// The batch of one step on its way into the store.
+struct Writing<'a> {
+    context: &'a Context,
+    connections: &'a HashMap<String, Connection>,
+}
+
+impl Writing<'_> {
+    async fn write(&self, events: Vec<Placed>) -> Result<usize> {
         let mut kept = Vec::with_capacity(events.len());
-        for (position, event) in events {
-            match self.connections.get(event.connection_id.as_str()) {
-                Some(connection) if connection.state != ConnectionState::Disconnected => kept.push((position, event)),
+        for placed in events {
+            match self.connections.get(placed.event.connection_id.as_str()) {
+                Some(connection) if connection.state != ConnectionState::Disconnected => kept.push(placed),
                 _ => self.count("dropped"),
             }
         }
@@ -157,25 +193,22 @@ impl Consumer {
         let store = &self.context.store;
         let tx = store.begin().await?;
         let now = store.now_in(&tx).await?;
-        let ids: BTreeSet<&str> = kept.iter().map(|(_, event)| event.connection_id.as_str()).collect();
-        for account in accounts_of(&self.current(&tx, &ids).await?) {
-            accounts::wake(&tx, &account, now).await?;
+        let ids: BTreeSet<&str> = kept.iter().map(|placed| placed.event.connection_id.as_str()).collect();
+        let before = accounts_of(&self.current(&tx, &ids).await?);
+        for account in &before {
+            accounts::wake(&tx, account, now).await?;
         }
         // Read under the accounts' locks: activation decides what is a baseline, and a connection may just have moved to
         // another account, which then has to be woken too.
         let connections = self.current(&tx, &ids).await?;
-        for account in accounts_of(&connections) {
-            accounts::wake(&tx, &account, now).await?;
+        for account in accounts_of(&connections).difference(&before) {
+            accounts::wake(&tx, account, now).await?;
         }
-        let keys: Vec<EmployeeKey> = kept.iter().map(|(_, event)| key_of(event)).collect();
-        let mut fold = Fold {
-            context: &self.context,
-            rows: employees::lock_slim(&tx, &keys).await?,
-            ..Fold::default_of(&self.context)
-        };
-        for (position, event) in kept {
-            if let Some(connection) = connections.get(event.connection_id.as_str()) {
-                fold.apply(position, event, connection);
+        let keys: Vec<EmployeeKey> = kept.iter().map(|placed| key_of(&placed.event)).collect();
+        let mut fold = Fold { rows: employees::lock_slim(&tx, &keys).await?, ..Fold::default_of(self.context) };
+        for placed in kept {
+            if let Some(connection) = connections.get(placed.event.connection_id.as_str()) {
+                fold.apply(placed, connection);
             }
         }
         let changed = fold.changed.len();
@@ -195,6 +228,12 @@ impl Consumer {
     }
 
     async fn flush(&self, tx: &Tx, fold: Fold<'_>, now: Millis) -> Result<()> {
+        let known: Vec<SlimRow> = fold
+            .known
+            .iter()
+            .filter(|key| !fold.changed.contains_key(*key))
+            .filter_map(|key| fold.rows.get(key).cloned())
+            .collect();
         let mut rows: Vec<ConsumedRow> = fold.changed.into_values().collect();
         let mut numbers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for row in &rows {
@@ -215,12 +254,6 @@ impl Consumer {
             row.op = Some(if known { Op::Update } else { Op::Create });
         }
         employees::put_consumed(&self.context.store, tx, &rows, now).await?;
-        let known: Vec<SlimRow> = fold
-            .known
-            .iter()
-            .filter(|key| !rows.iter().any(|row| row.slim.key == **key))
-            .filter_map(|key| fold.rows.get(key).cloned())
-            .collect();
         employees::put_known(tx, &known).await?;
         for (connection, number) in fold.given_up {
             employees::unpark_sharers(tx, &connection, &number, now).await?;
@@ -239,21 +272,6 @@ fn accounts_of(connections: &BTreeMap<String, Connection>) -> BTreeSet<String> {
 
 fn key_of(event: &EmployeeEvent) -> EmployeeKey {
     EmployeeKey { connection: event.connection_id.to_string(), employee: event.employee_id.to_string() }
-}
-
-/// Events with their places, and what is no event with what is wrong.
-type Decoded = (Vec<(Position, EmployeeEvent)>, Vec<(Record, String)>);
-
-fn decode(records: &[Record]) -> Decoded {
-    let mut events = Vec::with_capacity(records.len());
-    let mut broken = Vec::new();
-    for record in records {
-        match EmployeeEvent::decode(&record.headers, &record.value) {
-            Ok(event) => events.push((record.position, event)),
-            Err(fault) => broken.push((record.clone(), fault.to_string())),
-        }
-    }
-    (events, broken)
 }
 
 /// The rows while the events of one step are laid over them.
@@ -278,11 +296,11 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn apply(&mut self, position: Position, event: EmployeeEvent, connection: &Connection) {
+    fn apply(&mut self, placed: Placed, connection: &Connection) {
+        let Placed { position, event, content } = placed;
         let key = key_of(&event);
         let event_id = event.event_id.to_string();
         let at = (i64::from(position.partition), position.offset);
-        let content = content_hash(self.context, &event);
         let version = event.version.0;
         let result = match self.rows.get_mut(&key) {
             Some(row) if row.event_ids.contains(&event_id) => "duplicate",
@@ -389,13 +407,4 @@ fn remember(ids: &mut Vec<String>, id: String) {
     if ids.len() > EVENT_IDS {
         ids.remove(0);
     }
-}
-
-/// Equal for two events that say the same about a person.
-fn content_hash(context: &Context, event: &EmployeeEvent) -> String {
-    let body = match &event.employee {
-        Some(record) => record.content_bytes(),
-        None => serde_json::to_vec(&(event.change, &event.faults)).unwrap_or_default(),
-    };
-    context.store.keys.hash("content", &[&body])
 }

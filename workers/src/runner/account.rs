@@ -15,6 +15,9 @@ use crate::members::steps::{self, Lane};
 /// A lane that is due within this time (on the store's clock) is waited for; otherwise the account's task ends and the store
 /// remembers when it is due.
 const STAY: Duration = Duration::from_secs(1);
+/// Woken while it was about to end, the account's task waits this long (real time) before it looks again: in a backlog the
+/// consumer wakes it with every step and wants the same row locked.
+const GATHER: Duration = Duration::from_millis(50);
 /// After a failed step the lane rests for this long (real time).
 const REST: Duration = Duration::from_secs(1);
 
@@ -69,6 +72,7 @@ impl Worker {
                     Ok(true) => return,
                     // Woken meanwhile, or the lease is gone: look again, which tells.
                     Ok(false) => {
+                        self.context.clock.sleep(GATHER).await;
                         wake_seq = self.seen(wake_seq).await;
                         run_all(&mut lanes);
                         if !self.still_mine().await {

@@ -163,7 +163,7 @@ async fn assert_as_said(world: &World, said: &BTreeMap<usize, Said>) {
 
 #[tokio::test]
 async fn everything_at_once_ends_as_the_source_said() {
-    for seed in 0..6 {
+    for seed in 0..4 {
         println!("seed {seed}");
         chaos(world(seed).await, seed, 20).await;
     }

@@ -6,6 +6,7 @@ mod bad_records;
 mod budget;
 mod chaos;
 mod company;
+mod consuming;
 mod crash;
 mod delivery;
 mod faults;

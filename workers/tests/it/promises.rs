@@ -7,10 +7,11 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use renkei_events::event::EmployeeEvent;
 use renkei_runtime::clock::Millis;
-use renkei_sandbox::kaonavi::transport::{no_latency, seeded_latency};
+use renkei_sandbox::kaonavi::transport::{Trip, no_latency, seeded_latency};
 use renkei_sandbox::kaonavi::{Call, CompanySpec, TextField, sample};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
+use renkei_workers::members::steps::send::ON_THE_WIRE_WITHIN;
 use serde_json::{Value, json};
 
 use crate::people::{member, person, record};
@@ -355,6 +356,30 @@ async fn i6_off_means_off_and_what_came_meanwhile_goes_out_afterwards() {
         });
         assert_eq!(new.await, 31);
         world.assert_limits("a").await;
+    }
+}
+
+#[tokio::test]
+async fn i6_a_call_that_was_still_connecting_is_not_made_after_pause_has_answered() {
+    let longest = ON_THE_WIRE_WITHIN;
+    for moment in [1, 500, 1_900, 2_100, 3_000, 3_900] {
+        let mut world = World::simple().await;
+        // Held up until the last moment to start, and then the connection takes as long as it may.
+        world.transport.set_latency(Box::new(move |request| {
+            let there = if request.body.is_some() { longest - Duration::from_millis(1) } else { Duration::ZERO };
+            Trip { there, back: Duration::ZERO }
+        }));
+        let at = world.now();
+        world.send("c1", person(1, at)).await;
+        world.run_for(Duration::from_millis(moment)).await;
+        let (store, clock) = (world.store.clone(), world.clock.clone());
+        world.run_with(async { renkei_workers::commands::pause(&store, clock.as_ref(), "c1").await.unwrap() }).await;
+        let off = world.now();
+        assert!(off.since(at) <= longest + Duration::from_millis(moment + 100), "it answers all the same");
+        world.run_for(seconds(600)).await;
+        let calls = update_calls(&world, "a", "POST").await;
+        assert!(calls.iter().all(|call| call.at <= off), "off at {off:?}, {moment} ms after the start: {calls:?}");
+        assert!(calls.len() <= 1);
     }
 }
 

@@ -152,13 +152,19 @@ impl FromStr for Brokers {
     /// Reads `kafka://host:9092,host:9092` or the same without `kafka://`. The port may be left out.
     fn from_str(text: &str) -> Result<Self, LogError> {
         let list = text.strip_prefix("kafka://").unwrap_or(text).trim_end_matches('/');
-        let brokers: Result<Vec<String>, LogError> = list.split(',').map(|one| broker(one.trim())).collect();
+        // Before it is split: a password may hold a comma, and no piece of it may be told.
+        if list.contains('@') {
+            return Err(LogError::Setup("the address of a broker must not hold a user or a password".to_owned()));
+        }
+        let brokers: Result<Vec<String>, LogError> =
+            list.split(',').zip(1..).map(|(one, number)| broker(one.trim(), number)).collect();
         Ok(Self(brokers?.join(",")))
     }
 }
 
-fn broker(text: &str) -> Result<String, LogError> {
-    let bad = || LogError::Setup(format!("`{text}` is not host:port of a broker"));
+fn broker(text: &str, number: usize) -> Result<String, LogError> {
+    // The text is not repeated: of `user:pass` it is the password that is no port.
+    let bad = || LogError::Setup(format!("number {number} of the brokers is not host:port"));
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port),
         None => (text, "9092"),
@@ -328,6 +334,20 @@ mod tests {
     fn what_is_no_broker_is_refused() {
         for text in ["", "kafka://", "a:0", "a:x", "a:70000", "a,,b", ":9092", "::1:9092", "[::1:9092", "user@a:9092"] {
             assert!(matches!(text.parse::<Brokers>(), Err(LogError::Setup(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_login_in_the_brokers_is_not_told() {
+        for text in [
+            "kafka://user:hunter2@a:9092",
+            "a:9092,user:hunter2@b",
+            "kafka://user:hunter2",
+            "u:hun,ter2@a",
+            "hunter2:x",
+        ] {
+            let told = text.parse::<Brokers>().unwrap_err().to_string();
+            assert!(!told.contains("hun") && !told.contains("ter2"), "{told}");
         }
     }
 

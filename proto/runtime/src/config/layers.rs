@@ -145,7 +145,9 @@ impl Layers {
                 continue;
             }
             let place = self.place(&by_file);
-            let fault = |reason: String| ConfigError { place: place.clone(), value: Some(name.clone()), reason };
+            // Who mistakes the one variable for the other gives the secret itself where its file should stand.
+            let value = looks_like_a_path(&name).then(|| name.clone());
+            let fault = |reason: String| ConfigError { place: place.clone(), value: value.clone(), reason };
             // The default does not count as given: a file over it is what the operator wants.
             if self.is_given(key.path) {
                 return Err(fault(format!("{} is given as well; keep one of them", self.place(key.path))));
@@ -154,7 +156,8 @@ impl Layers {
                 (surroundings.read)(Path::new(&name)).map_err(|error| fault(format!("can not be read: {error}")))?;
             let text = text.trim_end_matches(['\n', '\r']).to_owned();
             let dict = figment::util::nest(key.path, Value::from(text)).into_dict().unwrap_or_default();
-            let given = Given { name: format!("{place} = {name:?}"), dict };
+            let shown = value.as_ref().map(|path| format!(" = {path:?}")).unwrap_or_default();
+            let given = Given { name: format!("{place}{shown}"), dict };
             self.figment = self.figment.clone().merge(given);
         }
         Ok(())
@@ -218,6 +221,13 @@ fn read_file(surroundings: &Surroundings, path: &Path) -> Result<Dict, ConfigErr
         }
     }
     Ok(dict)
+}
+
+/// Whether a text can be shown as the path of a secret's file: it is not a secret in its place.
+fn looks_like_a_path(text: &str) -> bool {
+    let is_key = text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    let starts = ["/", "./", "../"].iter().any(|start| text.starts_with(start));
+    starts && !is_key && !text.contains("://") && !text.contains('@')
 }
 
 fn is_section(name: &str) -> bool {

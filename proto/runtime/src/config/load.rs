@@ -267,7 +267,12 @@ fn store(text: &str) -> Result<StoreUrl, String> {
         return Ok(StoreUrl::Sqlite(PathBuf::from(path)));
     }
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        let url = reqwest::Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+        let encode = "in a user or password write @ : / ? # and % as %40 %3A %2F %3F %23 and %25";
+        let url = reqwest::Url::parse(text).map_err(|error| format!("is not a URL: {error}; {encode}"))?;
+        // Otherwise the start of a password would be taken for the host, and told as such.
+        if url.fragment().is_some() || (url.username().is_empty() && text.contains('@')) {
+            return Err(format!("is not understood; {encode}"));
+        }
         if url.host_str().is_none_or(str::is_empty) && url.query().is_none() {
             return Err("has no host".to_owned());
         }
@@ -279,6 +284,9 @@ fn store(text: &str) -> Result<StoreUrl, String> {
 fn log(text: &str) -> Result<LogChoice, String> {
     match text {
         "embedded" => Ok(LogChoice::Embedded),
+        _ if text.contains('@') => Err("must not hold a user or a password; give them in RENKEI_KAFKA_SASL_USERNAME \
+            and RENKEI_KAFKA_SASL_PASSWORD"
+            .to_owned()),
         _ if text.strip_prefix("kafka://").is_some_and(|brokers| !brokers.trim_matches('/').is_empty()) => {
             Ok(LogChoice::Kafka(text.to_owned()))
         }

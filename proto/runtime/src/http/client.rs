@@ -10,8 +10,11 @@ use tokio::sync::mpsc;
 use super::guard::AllowPrivate;
 use super::{OutRequest, OutResponse, Transport, TransportError};
 
-/// A connection that is not there by then will not come; and up to here nothing was sent.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// A connection (name, TCP and TLS together) that is not there by then will not come; and up to here nothing was sent.
+///
+/// Whoever says that no call starts any more has to wait for it: a call that was let go may spend this long before its
+/// first byte leaves. So it is short, but longer than a lost first packet costs (1 s).
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 /// Shorter than what servers and balancers in between usually keep, so that a call seldom meets a closing connection.
 const IDLE: Duration = Duration::from_secs(15);
 /// Pieces of a body that wait for their reader.
@@ -149,5 +152,25 @@ impl Resolve for GuardedResolver {
             }
             Ok(Box::new(permitted.into_iter()) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_does_not_come_by_the_connect_deadline_was_not_sent_whatever_the_call_may_take() {
+        // It takes the connection and says nothing to the TLS handshake.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", silent.local_addr().unwrap());
+        let client = HttpClient::new(AllowPrivate::parse(&["127.0.0.0/8".to_owned()]).unwrap()).unwrap();
+        let deadline = Duration::from_secs(30);
+        let request = OutRequest { method: "POST", url, headers: vec![], body: Some(b"{}".to_vec()), deadline };
+        let fault = tokio::time::timeout(CONNECT_DEADLINE + Duration::from_secs(1), client.send(request)).await;
+        let fault = fault.expect("it ends with the connect deadline").err();
+        assert!(matches!(fault, Some(TransportError::NotSent(_))), "{fault:?}");
     }
 }

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on ends here")]
 
 mod accounts;
+mod deadlines;
 mod employees;
 mod engines;
 mod logtable;
+mod private;
 mod sealing;
 mod tidy;
 mod time;

@@ -1,10 +1,17 @@
 //! What is sealed opens with the right key at the right place only.
 
+use std::time::Duration;
+
 use renkei_store::Store;
+use renkei_store::accounts;
+use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret};
 use renkei_store::db::{Db, Sql};
 use renkei_store::error::StoreError;
 use renkei_store::seal::MasterKey;
+use renkei_store::settings::Settings;
+use secrecy::SecretString;
 
+use crate::accounts::credentials;
 use crate::engines::{OTHER_MASTER, both, master};
 
 #[tokio::test]
@@ -89,5 +96,74 @@ async fn two_processes_that_meet_an_empty_store_agree_on_its_keys() {
         );
         let sealed = one.unwrap().keys.seal("p", b"x");
         assert_eq!(two.unwrap().keys.open("p", &sealed).unwrap(), b"x", "{}", engine.name);
+    }
+}
+
+/// How an envelope is spoiled: a changed last byte, or the number of a key that the store does not have.
+fn spoil(sealed: &mut [u8], how: &str) {
+    let at = if how == "tampered" { sealed.len() - 1 } else { 4 };
+    sealed[at] ^= 0x55;
+}
+
+#[tokio::test]
+async fn a_sealed_secret_that_does_not_open_stops_only_its_own_connection() {
+    for engine in both().await {
+        let store = &engine.store;
+        for how in ["tampered", "of another key"] {
+            let tx = store.begin().await.unwrap();
+            let now = store.now_in(&tx).await.unwrap();
+            connections::put_tenant(&tx, "t", "t", now).await.unwrap();
+            for id in ["broken", "whole"] {
+                accounts::put(store, &tx, id, "http://x", &credentials(id), now).await.unwrap();
+                connections::put(&tx, &connection(id), now).await.unwrap();
+                let secret = SecretString::from("whsec_AAAA".to_owned());
+                let secrets = [StoredSecret { id: "1".to_owned(), secret, expires: None }];
+                connections::replace_secrets(store, &tx, id, &secrets).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            for (table, column, key) in
+                [("webhook_secrets", "secret", "connection_id"), ("accounts", "credentials", "account_id")]
+            {
+                let query = format!("SELECT {column} AS sealed FROM {table} WHERE {key} = 'broken'");
+                let row = store.db.row(&query, vec![]).await.unwrap().unwrap();
+                let mut sealed: Vec<u8> = row.get("sealed").unwrap();
+                spoil(&mut sealed, how);
+                let update = format!("UPDATE {table} SET {column} = $1 WHERE {key} = 'broken'");
+                store.db.exec(&update, vec![sealed.into()]).await.unwrap();
+            }
+
+            let read = connections::for_ingest(store).await.unwrap();
+            let secrets: Vec<_> = read.iter().map(|one| (one.id.as_str(), one.secrets.len())).collect();
+            assert_eq!(secrets, [("broken", 0), ("whole", 1)], "{}: {how}", engine.name);
+            let opened = |id: &'static str| accounts::credentials(store, &store.db, id);
+            assert!(matches!(opened("broken").await, Err(StoreError::Sealed { .. })), "{}: {how}", engine.name);
+            assert!(opened("whole").await.unwrap().unwrap().1.is_some(), "{}: {how}", engine.name);
+            // What lists or leases accounts opens none of them.
+            assert_eq!(connections::all(store).await.unwrap().len(), 2);
+            let now = store.now().await.unwrap();
+            for (id, works) in [("broken", false), ("whole", true)] {
+                let lease = accounts::claim(store, id, "w", now, Duration::from_secs(10)).await.unwrap().unwrap();
+                let tx = store.begin().await.unwrap();
+                assert_eq!(accounts::lock(store, &tx, &lease).await.is_ok(), works, "{}: {how}: {id}", engine.name);
+            }
+        }
+    }
+}
+
+fn connection(id: &str) -> Connection {
+    Connection {
+        id: id.to_owned(),
+        tenant: "t".to_owned(),
+        name: id.to_owned(),
+        source: "roumumate".to_owned(),
+        account: Some(id.to_owned()),
+        state: ConnectionState::Draft,
+        state_code: None,
+        state_detail: None,
+        activated: None,
+        wanted: None,
+        problems: Vec::new(),
+        settings: Settings::default(),
+        declared_state: None,
     }
 }

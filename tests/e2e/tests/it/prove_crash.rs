@@ -260,7 +260,7 @@ fn prove_crash_at_random_moments_loses_and_doubles_nothing() {
         };
         world.sim.faults("acme", faults);
         // Spread over the rhythm of calls and polls; no two rounds alike.
-        pause(300 + (kill * 379) % 2_300);
+        pause(300 + (kill * 1_379) % 4_300);
         world.workers.remove(0).program.kill9();
         world.start_workers();
     }

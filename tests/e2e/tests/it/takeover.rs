@@ -45,7 +45,7 @@ fn killed_holder_is_replaced(log: LogKind) {
     );
     assert!(account < Duration::from_secs(15), "{account:?}");
     // The dead one's partitions are given to the other when its session at the broker has run out.
-    let most = if log == LogKind::Kafka { 30 } else { 15 };
+    let most = if log == LogKind::Kafka { 20 } else { 15 };
     assert!(hire < Duration::from_secs(most), "{hire:?}");
     world.wait_people("acme", &["synced"], 3, SOON);
     assert_eq!(world.sim.stats("acme").accepted_rows, 3, "nothing was sent twice");
@@ -76,7 +76,7 @@ fn terminated_holder_hands_over(log: LogKind) {
     let took = watch.elapsed();
     eprintln!("{log:?}: after SIGTERM the other sent the next hire within {took:?}");
     // On Kafka the other learns of its new partitions with its next heartbeat.
-    let most = if log == LogKind::Kafka { 10_000 } else { 1_500 };
+    let most = if log == LogKind::Kafka { 5_000 } else { 1_500 };
     assert!(took < Duration::from_millis(most), "{took:?}");
     world.wait_people("acme", &["synced"], 3, SOON);
     assert_eq!(world.sim.stats("acme").accepted_rows, 3, "nothing was sent twice");

@@ -16,7 +16,7 @@ pub struct Grant {
 }
 
 /// A 4xx.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refused {
     /// The status.
     pub status: u16,
@@ -24,8 +24,15 @@ pub struct Refused {
     pub messages: Vec<String>,
 }
 
+impl std::fmt::Debug for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { status, messages } = self;
+        f.debug_struct("Refused").field("status", status).field("messages.count", &messages.len()).finish()
+    }
+}
+
 /// How far a task is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum TaskEnd {
     /// Waiting or running.
     Open,
@@ -35,6 +42,17 @@ pub enum TaskEnd {
     Ng(Vec<String>),
     /// A fault of the server.
     Error,
+}
+
+impl std::fmt::Debug for TaskEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TaskEnd::Open => f.write_str("Open"),
+            TaskEnd::Ok => f.write_str("Ok"),
+            TaskEnd::Ng(messages) => write!(f, "Ng({} messages)", messages.len()),
+            TaskEnd::Error => f.write_str("Error"),
+        }
+    }
 }
 
 /// The lifetime is called `expire_in`; the OAuth name is understood too, and without either it is an hour.
@@ -112,4 +130,25 @@ fn stands_alone(text: &str, code: &str) -> bool {
         // A row number is not a code, even when a member has the same digits.
         free(before.chars().next_back()) && free(after.chars().next()) && !index_of_row(before)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::kaonavi::{Outcome, ReadFault};
+
+    #[test]
+    fn i8_debug_output_of_an_answer_repeats_no_message() {
+        let messages = vec!["髙橋 花子 は登録できません".to_owned()];
+        let refused = Refused { status: 400, messages: messages.clone() };
+        let shown = [
+            format!("{refused:?}"),
+            format!("{:#?}", Outcome::Refused(refused.clone())),
+            format!("{:?}", ReadFault::Refused(refused)),
+            format!("{:?}", TaskEnd::Ng(messages)),
+        ];
+        for shown in shown {
+            assert!(!shown.contains("花子") && shown.contains('1'), "{shown}");
+        }
+    }
 }

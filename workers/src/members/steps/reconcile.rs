@@ -5,7 +5,7 @@ use std::time::Duration;
 use renkei_runtime::clock::Millis;
 use renkei_store::batches::{self, Batch, BatchState, Member, OpenBatch};
 use renkei_store::codes::{self, field_hash};
-use renkei_store::employees::{self, Op, RowState, Values};
+use renkei_store::employees::{self, FullRow, Op, RowState, Values};
 
 use super::held::Held;
 use super::{landing, outcome};
@@ -60,49 +60,30 @@ pub async fn after_read(context: &Context, held: &mut Held, began: Millis) -> Re
 }
 
 /// A POST of which nobody knows whether it was taken: effects show only when its task is done, tasks run in order.
+///
+/// Each person is judged alone. Whoever is there is settled by what was read; that says nothing about the others, as anybody
+/// may have registered that one person, before the call or after it. The others are sent again only when the task, if there
+/// is one, has certainly ended.
 async fn unknown(context: &Context, held: &mut Held, batch: &Batch, began: Millis) -> Result<()> {
     let account = held.account.id.clone();
-    let wanted: Vec<String> = batch.members.iter().map(|member| member.code.clone()).collect();
-    let known = codes::find(&held.tx, &account, &wanted).await?;
-    let mut there: Vec<(Member, Values, Values)> = Vec::new();
-    let mut missing: Vec<Member> = Vec::new();
-    for (member, values) in batch.members.iter().cloned().zip(batch.payload.iter().cloned()) {
-        match known.get(&member.code).filter(|code| code.present) {
-            Some(code) => {
-                let same = |field: &String, value: &String| {
-                    code.hashes.get(field) == Some(&field_hash(&context.store, &account, &member.code, field, value))
-                };
-                // Custom fields are not read back; they were in the same call and so in the same task.
-                let (equal, other) =
-                    values.into_iter().partition(|(field, value)| field.starts_with("custom:") || same(field, value));
-                there.push((member, equal, other));
-            }
-            None => missing.push(member),
-        }
-    }
+    let (there, missing) = look(context, held, batch).await?;
     let fifo = held.connections.iter().all(|connection| connection.settings.fifo_tasks);
     let later_ended = held.doc.last_final.is_some_and(|(planned, ended)| planned > batch.gives_up && ended <= began);
     let call_is_over = held.now >= batch.gives_up;
-    let decided = !there.is_empty() || (call_is_over && fifo && later_ended) || held.now >= batch.gives_up + LONGEST;
+    let decided = missing.is_empty() || (call_is_over && fifo && later_ended) || held.now >= batch.gives_up + LONGEST;
     if !decided {
-        let looks = usize::try_from(batch.looks).unwrap_or(usize::MAX) + 1;
-        let after = LOOKS.get(looks).copied().unwrap_or_else(|| {
-            let more = u64::try_from(looks.saturating_sub(LOOKS.len())).unwrap_or(0) + 1;
-            LOOKS[LOOKS.len() - 1] + SELDOM * more
-        });
-        let next = (batch.gives_up + Duration::from_secs(after)).max(held.now + Duration::from_secs(LOOKS[0]));
-        let looks = i64::try_from(looks).unwrap_or(i64::MAX);
-        batches::advance(&held.tx, &account, batch.id, BatchState::Unknown, None, looks, next).await?;
-        return Ok(());
+        let (looks, next) = next_look(batch, held.now);
+        // A search tests its people together, and a call that is under way may still be answered: then all of them wait.
+        if there.is_empty() || batch.repair.is_some() || !call_is_over {
+            batches::advance(&held.tx, &account, batch.id, BatchState::Unknown, None, looks, next).await?;
+            return Ok(());
+        }
+        batches::finish(&context.store, &held.tx, &account, batch.id, "reconciled", held.now).await?;
+        settle(context, held, batch, &there).await?;
+        return wait_on(context, held, batch, missing, (looks, next)).await;
     }
     batches::finish(&context.store, &held.tx, &account, batch.id, "reconciled", held.now).await?;
-    let flown: Vec<(Member, Values)> = there.iter().map(|(member, equal, _)| (member.clone(), equal.clone())).collect();
-    landing::land(context, held, &flown, "created").await?;
-    for (member, _, other) in &there {
-        if !other.is_empty() {
-            employees::make_due(&held.tx, &member.key, Op::Update, held.now, 0, held.now).await?;
-        }
-    }
+    settle(context, held, batch, &there).await?;
     let lost = there.is_empty() && batch.members.len() > 1;
     match batch.repair {
         // A test that never arrives has failed like one that is refused: otherwise a record that breaks カオナビ is never found.
@@ -114,7 +95,7 @@ async fn unknown(context: &Context, held: &mut Held, batch: &Batch, began: Milli
                     outcome::leave(held, id, &member.key).await?;
                 }
             }
-            let keys: Vec<_> = missing.iter().map(|member| member.key.clone()).collect();
+            let keys: Vec<_> = missing.iter().map(|(member, _)| member.key.clone()).collect();
             outcome::try_again(context, held, batch, &keys, "kaonavi.unavailable", false).await?;
         }
     }
@@ -123,6 +104,97 @@ async fn unknown(context: &Context, held: &mut Held, batch: &Batch, began: Milli
         "a call without an answer is settled"
     );
     Ok(())
+}
+
+/// A person of an unknown call whose code was found.
+struct Found {
+    member: Member,
+    /// What カオナビ holds as it was sent.
+    equal: Values,
+    /// What it holds otherwise, or perhaps does.
+    other: Values,
+}
+
+/// Who of the batch was there when the members were read last, and who was not.
+async fn look(context: &Context, held: &Held, batch: &Batch) -> Result<(Vec<Found>, Vec<(Member, Values)>)> {
+    let account = &held.account.id;
+    let wanted: Vec<String> = batch.members.iter().map(|member| member.code.clone()).collect();
+    let known = codes::find(&held.tx, account, &wanted).await?;
+    let (mut there, mut missing) = (Vec::new(), Vec::new());
+    for (member, values) in batch.members.iter().cloned().zip(batch.payload.iter().cloned()) {
+        let Some(code) = known.get(&member.code).filter(|code| code.present) else {
+            missing.push((member, values));
+            continue;
+        };
+        let same = |field: &String, value: &String| {
+            code.hashes.get(field) == Some(&field_hash(&context.store, account, &member.code, field, value))
+        };
+        // Custom fields are not read back. Where all else is as it was sent they were in the same call and so in the same
+        // task; otherwise somebody else may have registered the person, without them.
+        let custom = |field: &str| field.starts_with("custom:");
+        let ours = values.iter().all(|(field, value)| custom(field) || same(field, value));
+        let (equal, other) =
+            values.into_iter().partition(|(field, value)| if custom(field) { ours } else { same(field, value) });
+        there.push(Found { member, equal, other });
+    }
+    Ok((there, missing))
+}
+
+/// Settles those who were found by what was read of each; what differs becomes due.
+async fn settle(context: &Context, held: &Held, batch: &Batch, there: &[Found]) -> Result<()> {
+    let differing: Vec<&Found> = there.iter().filter(|found| !found.other.is_empty()).collect();
+    let keys: Vec<_> = differing.iter().map(|found| found.member.key.clone()).collect();
+    let rows = employees::lock_full(&context.store, &held.tx, &keys).await?;
+    for found in &differing {
+        let fields: Vec<String> = found.other.keys().cloned().collect();
+        if let Some(row) = rows.iter().find(|row| row.key == found.member.key) {
+            employees::forget_fields(&context.store, &held.tx, row, &fields).await?;
+        }
+    }
+    // Of a person of whom nothing is as it was sent, nothing says that it was us: then nothing is written down as ours.
+    let landed = there.iter().filter(|found| found.other.is_empty() || !found.equal.is_empty());
+    let flown: Vec<(Member, Values)> = landed.map(|found| (found.member.clone(), found.equal.clone())).collect();
+    landing::land(context, held, &flown, "created").await?;
+    for found in differing {
+        employees::make_due(&held.tx, &found.member.key, Op::Update, held.now, 0, held.now).await?;
+    }
+    tracing::info!(
+        account.id = %batch.account, batch.id = batch.id, people.there = there.len(),
+        "people of a call without an answer were found"
+    );
+    Ok(())
+}
+
+/// Those who were not found wait on, in a batch of their own.
+async fn wait_on(
+    context: &Context,
+    held: &mut Held,
+    batch: &Batch,
+    missing: Vec<(Member, Values)>,
+    (looks, next): (i64, Millis),
+) -> Result<()> {
+    let (members, payload): (Vec<Member>, Vec<Values>) = missing.into_iter().unzip();
+    let keys: Vec<_> = members.iter().map(|member| member.key.clone()).collect();
+    let rows = employees::lock_full(&context.store, &held.tx, &keys).await?;
+    // Rows that changed meanwhile stay as they are: they may say what is wrong with the newer record.
+    let as_sent = |row: &&FullRow| members.iter().any(|member| member.key == row.key && member.content == row.content);
+    let keys: Vec<_> = rows.iter().filter(as_sent).map(|row| row.key.clone()).collect();
+    let rest = Batch { id: held.account.next_batch, members, payload, next_look: next, ..batch.clone() };
+    held.account.next_batch += 1;
+    batches::insert(&context.store, &held.tx, &rest).await?;
+    batches::advance(&held.tx, &rest.account, rest.id, BatchState::Unknown, rest.task, looks, next).await?;
+    Ok(employees::fly(&held.tx, &keys, rest.id, held.now).await?)
+}
+
+/// How often the batch was looked at with this look, and when to look again.
+fn next_look(batch: &Batch, now: Millis) -> (i64, Millis) {
+    let looks = usize::try_from(batch.looks).unwrap_or(usize::MAX) + 1;
+    let after = LOOKS.get(looks).copied().unwrap_or_else(|| {
+        let more = u64::try_from(looks.saturating_sub(LOOKS.len())).unwrap_or(0) + 1;
+        LOOKS[LOOKS.len() - 1] + SELDOM * more
+    });
+    let next = (batch.gives_up + Duration::from_secs(after)).max(now + Duration::from_secs(LOOKS[0]));
+    (i64::try_from(looks).unwrap_or(i64::MAX), next)
 }
 
 /// One person was refused alone, and the members were read since: was the code the reason?

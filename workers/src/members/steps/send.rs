@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use renkei_runtime::http::client::CONNECT_DEADLINE;
 use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, BatchState, Member};
@@ -20,6 +21,10 @@ use crate::members::map::business_kana_is_missing;
 
 /// A reserved call starts within this time (real, on the monotonic clock) or is dropped; its slot stays taken.
 pub const START_WITHIN: Duration = Duration::from_secs(2);
+/// This long after its reservation the first byte of a call has left or never will: it may start at the last moment and
+/// then still has to connect. A pause that answers earlier promises too much, so it waits for this and not for
+/// [`START_WITHIN`]; whatever else comes to stand between the last look at the clock and the wire belongs in here.
+pub const ON_THE_WIRE_WITHIN: Duration = START_WITHIN.saturating_add(CONNECT_DEADLINE);
 
 /// What is to be sent, judged a moment ago.
 pub struct Ready {
@@ -154,7 +159,7 @@ pub async fn reserve_and_send(
     repair: Option<i64>,
 ) -> Result<NextWake> {
     let Some(token) = held.token() else { return Ok(NextWake::Woken) };
-    // Both clocks are read together, after the judging: whoever pauses counts the two seconds from the reservation.
+    // Both clocks are read together, after the judging: whoever pauses counts from the reservation.
     let reserved_at = context.clock.monotonic();
     let now = context.store.now_in(&held.tx).await?;
     let gives_up = now + context.clock.stretched(START_WITHIN + UPDATE_DEADLINE);

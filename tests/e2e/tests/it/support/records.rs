@@ -12,6 +12,7 @@ use super::Watch;
 
 pub struct Seen {
     pub headers: Vec<(String, Vec<u8>)>,
+    pub value: Vec<u8>,
 }
 
 impl Seen {
@@ -48,7 +49,8 @@ pub fn read_topic(bootstrap: &str, topic: &str) -> Vec<Seen> {
         let headers = message.headers().map(|headers| {
             headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
         });
-        seen.push(Seen { headers: headers.unwrap_or_default() });
+        let value = message.payload().unwrap_or_default().to_vec();
+        seen.push(Seen { headers: headers.unwrap_or_default(), value });
     }
     seen
 }
