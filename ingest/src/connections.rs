@@ -56,6 +56,8 @@ pub struct IngestConnection {
     pub state: IngestState,
     /// What may sign.
     pub secrets: Vec<ActiveSecret>,
+    /// Whether there is more that may sign, which we can not read: then a signature that fits nothing may be right.
+    pub unreadable_secrets: bool,
 }
 
 /// The connections could not be read. Always our side, and worth another try.

@@ -144,6 +144,8 @@ impl EnvelopeFault {
 pub enum OwnFault {
     /// The connections were never read.
     ConnectionsUnknown,
+    /// The connection has a secret that we can not read, and it may be the one that signed.
+    SecretsUnreadable,
     /// As many bytes of bodies are held as we may hold.
     Overloaded,
     /// The log did not acknowledge in time.
@@ -162,6 +164,7 @@ impl OwnFault {
     fn reason(self) -> &'static str {
         match self {
             OwnFault::ConnectionsUnknown => "connections_unknown",
+            OwnFault::SecretsUnreadable => "secrets_unreadable",
             OwnFault::Overloaded => "overloaded",
             OwnFault::LogDeadline => "log_deadline",
             OwnFault::LogUnavailable => "log_unavailable",
@@ -174,7 +177,7 @@ impl OwnFault {
     fn stage(self) -> Stage {
         match self {
             OwnFault::Overloaded => Stage::Receive,
-            OwnFault::ConnectionsUnknown => Stage::Verify,
+            OwnFault::ConnectionsUnknown | OwnFault::SecretsUnreadable => Stage::Verify,
             _ => Stage::Produce,
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use renkei_events::event::{Change, EmployeeEvent};
-use renkei_events::signature::{SignatureHeaders, VerifiedDelivery, verify};
+use renkei_events::signature::{Rejection, SignatureHeaders, VerifiedDelivery, verify};
 use renkei_events::topic::Topic;
 use renkei_log::{LogError, LogWriter, NewRecord};
 use renkei_runtime::clock::Clock;
@@ -150,7 +150,12 @@ async fn accept(
     let headers = SignatureHeaders::pick(headers);
     // The sender stamps with its own clock, so this is the real time, however fast ours runs.
     let verified = verify(&connection.secrets, &headers, body, gate.clock.wall(), gate.settings.tolerance);
-    let verified = verified.map_err(Refusal::Unverified)?;
+    let verified = verified.map_err(|rejection| match rejection {
+        Rejection::NoLiveSecret | Rejection::NoMatch if connection.unreadable_secrets => {
+            OwnFault::SecretsUnreadable.into()
+        }
+        _ => Refusal::Unverified(rejection),
+    })?;
     gate.metrics.spent(Stage::Verify, gate.clock.monotonic().saturating_sub(begun));
 
     gate.limits.take(&connection.id).map_err(|after_seconds| Refusal::RateLimited { after_seconds })?;

@@ -26,8 +26,10 @@ fn read(stored: connections::IngestConnection) -> Option<IngestConnection> {
     let id = ConnectionId::new(stored.id).ok()?;
     let source = Source::from_name(&stored.source)?;
     let state = if stored.live { IngestState::Live } else { IngestState::Disconnected };
-    let secrets = stored.secrets.into_iter().filter_map(|secret| read_secret(&id, &secret)).collect();
-    Some(IngestConnection { id, source, state, secrets })
+    let count = stored.secrets.len();
+    let secrets: Vec<_> = stored.secrets.into_iter().filter_map(|secret| read_secret(&id, &secret)).collect();
+    let unreadable_secrets = stored.sealed_shut || secrets.len() < count;
+    Some(IngestConnection { id, source, state, secrets, unreadable_secrets })
 }
 
 fn read_secret(connection: &ConnectionId, stored: &StoredSecret) -> Option<ActiveSecret> {

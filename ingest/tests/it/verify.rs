@@ -64,6 +64,20 @@ async fn every_cause_gets_the_same_401_and_its_own_count() {
 }
 
 #[actix_web::test]
+async fn a_secret_that_we_can_not_read_is_our_fault_and_not_the_senders() {
+    let serving = start().await;
+    let shut = |request: Request| request.path("/webhooks/roumumate/shut");
+    let answer = serving.send(&shut(Request::signed(updated()))).await;
+    assert_eq!((answer.status, serving.counted("verify", "secrets_unreadable").await), (503, 1.0));
+    // What no secret could make right stays the sender's.
+    let late = shut(Request::signed(updated()).set("webhook-timestamp", "yesterday"));
+    assert_eq!(serving.send(&late).await.status, 401);
+    let signature = sign(&WebhookSecret::parse(OTHER_SECRET).unwrap(), "msg_1", START, updated().as_bytes());
+    let other = shut(Request::signed(updated()).set("webhook-signature", signature));
+    assert_eq!(serving.send(&other).await.status, 202, "the connection's other secret goes on");
+}
+
+#[actix_web::test]
 async fn a_delivery_is_fresh_for_300_seconds_behind_and_60_ahead() {
     let serving = start().await;
     for (offset, status) in [(0, 202), (-300, 202), (-301, 401), (60, 202), (61, 401)] {

@@ -112,6 +112,8 @@ pub struct IngestConnection {
     pub live: bool,
     /// The secrets that may sign.
     pub secrets: Vec<StoredSecret>,
+    /// Whether it has more secrets, which do not open with our keys.
+    pub sealed_shut: bool,
 }
 
 fn detail_place(id: &str) -> String {
@@ -198,6 +200,7 @@ pub async fn for_ingest(store: &Store) -> Result<Vec<IngestConnection>> {
             source: row.get("source")?,
             live: row.get::<String>("state")? != ConnectionState::Disconnected.as_str(),
             secrets: Vec::new(),
+            sealed_shut: false,
         };
         connections.insert(id, connection);
     }
@@ -208,8 +211,11 @@ pub async fn for_ingest(store: &Store) -> Result<Vec<IngestConnection>> {
         // A secret that does not open stops its own connection's senders, and nobody else's.
         match (read_secret(store, &connection, row), connections.get_mut(&connection)) {
             (Ok(secret), Some(known)) => known.secrets.push(secret),
-            (Err(error), _) => {
-                tracing::error!(connection.id = %connection, error = %error, "webhook secret does not open")
+            (Err(error), known) => {
+                tracing::error!(connection.id = %connection, error = %error, "webhook secret does not open");
+                if let Some(known) = known {
+                    known.sealed_shut = true;
+                }
             }
             (Ok(_), None) => {}
         }

@@ -22,15 +22,17 @@ pub fn connection(id: &str, state: IngestState, secrets: &[&str]) -> IngestConne
         source: Source::Roumumate,
         state,
         secrets: secrets.iter().map(|text| secret(text)).collect(),
+        unreadable_secrets: false,
     }
 }
 
-/// `acme` is live, `gone` was ended, `bare` has no secret.
+/// `acme` is live, `gone` was ended, `bare` has no secret, `shut` has one that can not be read.
 pub fn connections() -> Vec<IngestConnection> {
     vec![
         connection("acme", IngestState::Live, &[SECRET]),
         connection("gone", IngestState::Disconnected, &[SECRET]),
         connection("bare", IngestState::Live, &[]),
+        IngestConnection { unreadable_secrets: true, ..connection("shut", IngestState::Live, &[OTHER_SECRET]) },
     ]
 }
 

@@ -133,8 +133,9 @@ async fn a_sealed_secret_that_does_not_open_stops_only_its_own_connection() {
             }
 
             let read = connections::for_ingest(store).await.unwrap();
-            let secrets: Vec<_> = read.iter().map(|one| (one.id.as_str(), one.secrets.len())).collect();
-            assert_eq!(secrets, [("broken", 0), ("whole", 1)], "{}: {how}", engine.name);
+            let secrets: Vec<_> =
+                read.iter().map(|one| (one.id.as_str(), one.secrets.len(), one.sealed_shut)).collect();
+            assert_eq!(secrets, [("broken", 0, true), ("whole", 1, false)], "{}: {how}", engine.name);
             let opened = |id: &'static str| accounts::credentials(store, &store.db, id);
             assert!(matches!(opened("broken").await, Err(StoreError::Sealed { .. })), "{}: {how}", engine.name);
             assert!(opened("whole").await.unwrap().unwrap().1.is_some(), "{}: {how}", engine.name);
