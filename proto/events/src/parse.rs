@@ -15,7 +15,7 @@ pub const LARGEST_RECORD_BYTES: usize = 256 * 1024;
 /// How far ahead of the receipt an `updated_at` may lie, in hours.
 pub const FURTHEST_AHEAD_HOURS: i64 = 24;
 
-/// What can be wrong with one value. The text is stable and has a place in `docs/errors/`.
+/// What can be wrong with one value. The text is stable and has a place in `docs/operations.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultCode {
     /// The key is needed and is not there (or is null or "").

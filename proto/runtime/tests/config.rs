@@ -306,6 +306,8 @@ fn i8_no_login_of_a_url_and_no_content_of_a_file_is_in_an_error() {
         &[key, ("RENKEI_STORE", "postgres://renkei:1234#hunter2@db/renkei")],
         &[key, ("RENKEI_STORE", "postgres://renkei:1234?hunter2@db/renkei")],
         &[key, ("RENKEI_STORE", "postgres://renkei:1234/hunter2@db/renkei")],
+        &[key, ("RENKEI_STORE", "postgres://db/renkei?user=renkei&password=hunter2")],
+        &[key, ("RENKEI_STORE", "postgres://db/renkei?sslmode=hunter2")],
         &[key, ("RENKEI_STORE_FILE", "postgres://renkei:hunter2@db/renkei")],
         &[key, ("RENKEI_STORE_FILE", "/secrets/bad_store")],
         &[key, ("RENKEI_KAFKA_SASL_PASSWORD_FILE", "hunter2")],
@@ -358,4 +360,16 @@ fn a_faster_clock_needs_every_outside_url_on_this_machine() {
 fn a_base_url_has_no_slash_at_its_end() {
     let config = load_with(&[("RENKEI_KAONAVI_BASE_URL", "https://api.example.jp/v2//")]).unwrap();
     assert_eq!(config.outside.kaonavi_base_url.as_str(), "https://api.example.jp/v2");
+}
+
+#[test]
+fn a_misspelt_sslmode_does_not_leave_the_connection_unchecked() {
+    let store = |query: &str| load_with(&[("RENKEI_STORE", &format!("postgres://renkei:hunter2@db/renkei{query}"))]);
+    for query in ["", "?sslmode=verify-full", "?sslmode=require&sslrootcert=/etc/ca.pem&application_name=renkei"] {
+        assert!(store(query).is_ok(), "{query}");
+    }
+    for query in ["?sslmod=verify-full", "?sslmode=verify_full", "?sslmode=", "?SSLMODE=verify-full", "?x=1"] {
+        let told = store(query).unwrap_err().to_string();
+        assert!(told.contains("RENKEI_STORE") && told.contains("sslmode"), "{query}: {told}");
+    }
 }

@@ -112,6 +112,9 @@ fn compose_containers() -> Vec<Started> {
     started.into()
 }
 
+/// Who signed PostgreSQL's certificate, as the kustomization tells to name it in the URL.
+const STORE_CA: &str = "/etc/renkei/secrets/store-ca.crt";
+
 /// The secrets, as they would be mounted.
 fn mounted_secret(path: &Path) -> std::io::Result<String> {
     match path.to_str() {
@@ -119,8 +122,9 @@ fn mounted_secret(path: &Path) -> std::io::Result<String> {
             Ok("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".to_owned())
         }
         Some("/etc/renkei/secrets/store-url" | "/run/secrets/store-url") => {
-            Ok("postgres://renkei:secret@postgres:5432/renkei\n".to_owned())
+            Ok(format!("postgres://renkei:secret@postgres:5432/renkei?sslmode=verify-full&sslrootcert={STORE_CA}\n"))
         }
+        Some("/etc/renkei/secrets/kafka-password") => Ok("open sesame\n".to_owned()),
         _ => Err(std::io::ErrorKind::NotFound.into()),
     }
 }
@@ -141,6 +145,24 @@ fn what_a_container_is_given_is_a_configuration_that_starts() {
         assert_eq!(config.internal_listen.to_string(), "0.0.0.0:9090", "{}", started.place);
         assert_eq!(config.listen.to_string(), "0.0.0.0:8080", "{}", started.place);
     }
+}
+
+#[test]
+fn in_a_cluster_the_brokers_are_reached_inside_tls_with_a_login_unless_plaintext_is_chosen() {
+    let settings = text("k8s/base/renkei.env");
+    let plaintext = settings.lines().filter_map(|line| line.strip_prefix("#RENKEI_"));
+    let plaintext: Vec<_> = plaintext
+        .map(|line| line.split_once('=').expect("KEY=value"))
+        .map(|(key, value)| (format!("RENKEI_{key}"), value))
+        .collect();
+    for mut started in kubernetes_containers() {
+        let kafka = configuration(&started).kafka;
+        assert!(kafka.security_protocol.tls && kafka.sasl.is_some(), "{}", started.place);
+        started.variables.extend(plaintext.iter().map(|(key, value)| (key.clone(), (*value).to_owned())));
+        let kafka = configuration(&started).kafka;
+        assert!(!kafka.security_protocol.tls && kafka.sasl.is_none(), "{}", started.place);
+    }
+    assert!(text("k8s/base/kustomization.yaml").contains(&format!("sslmode=verify-full&sslrootcert={STORE_CA}")));
 }
 
 #[test]
@@ -212,7 +234,7 @@ fn a_container_may_do_no_more_than_it_needs() {
         let pod = pod(deployment);
         let own = &container(deployment)["securityContext"];
         assert_eq!(pod["automountServiceAccountToken"], false, "{name}");
-        // Kubernetes would add variables such as RENKEI_INGEST_PORT, which stop the start as unknown settings.
+        // Kubernetes would add variables that look like settings, such as RENKEI_INGEST_PORT.
         assert_eq!(pod["enableServiceLinks"], false, "{name}");
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{name}");
         assert_eq!(pod["securityContext"]["runAsUser"], 10001, "{name}");
@@ -278,6 +300,8 @@ fn every_service_policy_and_budget_selects_the_pods_of_one_deployment() {
         let spec = &object["spec"];
         let selector = match object["kind"].as_str()? {
             "Service" => &spec["selector"],
+            // It is for every pod; another test holds what it says.
+            "NetworkPolicy" if name(object) == "default-deny" => return None,
             "NetworkPolicy" => &spec["podSelector"]["matchLabels"],
             "PodDisruptionBudget" | "Deployment" => &spec["selector"]["matchLabels"],
             _ => return None,
@@ -317,12 +341,20 @@ fn ingest_calls_nobody_outside_and_workers_listen_to_nobody_outside() {
     let set = |ports: &[&str]| ports.iter().map(|port| (*port).to_owned()).collect::<BTreeSet<_>>();
     let (ingest, workers) = (policy("renkei-ingest"), policy("renkei-workers"));
     assert_eq!(ports(&ingest["ingress"]), set(&["http", "internal"]));
-    assert_eq!(ports(&ingest["egress"]), set(&["53", "9092", "5432"]));
+    assert_eq!(ports(&ingest["egress"]), set(&["53", "9093", "5432"]));
     assert_eq!(ports(&workers["ingress"]), set(&["internal"]));
-    assert_eq!(ports(&workers["egress"]), set(&["53", "9092", "5432", "443"]));
+    assert_eq!(ports(&workers["egress"]), set(&["53", "9093", "5432", "443"]));
+    let monitoring = serde_json::json!([
+        { "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "monitoring" } } }
+    ]);
     for spec in [&ingest, &workers] {
         assert_eq!(strings(&spec["policyTypes"]), ["Ingress", "Egress"]);
+        let internal = items(&spec["ingress"]).iter().find(|rule| rule["ports"][0]["port"] == "internal");
+        assert_eq!(internal.expect("a rule")["from"], monitoring);
     }
+    // Whatever else is started in the namespace has no rule, and so nobody to talk to.
+    let deny = serde_json::json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"] });
+    assert_eq!(policy("default-deny"), deny);
 }
 
 #[test]
@@ -338,8 +370,9 @@ fn what_a_pod_mounts_is_what_its_settings_name() {
             .flat_map(|source| items(&source["secret"]["items"]))
             .map(|item| format!("{folder}/{}", item["path"].as_str().expect("a path")))
             .collect();
-        let named = started.variables.iter().filter(|(key, _)| key.ends_with("_FILE")).map(|(_, path)| path.clone());
-        assert_eq!(named.collect::<BTreeSet<_>>(), files, "{}", started.place);
+        let is_path = |key: &str| key.ends_with("_FILE") || key.ends_with("_LOCATION");
+        let named = started.variables.iter().filter(|(key, _)| is_path(key)).map(|(_, path)| path.clone());
+        assert_eq!(named.chain([STORE_CA.to_owned()]).collect::<BTreeSet<_>>(), files, "{}", started.place);
     }
 }
 

@@ -276,9 +276,25 @@ fn store(text: &str) -> Result<StoreUrl, String> {
         if url.host_str().is_none_or(str::is_empty) && url.query().is_none() {
             return Err("has no host".to_owned());
         }
+        for (name, value) in url.query_pairs() {
+            parameter(&name, &value)?;
+        }
         return Ok(StoreUrl::Postgres(SecretString::from(text.to_owned())));
     }
     Err("must start with sqlite:// or postgres://".to_owned())
+}
+
+/// What may follow the `?` of a PostgreSQL URL. The driver passes over what it does not know, so that a misspelt `sslmode` would
+/// leave the connection unchecked; and it repeats it in a warning.
+fn parameter(name: &str, value: &str) -> Result<(), String> {
+    const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+    const OTHERS: [&str; 7] = ["sslrootcert", "sslcert", "sslkey", "application_name", "host", "port", "options"];
+    match name {
+        "sslmode" if MODES.contains(&value) => Ok(()),
+        "sslmode" => Err(format!("has a sslmode that is none of {}", MODES.join(", "))),
+        name if OTHERS.contains(&name) => Ok(()),
+        _ => Err(format!("has a parameter that is not known; known are sslmode, {}", OTHERS.join(", "))),
+    }
 }
 
 fn log(text: &str) -> Result<LogChoice, String> {
