@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
+use renkei_events::codes::Code;
 use renkei_events::signature::Rejection;
 use serde_json::{Map, Value, json};
 
@@ -86,21 +87,21 @@ impl EnvelopeFault {
         EnvelopeFault::NoUsableRecord,
     ];
 
-    fn code(self) -> &'static str {
+    fn code(self) -> Code {
         match self {
-            EnvelopeFault::NotUtf8 => "webhook.not_utf8",
-            EnvelopeFault::NotJson => "webhook.not_json",
-            EnvelopeFault::TooDeep => "webhook.too_deep",
-            EnvelopeFault::DuplicateKey => "webhook.duplicate_key",
-            EnvelopeFault::Type => "webhook.type",
-            EnvelopeFault::Data => "webhook.data",
-            EnvelopeFault::NoForm => "webhook.no_employee",
-            EnvelopeFault::BothForms => "webhook.employee_and_employees",
-            EnvelopeFault::BatchType => "webhook.batch_type",
-            EnvelopeFault::NotAList => "webhook.employees_not_a_list",
-            EnvelopeFault::NoRecord => "webhook.employees_empty",
-            EnvelopeFault::TooManyRecords => "webhook.too_many_employees",
-            EnvelopeFault::NoUsableRecord => "webhook.no_usable_employee",
+            EnvelopeFault::NotUtf8 => Code::WebhookNotUtf8,
+            EnvelopeFault::NotJson => Code::WebhookNotJson,
+            EnvelopeFault::TooDeep => Code::WebhookTooDeep,
+            EnvelopeFault::DuplicateKey => Code::WebhookDuplicateKey,
+            EnvelopeFault::Type => Code::WebhookType,
+            EnvelopeFault::Data => Code::WebhookData,
+            EnvelopeFault::NoForm => Code::WebhookNoEmployee,
+            EnvelopeFault::BothForms => Code::WebhookEmployeeAndEmployees,
+            EnvelopeFault::BatchType => Code::WebhookBatchType,
+            EnvelopeFault::NotAList => Code::WebhookEmployeesNotAList,
+            EnvelopeFault::NoRecord => Code::WebhookEmployeesEmpty,
+            EnvelopeFault::TooManyRecords => Code::WebhookTooManyEmployees,
+            EnvelopeFault::NoUsableRecord => Code::WebhookNoUsableEmployee,
         }
     }
 
@@ -253,19 +254,23 @@ impl Refusal {
     /// The stable code of the answer. One for all causes of a 401, and one for all of a 503: callers learn no more.
     #[must_use]
     pub fn code(&self) -> &'static str {
+        self.listed().as_str()
+    }
+
+    fn listed(&self) -> Code {
         match self {
-            Refusal::NoRoute => "webhook.no_route",
-            Refusal::Method => "webhook.method_not_allowed",
-            Refusal::TooLarge => "webhook.too_large",
-            Refusal::MediaType => "webhook.media_type",
-            Refusal::TooSlow => "webhook.too_slow",
-            Refusal::CutOff => "webhook.cut_off",
-            Refusal::UnknownConnection => "webhook.unknown_connection",
-            Refusal::Disconnected => "webhook.disconnected",
-            Refusal::Unverified(_) => "source.signature_invalid",
-            Refusal::RateLimited { .. } => "webhook.rate_limited",
+            Refusal::NoRoute => Code::WebhookNoRoute,
+            Refusal::Method => Code::WebhookMethodNotAllowed,
+            Refusal::TooLarge => Code::WebhookTooLarge,
+            Refusal::MediaType => Code::WebhookMediaType,
+            Refusal::TooSlow => Code::WebhookTooSlow,
+            Refusal::CutOff => Code::WebhookCutOff,
+            Refusal::UnknownConnection => Code::WebhookUnknownConnection,
+            Refusal::Disconnected => Code::WebhookDisconnected,
+            Refusal::Unverified(_) => Code::SourceSignatureInvalid,
+            Refusal::RateLimited { .. } => Code::WebhookRateLimited,
             Refusal::Envelope { fault, .. } => fault.code(),
-            Refusal::Own(_) => "webhook.unavailable",
+            Refusal::Own(_) => Code::WebhookUnavailable,
         }
     }
 

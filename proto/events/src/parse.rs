@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::codes::Code;
 use crate::event::Fault;
 use crate::ids::{EmployeeId, EmployeeNumber, IdFault};
 use crate::json::JsonFault;
@@ -58,22 +59,28 @@ impl FaultCode {
         FaultCode::Unreadable,
     ];
 
+    /// The code in the list of all codes.
+    #[must_use]
+    pub fn code(self) -> Code {
+        match self {
+            FaultCode::Required => Code::SourceRequired,
+            FaultCode::Type => Code::SourceType,
+            FaultCode::TooLong => Code::SourceTooLong,
+            FaultCode::ControlCharacter => Code::SourceControlCharacter,
+            FaultCode::BlankAtEnds => Code::SourceBlankAtEnds,
+            FaultCode::Date => Code::SourceDate,
+            FaultCode::Timestamp => Code::SourceTimestamp,
+            FaultCode::UpdatedAtInFuture => Code::SourceUpdatedAtInFuture,
+            FaultCode::RecordTooLarge => Code::SourceRecordTooLarge,
+            FaultCode::DuplicateKey => Code::SourceDuplicateKey,
+            FaultCode::Unreadable => Code::SourceUnreadable,
+        }
+    }
+
     /// The stable text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            FaultCode::Required => "source.required",
-            FaultCode::Type => "source.type",
-            FaultCode::TooLong => "source.too_long",
-            FaultCode::ControlCharacter => "source.control_character",
-            FaultCode::BlankAtEnds => "source.blank_at_ends",
-            FaultCode::Date => "source.date",
-            FaultCode::Timestamp => "source.timestamp",
-            FaultCode::UpdatedAtInFuture => "source.updated_at_in_future",
-            FaultCode::RecordTooLarge => "source.record_too_large",
-            FaultCode::DuplicateKey => "source.duplicate_key",
-            FaultCode::Unreadable => "source.unreadable",
-        }
+        self.code().as_str()
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use renkei_events::codes::Code;
 use renkei_runtime::http::{OutRequest, OutResponse, Transport, TransportError};
 use renkei_store::accounts::Credentials;
 use renkei_store::employees::{Op, Values};
@@ -59,13 +60,13 @@ pub enum ReadFault {
     /// No answer, or one that is no answer (HTML, an empty body, a 5xx): try later.
     Later,
     /// An answer in the right form that can not be what it should be; trying again does not help.
-    Wrong(&'static str),
+    Wrong(Code),
 }
 
 impl From<TransportError> for ReadFault {
     fn from(error: TransportError) -> Self {
         match error {
-            TransportError::TooLarge => ReadFault::Wrong("kaonavi.answer_too_large"),
+            TransportError::TooLarge => ReadFault::Wrong(Code::KaonaviAnswerTooLarge),
             _ => ReadFault::Later,
         }
     }
@@ -113,7 +114,7 @@ impl Kaonavi {
     pub async fn layout(&self, token: &SecretString) -> Result<Layout, ReadFault> {
         let body = self.small(self.get("/member_layouts", token, READ_DEADLINE)).await?;
         let value: Value = serde_json::from_slice(&body).map_err(|_| ReadFault::Later)?;
-        let Some(object) = value.as_object() else { return Err(ReadFault::Wrong("kaonavi.layout_unreadable")) };
+        let Some(object) = value.as_object() else { return Err(ReadFault::Wrong(Code::KaonaviLayoutUnreadable)) };
         let mut layout = BTreeMap::new();
         for (key, item) in object {
             if key == "custom_fields" {
@@ -126,7 +127,7 @@ impl Kaonavi {
                 layout.insert(key.clone(), layout_item(item));
             }
         }
-        if layout.contains_key("code") { Ok(layout) } else { Err(ReadFault::Wrong("kaonavi.layout_unreadable")) }
+        if layout.contains_key("code") { Ok(layout) } else { Err(ReadFault::Wrong(Code::KaonaviLayoutUnreadable)) }
     }
 
     /// `GET /members`, read as a stream: `keep` is called for each member on a thread of its own and says what to remember.

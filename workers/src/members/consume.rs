@@ -10,6 +10,7 @@ mod batch;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_events::event::{Change, EmployeeEvent};
 use renkei_events::topic::Topic;
 use renkei_log::{LogError, LogReader, LogWriter, NewRecord, Record};
@@ -348,9 +349,9 @@ impl<'a> Fold<'a> {
         let number = number.map(|number| number.to_string());
         let (fresh, reason) = match (event.change, verdict) {
             (Change::Invalid, _) | (_, None) if event.change != Change::Deleted => {
-                (RowState::Parked, Some("source.record_invalid"))
+                (RowState::Parked, Some(Code::SourceRecordInvalid.as_str()))
             }
-            (_, None) => (RowState::Skipped, Some("deleted_at_source")),
+            (_, None) => (RowState::Skipped, Some(Code::DeletedAtSource.as_str())),
             (_, Some(Ok(()))) => (RowState::Due, None),
             (_, Some(Err(reason @ NotEligible::MissingEmployeeNumber))) => (RowState::Parked, Some(reason.as_str())),
             (_, Some(Err(reason))) => (RowState::Skipped, Some(reason.as_str())),

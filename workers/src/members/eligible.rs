@@ -1,5 +1,6 @@
 //! Who may be sent at all.
 
+use renkei_events::codes::Code;
 use renkei_events::record::{DataEntryState, EmployeeRecord, EmployeeStatus};
 
 /// Why a record is not sent now.
@@ -18,9 +19,9 @@ impl NotEligible {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            NotEligible::StatusExcluded => "status_excluded",
-            NotEligible::DataEntryIncomplete => "data_entry_incomplete",
-            NotEligible::MissingEmployeeNumber => "missing_employee_number",
+            NotEligible::StatusExcluded => Code::StatusExcluded.as_str(),
+            NotEligible::DataEntryIncomplete => Code::DataEntryIncomplete.as_str(),
+            NotEligible::MissingEmployeeNumber => Code::MissingEmployeeNumber.as_str(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is to be done about one due person, with the record, the settings and the facts of this moment.
 
+use renkei_events::codes::Code as Why;
 use renkei_events::event::Change;
 use renkei_runtime::clock::Millis;
 use renkei_store::codes::{Code, near_key};
@@ -56,8 +57,8 @@ pub fn judge(
 ) -> Verdict {
     let Some(record) = &row.record else {
         return match row.change {
-            Change::Deleted => Verdict::Skip("deleted_at_source"),
-            _ => Verdict::Park("source.record_invalid", row.detail.clone().unwrap_or_default()),
+            Change::Deleted => Verdict::Skip(Why::DeletedAtSource.as_str()),
+            _ => Verdict::Park(Why::SourceRecordInvalid.as_str(), row.detail.clone().unwrap_or_default()),
         };
     };
     let number = match (eligible(record), &record.employee_number) {
@@ -68,14 +69,14 @@ pub fn judge(
         (Err(reason), _) => return Verdict::Skip(reason.as_str()),
     };
     if facts.shared {
-        return Verdict::Park("member.number_shared", String::new());
+        return Verdict::Park(Why::MemberNumberShared.as_str(), String::new());
     }
     if row.written_number.as_deref().is_some_and(|written| written != number) {
-        return Verdict::Park("member.number_changed", String::new());
+        return Verdict::Park(Why::MemberNumberChanged.as_str(), String::new());
     }
     let owner = facts.code.and_then(|code| code.owner.as_ref());
     if owner.is_some_and(|(connection, _)| *connection != row.key.connection) {
-        return Verdict::Park("member.owned_elsewhere", String::new());
+        return Verdict::Park(Why::MemberOwnedElsewhere.as_str(), String::new());
     }
     match facts.code.filter(|code| code.present) {
         Some(code) => update(row, code, facts.now, settings, layout, hash),
@@ -87,14 +88,14 @@ fn create(row: &FullRow, number: &str, facts: Facts<'_>, settings: &Settings, la
     let released = row.released_number.as_deref() == Some(number);
     if !released && row.written_number.as_deref() == Some(number) {
         // We wrote it, and it is gone: somebody deleted it by hand, and we must not undo that.
-        return Verdict::Hold("member.gone", String::new());
+        return Verdict::Hold(Why::MemberGone.as_str(), String::new());
     }
     let near: Vec<&str> = facts.near.iter().map(String::as_str).filter(|code| *code != number).collect();
     if !released && !near.is_empty() {
         debug_assert!(near.iter().all(|code| near_key(code) == near_key(number)), "near codes share a key");
-        return Verdict::Hold("member.near_miss", near.join(", "));
+        return Verdict::Hold(Why::MemberNearMiss.as_str(), near.join(", "));
     }
-    let Some(record) = &row.record else { return Verdict::Skip("deleted_at_source") };
+    let Some(record) = &row.record else { return Verdict::Skip(Why::DeletedAtSource.as_str()) };
     match map(record, settings, layout, Op::Create) {
         Ok(Mapped { values, .. }) => Verdict::Create(values),
         Err(fault) => Verdict::Park(fault.code, fault.detail),
@@ -109,7 +110,7 @@ fn update(
     layout: &Layout,
     hash: &dyn Fn(&str, &str) -> String,
 ) -> Verdict {
-    let Some(record) = &row.record else { return Verdict::Skip("deleted_at_source") };
+    let Some(record) = &row.record else { return Verdict::Skip(Why::DeletedAtSource.as_str()) };
     let mapped = match map(record, settings, layout, Op::Update) {
         Ok(mapped) => mapped,
         Err(fault) => return Verdict::Park(fault.code, fault.detail),

@@ -5,6 +5,7 @@
 //! refuse.
 
 use jiff::civil::Date;
+use renkei_events::codes::Code;
 use renkei_events::record::EmployeeRecord;
 use renkei_store::employees::{Op, Values};
 use renkei_store::settings::Settings;
@@ -132,14 +133,14 @@ fn widen_kana(text: &str, hiragana_too: bool) -> String {
 fn gender(record: &EmployeeRecord, settings: &Settings, layout: &Layout) -> Result<Option<String>, Unmappable> {
     let Some(label) = trimmed(record.gender.as_deref()) else { return Ok(None) };
     let Some(choice) = settings.gender.get(label) else {
-        return Err(Unmappable { code: "mapping.gender_unmapped", detail: label.to_owned() });
+        return Err(Unmappable { code: Code::MappingGenderUnmapped.as_str(), detail: label.to_owned() });
     };
     let Some(choice) = choice else { return Ok(None) };
     let known = layout.get("gender").is_some_and(|item| item.choices.iter().any(|offered| offered == choice));
     if known {
         Ok(Some(choice.clone()))
     } else {
-        Err(Unmappable { code: "mapping.gender_choice_gone", detail: choice.clone() })
+        Err(Unmappable { code: Code::MappingGenderChoiceGone.as_str(), detail: choice.clone() })
     }
 }
 
@@ -153,20 +154,20 @@ fn check(values: &Values, layout: &Layout, op: Op) -> Result<(), Unmappable> {
         if let Some(longest) = item.max_length
             && value.chars().count() > longest as usize
         {
-            return Err(Unmappable { code: "mapping.too_long", detail: field.clone() });
+            return Err(Unmappable { code: Code::MappingTooLong.as_str(), detail: field.clone() });
         }
         let choice_fits = item.kind != "enum" || value.is_empty() || item.choices.contains(value);
         if !choice_fits {
-            return Err(Unmappable { code: "mapping.choice_not_in_layout", detail: field.clone() });
+            return Err(Unmappable { code: Code::MappingChoiceNotInLayout.as_str(), detail: field.clone() });
         }
         if item.required && value.trim().is_empty() {
-            return Err(Unmappable { code: "mapping.required_missing", detail: field.clone() });
+            return Err(Unmappable { code: Code::MappingRequiredMissing.as_str(), detail: field.clone() });
         }
     }
     if op == Op::Create {
         for (key, item) in layout {
             if item.required && key != "code" && !values.contains_key(key) {
-                return Err(Unmappable { code: "mapping.required_missing", detail: key.clone() });
+                return Err(Unmappable { code: Code::MappingRequiredMissing.as_str(), detail: key.clone() });
             }
         }
     }

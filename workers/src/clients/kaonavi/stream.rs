@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 
+use renkei_events::codes::Code;
 use renkei_runtime::http::{Chunk, TransportError};
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -42,7 +43,7 @@ impl MemberList {
                 seed.deserialize(&mut json).and_then(|()| json.end())
             };
             match (reader.fault, read) {
-                (Some(TransportError::TooLarge), _) => Err(ReadFault::Wrong("kaonavi.member_list_too_large")),
+                (Some(TransportError::TooLarge), _) => Err(ReadFault::Wrong(Code::KaonaviMemberListTooLarge)),
                 (Some(_), _) | (None, Err(_)) => Err(ReadFault::Later),
                 (None, Ok(())) if !found => Err(ReadFault::Later),
                 (None, Ok(())) => Ok(kept),

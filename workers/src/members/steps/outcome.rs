@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, BatchState, Repair};
@@ -87,7 +88,7 @@ pub async fn record(
             batches::mark_unknown(&held.tx, &account, batch.id, now, now + FIRST_LOOK).await?;
         }
         // A PATCH may be repeated.
-        Outcome::Unknown { .. } => failed_for_now(context, &mut held, batch, "kaonavi.unavailable").await?,
+        Outcome::Unknown { .. } => failed_for_now(context, &mut held, batch, Code::KaonaviUnavailable.as_str()).await?,
         Outcome::Refused(refused) => self::refused(context, &mut held, batch, token, refused).await?,
     }
     held.commit(context).await
@@ -110,7 +111,7 @@ async fn refused(
             dissolve(context, held, batch, "forbidden").await?;
             let call = if batch.op == Op::Create { "POST /members" } else { "PATCH /members" };
             let detail = format!("{call}\n{}", refused.messages.join("\n"));
-            halt(context, held, "kaonavi.forbidden", &detail).await?;
+            halt(context, held, Code::KaonaviForbidden.as_str(), &detail).await?;
         }
         409 => {
             held.doc.single_until = now + SINGLE;
@@ -141,7 +142,7 @@ pub async fn unauthorized(context: &Context, held: &mut Held, used: &SecretStrin
     held.account.token = None;
     if held.doc.unauthorized_once {
         held.doc.unauthorized_once = false;
-        return halt(context, held, "kaonavi.unauthorized", &messages.join("\n")).await;
+        return halt(context, held, Code::KaonaviUnauthorized.as_str(), &messages.join("\n")).await;
     }
     held.doc.unauthorized_once = true;
     Ok(())
@@ -294,7 +295,7 @@ pub async fn content(context: &Context, held: &mut Held, batch: &Batch, messages
 /// One person was refused alone. Before it is parked a read of the members tells whether the code itself was the reason.
 async fn alone(context: &Context, held: &mut Held, batch: &Batch, messages: &str) -> Result<()> {
     let member = &batch.members[0];
-    employees::note(&context.store, &held.tx, &member.key, "kaonavi.rejected", messages).await?;
+    employees::note(&context.store, &held.tx, &member.key, Code::KaonaviRejected.as_str(), messages).await?;
     batches::advance(&held.tx, &batch.account, batch.id, BatchState::Refused, None, 0, held.now).await?;
     if held.doc.codes_read.is_some_and(|read| read >= batch.planned) {
         return reconcile::refused(context, held, batch).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, BatchState, OpenBatch};
@@ -111,13 +112,15 @@ async fn record(
         Ok(TaskEnd::Open) => {}
         Ok(TaskEnd::Ok) => landing::ok(context, &mut held, &batch).await?,
         Ok(TaskEnd::Ng(messages)) => outcome::content(context, &mut held, &batch, &messages).await?,
-        Ok(TaskEnd::Error) => outcome::failed_for_now(context, &mut held, &batch, "kaonavi.task_error").await?,
+        Ok(TaskEnd::Error) => {
+            outcome::failed_for_now(context, &mut held, &batch, Code::KaonaviTaskError.as_str()).await?
+        }
         Err(ReadFault::Refused(refused)) => match refused.status {
             401 => {
                 outcome::unauthorized(context, &mut held, token, &refused.messages).await?;
                 look_again(&held, &batch, held.now).await?;
             }
-            403 => outcome::halt(context, &mut held, "kaonavi.forbidden", "GET /tasks").await?,
+            403 => outcome::halt(context, &mut held, Code::KaonaviForbidden.as_str(), "GET /tasks").await?,
             // The task is forgotten: whether it ran, only the members can tell.
             404 if batch.op == Op::Create => {
                 let look = held.now + outcome::FIRST_LOOK;

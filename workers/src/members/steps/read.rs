@@ -1,5 +1,6 @@
 //! Reads: the layout and the members, and what follows from them (switching on, settling the unknown).
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, BatchState, OpenBatch};
@@ -169,28 +170,28 @@ pub fn problems(settings: &renkei_store::settings::Settings, layout: &Layout) ->
     for (key, item) in layout {
         let mapped = key == "code" || crate::members::map::FIELDS.contains(&key.as_str());
         if item.required && !mapped && !settings.constants.contains_key(key) {
-            problems.push(format!("mapping.required_item_unmapped: {key} ({})", item.name));
+            problems.push(format!("{}: {key} ({})", Code::MappingRequiredItemUnmapped, item.name));
         }
     }
     for (key, value) in &settings.constants {
         match layout.get(key) {
-            None => problems.push(format!("mapping.constant_not_in_layout: {key}")),
+            None => problems.push(format!("{}: {key}", Code::MappingConstantNotInLayout)),
             Some(item) if item.kind == "enum" && !item.choices.contains(value) => {
-                problems.push(format!("mapping.constant_not_a_choice: {key}"));
+                problems.push(format!("{}: {key}", Code::MappingConstantNotAChoice));
             }
             Some(_) => {}
         }
     }
     let Some(gender) = layout.get("gender") else {
-        problems.push("kaonavi.gender_not_in_layout: gender".to_owned());
+        problems.push(format!("{}: gender", Code::KaonaviGenderNotInLayout));
         return problems;
     };
     if settings.gender.is_empty() {
-        problems.push("mapping.gender_unmapped: gender".to_owned());
+        problems.push(format!("{}: gender", Code::MappingGenderUnmapped));
     }
     for (label, choice) in &settings.gender {
         if choice.as_ref().is_some_and(|choice| !gender.choices.contains(choice)) {
-            problems.push(format!("mapping.gender_choice_not_in_layout: {label}"));
+            problems.push(format!("{}: {label}", Code::MappingGenderChoiceNotInLayout));
         }
     }
     problems
@@ -274,9 +275,9 @@ async fn read_failed(
         }
         ReadFault::Refused(refused) if refused.status == 403 => {
             let detail = format!("{call}\n{}", refused.messages.join("\n"));
-            outcome::halt(context, held, "kaonavi.forbidden", &detail).await
+            outcome::halt(context, held, Code::KaonaviForbidden.as_str(), &detail).await
         }
-        ReadFault::Wrong(code) => outcome::halt(context, held, code, call).await,
+        ReadFault::Wrong(code) => outcome::halt(context, held, code.as_str(), call).await,
         ReadFault::Refused(_) | ReadFault::Later => Ok(()),
     }
 }

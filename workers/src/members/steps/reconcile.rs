@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_store::batches::{self, Batch, BatchState, Member, OpenBatch};
 use renkei_store::codes::{self, field_hash};
@@ -96,7 +97,7 @@ async fn unknown(context: &Context, held: &mut Held, batch: &Batch, began: Milli
                 }
             }
             let keys: Vec<_> = missing.iter().map(|(member, _)| member.key.clone()).collect();
-            outcome::try_again(context, held, batch, &keys, "kaonavi.unavailable", false).await?;
+            outcome::try_again(context, held, batch, &keys, Code::KaonaviUnavailable.as_str(), false).await?;
         }
     }
     tracing::info!(
@@ -220,12 +221,20 @@ pub async fn refused(context: &Context, held: &mut Held, batch: &Batch) -> Resul
         }
         (Op::Update, false) => {
             let held_state = RowState::Held;
-            employees::settle(&context.store, &held.tx, &member.key, held_state, Some("member.gone"), None, held.now)
-                .await?;
+            employees::settle(
+                &context.store,
+                &held.tx,
+                &member.key,
+                held_state,
+                Some(Code::MemberGone.as_str()),
+                None,
+                held.now,
+            )
+            .await?;
         }
         _ => {
             let detail = row.detail.unwrap_or_default();
-            outcome::park(context, held, &member.key, "kaonavi.rejected", &detail).await?;
+            outcome::park(context, held, &member.key, Code::KaonaviRejected.as_str(), &detail).await?;
         }
     }
     Ok(())

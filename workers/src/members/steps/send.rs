@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_runtime::http::client::CONNECT_DEADLINE;
 use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
@@ -79,7 +80,7 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
         let names_a_business_name = matches!(&verdict, Verdict::Create(values) | Verdict::Update(values)
             if values.contains_key("name") && row.record.as_ref().is_some_and(business_kana_is_missing));
         if names_a_business_name && ready.len() < most {
-            entries.push(entry("warning", Some("mapping.business_kana_missing"), None));
+            entries.push(entry("warning", Some(Code::MappingBusinessKanaMissing.as_str()), None));
         }
         let result = match verdict {
             Verdict::Create(_) | Verdict::Update(_) if ready.len() >= most => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::{Credentials, Lease};
 use renkei_store::batches::{self, BatchState};
@@ -117,7 +118,7 @@ async fn record(
             let detail = refused.messages.join("\n");
             held.doc.unauthorized_once = false;
             held.doc.credentials_refused = true;
-            outcome::halt(context, &mut held, "kaonavi.credentials_refused", &detail).await?;
+            outcome::halt(context, &mut held, Code::KaonaviCredentialsRefused.as_str(), &detail).await?;
         }
         Err(ReadFault::Refused(_)) => {
             // Somebody else's tokens count too; nothing says when one is free.

@@ -1,0 +1,159 @@
+//! Every stable code: why somebody is not sent, why a connection stands still, why a request is refused.
+//!
+//! One list for all programs. The texts are stored, logged, mailed and answered, so a code never changes its meaning and is
+//! not used again for another one. Each has a page in `docs/errors/`, in English and in Japanese; a test holds list, pages and
+//! sources together.
+
+mod list;
+
+pub use list::Code;
+
+use std::fmt;
+
+/// Where the cause lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The data or the sender at the source (連携元).
+    Source,
+    /// Our own fault.
+    Renkei,
+    /// カオナビ: its service, its set-up, its members.
+    Destination,
+    /// What people set or decided in Renkei.
+    Settings,
+    /// A limit on calls, which passes.
+    Quota,
+}
+
+impl Side {
+    /// All sides.
+    pub const ALL: [Side; 5] = [Side::Source, Side::Renkei, Side::Destination, Side::Settings, Side::Quota];
+
+    /// The stable text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Side::Source => "source",
+            Side::Renkei => "renkei",
+            Side::Destination => "destination",
+            Side::Settings => "settings",
+            Side::Quota => "quota",
+        }
+    }
+
+    /// What people read, in Japanese.
+    #[must_use]
+    pub fn ja(self) -> &'static str {
+        match self {
+            Side::Source => "連携元（ロウムメイトなど）",
+            Side::Renkei => "Renkei の不具合や障害",
+            Side::Destination => "カオナビ側",
+            Side::Settings => "Renkei での設定・判断",
+            Side::Quota => "利用回数の上限",
+        }
+    }
+
+    /// What people read, in English.
+    #[must_use]
+    pub fn en(self) -> &'static str {
+        match self {
+            Side::Source => "The source",
+            Side::Renkei => "Renkei",
+            Side::Destination => "カオナビ",
+            Side::Settings => "Settings and decisions in Renkei",
+            Side::Quota => "A limit on calls",
+        }
+    }
+}
+
+/// What is known about a code, whatever the case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The stable text.
+    pub text: &'static str,
+    /// Where the cause lies.
+    pub side: Side,
+    /// Whether a person has to act: otherwise it passes by itself, or nothing is wrong.
+    pub needs_person: bool,
+    /// The title in Japanese.
+    pub title_ja: &'static str,
+    /// The title in English.
+    pub title_en: &'static str,
+}
+
+impl Code {
+    /// The code with this text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
+    /// The stable text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.entry().text
+    }
+
+    /// Where the cause lies.
+    #[must_use]
+    pub fn side(self) -> Side {
+        self.entry().side
+    }
+
+    /// Whether a person has to act.
+    #[must_use]
+    pub fn needs_person(self) -> bool {
+        self.entry().needs_person
+    }
+
+    /// The title in Japanese.
+    #[must_use]
+    pub fn title_ja(self) -> &'static str {
+        self.entry().title_ja
+    }
+
+    /// The title in English.
+    #[must_use]
+    pub fn title_en(self) -> &'static str {
+        self.entry().title_en
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Makes the enum and its table from one line for each code, so that no code can be without its entry.
+macro_rules! codes {
+    (@act Act) => { true };
+    (@act Wait) => { false };
+    ($($name:ident: $text:literal, $side:ident, $act:ident, $ja:literal, $en:literal;)+) => {
+        /// A stable code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $(#[doc = concat!("`", $text, "`: ", $en, ".")] $name,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the index page.
+            pub const ALL: &'static [Code] = &[$(Code::$name),+];
+
+            /// What is known about the code.
+            #[must_use]
+            pub const fn entry(self) -> super::Entry {
+                match self {
+                    $(Code::$name => super::Entry {
+                        text: $text,
+                        side: Side::$side,
+                        needs_person: codes!(@act $act),
+                        title_ja: $ja,
+                        title_en: $en,
+                    },)+
+                }
+            }
+        }
+    };
+}
+use codes;

@@ -1,0 +1,243 @@
+//! The list itself: text, side, whether a person has to act, and the titles of each code.
+
+use super::{Side, codes};
+
+codes! {
+    KaonaviCredentialsRefused: "kaonavi.credentials_refused", Destination, Act,
+        "カオナビの認証情報が受け付けられませんでした",
+        "カオナビ refused the Consumer Key or the Consumer Secret";
+    KaonaviUnauthorized: "kaonavi.unauthorized", Destination, Act,
+        "カオナビに接続を認められませんでした",
+        "カオナビ refused a fresh token";
+    KaonaviForbidden: "kaonavi.forbidden", Destination, Act,
+        "カオナビで必要な操作が許可されていません",
+        "カオナビ does not permit a call";
+    KaonaviLayoutUnreadable: "kaonavi.layout_unreadable", Destination, Act,
+        "カオナビの項目の一覧を読み取れませんでした",
+        "カオナビ's layout can not be read";
+    KaonaviMemberListTooLarge: "kaonavi.member_list_too_large", Destination, Act,
+        "カオナビのメンバー一覧が大きすぎて読み取れません",
+        "カオナビ's member list is too large";
+    KaonaviAnswerTooLarge: "kaonavi.answer_too_large", Destination, Act,
+        "カオナビからの応答が大きすぎます",
+        "An answer of カオナビ is too large";
+    KaonaviGenderNotInLayout: "kaonavi.gender_not_in_layout", Destination, Act,
+        "カオナビに性別の項目がありません",
+        "カオナビ's layout has no 性別";
+    KaonaviDepartmentsNotPermitted: "kaonavi.departments_not_permitted", Destination, Act,
+        "カオナビの所属の一覧を取得できません",
+        "カオナビ does not permit reading the departments";
+    KaonaviRejected: "kaonavi.rejected", Destination, Act,
+        "カオナビがこの方の登録・更新を受け付けませんでした",
+        "カオナビ refused this person";
+    KaonaviUnavailable: "kaonavi.unavailable", Destination, Act,
+        "カオナビから応答がありません",
+        "カオナビ does not answer";
+    KaonaviTaskError: "kaonavi.task_error", Destination, Act,
+        "カオナビの処理がエラーで終わりました",
+        "A task of カオナビ ended in an error";
+    KaonaviTaskStuck: "kaonavi.task_stuck", Destination, Act,
+        "カオナビの処理が終わりません",
+        "A task of カオナビ does not end";
+    KaonaviSlotsTakenElsewhere: "kaonavi.slots_taken_elsewhere", Quota, Wait,
+        "カオナビの更新枠を別のシステムが使っています",
+        "Another system uses カオナビ's update slots";
+    KaonaviTokensUsedUp: "kaonavi.tokens_used_up", Quota, Wait,
+        "カオナビのトークンの発行回数が上限に達しました",
+        "The hour's tokens of カオナビ are used up";
+    MappingGenderUnmapped: "mapping.gender_unmapped", Settings, Act,
+        "性別の選択肢の対応が設定されていません",
+        "A 性別 label has no entry in the mapping";
+    MappingGenderChoiceGone: "mapping.gender_choice_gone", Destination, Act,
+        "対応先の性別の選択肢がカオナビにありません",
+        "カオナビ no longer has a mapped 性別 choice";
+    MappingGenderChoiceNotInLayout: "mapping.gender_choice_not_in_layout", Settings, Act,
+        "性別の対応先がカオナビの選択肢にありません",
+        "A 性別 label is mapped to a choice that カオナビ does not have";
+    MappingTooLong: "mapping.too_long", Source, Act,
+        "カオナビの文字数の上限を超えています",
+        "A value is longer than カオナビ allows";
+    MappingChoiceNotInLayout: "mapping.choice_not_in_layout", Settings, Act,
+        "カオナビの選択肢にない値を送ろうとしました",
+        "A value is no choice of カオナビ's item";
+    MappingRequiredMissing: "mapping.required_missing", Source, Act,
+        "カオナビで必須の項目が空です",
+        "An item that カオナビ requires would be empty";
+    MappingRequiredItemUnmapped: "mapping.required_item_unmapped", Settings, Act,
+        "カオナビの必須項目に設定がありません",
+        "Nothing fills an item that カオナビ requires";
+    MappingConstantNotInLayout: "mapping.constant_not_in_layout", Settings, Act,
+        "固定値の項目がカオナビにありません",
+        "A constant is for an item that カオナビ does not have";
+    MappingConstantNotAChoice: "mapping.constant_not_a_choice", Settings, Act,
+        "固定値がカオナビの選択肢にありません",
+        "A constant is no choice of its item";
+    MappingBusinessKanaMissing: "mapping.business_kana_missing", Source, Act,
+        "ビジネスネームのヨミガナがありません",
+        "A ビジネスネーム has no reading";
+    MappingDepartmentUnmapped: "mapping.department_unmapped", Settings, Act,
+        "部署に対応するカオナビの所属が設定されていません",
+        "A department has no entry in the code table";
+    MappingDepartmentNotInKaonavi: "mapping.department_not_in_kaonavi", Settings, Act,
+        "対応先の所属がカオナビにありません",
+        "A mapped 所属 does not exist in カオナビ";
+    MappingDateInvalid: "mapping.date_invalid", Source, Act,
+        "日付として読み取れない値があります",
+        "A value is no date";
+    MappingItemNotInLayout: "mapping.item_not_in_layout", Settings, Act,
+        "連携項目の対応先がカオナビにありません",
+        "A mapped item does not exist in カオナビ";
+    MemberNearMiss: "member.near_miss", Source, Act,
+        "よく似た社員番号の方がカオナビにいます",
+        "カオナビ has a member with a similar 社員番号";
+    MemberGone: "member.gone", Destination, Act,
+        "連携で登録した方がカオナビからいなくなっています",
+        "A member that we wrote is no longer in カオナビ";
+    MemberNumberChanged: "member.number_changed", Source, Act,
+        "社員番号が前と変わっています",
+        "The 社員番号 differs from the one that was written";
+    MemberNumberShared: "member.number_shared", Source, Act,
+        "2人の方の社員番号が同じです",
+        "Two people have one 社員番号";
+    MemberNumberReused: "member.number_reused", Source, Act,
+        "社員番号が別の方に使われているように見えます",
+        "A 社員番号 seems to have gone to somebody else";
+    MemberOwnedElsewhere: "member.owned_elsewhere", Settings, Act,
+        "この社員番号は別の連携で管理されています",
+        "Another connection wrote this 社員番号 first";
+    DeliveryBrake: "delivery.brake", Source, Act,
+        "一度に大量の変更が届いたため、更新を保留しました",
+        "Many changes came at once; updates are held";
+    DeliveryCeiling: "delivery.ceiling", Source, Act,
+        "一度に大量の新規登録が届いたため、登録を保留しました",
+        "Many new members came at once; registrations are held";
+    DeliveryDeclined: "delivery.declined", Settings, Wait,
+        "送らないことにした変更です",
+        "Somebody decided not to send this change";
+    StatusExcluded: "status_excluded", Source, Wait,
+        "応募者または退職のため、対象外です",
+        "応募者 and 退職 are not sent";
+    DataEntryIncomplete: "data_entry_incomplete", Source, Wait,
+        "データ入力が完了していないため、対象外です",
+        "データ入力 is not complete";
+    DeletedAtSource: "deleted_at_source", Source, Wait,
+        "ロウムメイトで削除された方です",
+        "Deleted at the source";
+    Filtered: "filtered", Settings, Wait,
+        "連携対象者の条件に合わないため、対象外です",
+        "Outside of the target filter";
+    MissingEmployeeNumber: "missing_employee_number", Source, Act,
+        "社員番号がありません",
+        "No 社員番号";
+    SourceRecordInvalid: "source.record_invalid", Source, Act,
+        "受け取ったデータに誤りがあります",
+        "The record breaks the contract";
+    SourceRequired: "source.required", Source, Act,
+        "必要な項目がありません",
+        "A needed value is missing";
+    SourceType: "source.type", Source, Act,
+        "データの形が違います",
+        "A value has another JSON type";
+    SourceTooLong: "source.too_long", Source, Act,
+        "文字数が上限を超えています",
+        "A value is too long";
+    SourceControlCharacter: "source.control_character", Source, Act,
+        "使えない文字が含まれています",
+        "A value has a character that is not allowed";
+    SourceBlankAtEnds: "source.blank_at_ends", Source, Act,
+        "番号の前後に空白があります",
+        "A blank stands at an end of a number or id";
+    SourceDate: "source.date", Source, Act,
+        "日付が正しくありません",
+        "A date is not a date of the calendar";
+    SourceTimestamp: "source.timestamp", Source, Act,
+        "更新日時の形が正しくありません",
+        "更新日時 is not a time with offset";
+    SourceUpdatedAtInFuture: "source.updated_at_in_future", Source, Act,
+        "更新日時が先の日時になっています",
+        "更新日時 lies in the future";
+    SourceRecordTooLarge: "source.record_too_large", Source, Act,
+        "1人分のデータが大きすぎます",
+        "The record is too large";
+    SourceDuplicateKey: "source.duplicate_key", Source, Act,
+        "同じ項目が2回入っています",
+        "A key stands twice";
+    SourceUnreadable: "source.unreadable", Source, Act,
+        "データを読み取れません",
+        "The record can not be read";
+    SourceSignatureInvalid: "source.signature_invalid", Source, Act,
+        "届いた通知の署名を確認できません",
+        "The signature of a delivery can not be verified";
+    WebhookNotUtf8: "webhook.not_utf8", Source, Act,
+        "通知の文字コードが UTF-8 ではありません",
+        "The body is not UTF-8";
+    WebhookNotJson: "webhook.not_json", Source, Act,
+        "通知の本文が JSON ではありません",
+        "The body is not a JSON object";
+    WebhookTooDeep: "webhook.too_deep", Source, Act,
+        "通知の本文の入れ子が深すぎます",
+        "The body is nested too deep";
+    WebhookDuplicateKey: "webhook.duplicate_key", Source, Act,
+        "通知に同じ項目が2回入っています",
+        "A key of the envelope stands twice";
+    WebhookType: "webhook.type", Source, Act,
+        "通知の種類が正しくありません",
+        "`type` is missing or unknown";
+    WebhookData: "webhook.data", Source, Act,
+        "通知に data がありません",
+        "`data` is missing or no object";
+    WebhookNoEmployee: "webhook.no_employee", Source, Act,
+        "通知に従業員のデータがありません",
+        "`data` has no employee";
+    WebhookEmployeeAndEmployees: "webhook.employee_and_employees", Source, Act,
+        "通知に employee と employees の両方があります",
+        "`data` has both forms";
+    WebhookBatchType: "webhook.batch_type", Source, Act,
+        "複数人の通知の種類が正しくありません",
+        "A list is not of type `employee.updated`";
+    WebhookEmployeesNotAList: "webhook.employees_not_a_list", Source, Act,
+        "employees がリストではありません",
+        "`employees` is no list";
+    WebhookEmployeesEmpty: "webhook.employees_empty", Source, Act,
+        "employees が空です",
+        "`employees` is empty";
+    WebhookTooManyEmployees: "webhook.too_many_employees", Source, Act,
+        "1回の通知の人数が多すぎます",
+        "More than 500 records in one delivery";
+    WebhookNoUsableEmployee: "webhook.no_usable_employee", Source, Act,
+        "通知に受け取れるデータが1件もありません",
+        "No record has an id and a time";
+    WebhookNoRoute: "webhook.no_route", Source, Act,
+        "通知の送り先の URL が正しくありません",
+        "No such path";
+    WebhookMethodNotAllowed: "webhook.method_not_allowed", Source, Act,
+        "通知の送りかたが正しくありません",
+        "Another method than POST";
+    WebhookTooLarge: "webhook.too_large", Source, Act,
+        "通知の本文が大きすぎます",
+        "The body is over 1 MiB";
+    WebhookMediaType: "webhook.media_type", Source, Act,
+        "通知の形式が正しくありません",
+        "The body is not plain JSON";
+    WebhookTooSlow: "webhook.too_slow", Source, Wait,
+        "通知の受信に時間がかかりすぎました",
+        "The body came too slowly";
+    WebhookCutOff: "webhook.cut_off", Source, Wait,
+        "通知が途中で切れました",
+        "The body is not complete";
+    WebhookUnknownConnection: "webhook.unknown_connection", Source, Act,
+        "通知の送り先の連携がありません",
+        "No such connection";
+    WebhookDisconnected: "webhook.disconnected", Source, Act,
+        "通知の送り先の連携は解除されています",
+        "The connection was ended";
+    WebhookRateLimited: "webhook.rate_limited", Quota, Wait,
+        "通知の数が上限を超えました",
+        "Too many deliveries at once";
+    WebhookUnavailable: "webhook.unavailable", Renkei, Wait,
+        "Renkei が通知を受け取れませんでした",
+        "Renkei could not take the delivery";
+    RenkeiRecordUndecodable: "renkei.record_undecodable", Renkei, Act,
+        "Renkei の中で読み取れない記録がありました",
+        "A record on the log can not be decoded";
+}
