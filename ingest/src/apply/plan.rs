@@ -139,7 +139,7 @@ impl Applying<'_> {
             return Err(self.fault(&file.id, format!("{key}.webhook_secrets"), reason));
         }
         let account = self.account(key, tenant, file, before.as_ref()).await?;
-        let mut connection = before.clone().unwrap_or_else(|| new_connection(id, tenant, source));
+        let mut connection = before.clone().unwrap_or_else(|| Connection::draft(id, tenant, &source));
         connection.account = account.or(connection.account);
         if let Some(name) = &file.name {
             connection.name.clone_from(name);
@@ -396,24 +396,6 @@ impl Applying<'_> {
             activity::add(self.store, &self.tx, &[entry]).await?;
         }
         Ok(())
-    }
-}
-
-fn new_connection(id: &str, tenant: &str, source: String) -> Connection {
-    Connection {
-        id: id.to_owned(),
-        tenant: tenant.to_owned(),
-        name: id.to_owned(),
-        source,
-        account: None,
-        state: ConnectionState::Draft,
-        state_code: None,
-        state_detail: None,
-        activated: None,
-        wanted: None,
-        problems: Vec::new(),
-        settings: Settings::default(),
-        declared_state: None,
     }
 }
 

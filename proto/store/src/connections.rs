@@ -80,8 +80,42 @@ pub struct Connection {
     pub problems: Vec<String>,
     /// Decisions of the administrator.
     pub settings: Settings,
+    /// Rises with every change of the settings.
+    pub settings_version: i64,
+    /// First activation on the worker's calendar, to compare with times that ingest wrote.
+    pub activated_wall: Option<Millis>,
+    /// Since when somebody wants to know whether it would work; a worker tries and answers.
+    pub verify_wanted: Option<Millis>,
+    /// The last verification, as JSON, and when it ended.
+    pub verification: Option<(Millis, String)>,
     /// The `state` of the last applied file.
     pub declared_state: Option<String>,
+}
+
+impl Connection {
+    /// A new connection that was never switched on, with all settings at their defaults.
+    #[must_use]
+    pub fn draft(id: &str, tenant: &str, source: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            tenant: tenant.to_owned(),
+            name: id.to_owned(),
+            source: source.to_owned(),
+            account: None,
+            state: ConnectionState::Draft,
+            state_code: None,
+            state_detail: None,
+            activated: None,
+            wanted: None,
+            problems: Vec::new(),
+            settings: Settings::default(),
+            settings_version: 1,
+            activated_wall: None,
+            verify_wanted: None,
+            verification: None,
+            declared_state: None,
+        }
+    }
 }
 
 /// A webhook secret with its end.
@@ -126,7 +160,8 @@ fn secret_place(connection: &str, id: &str) -> String {
 
 const COLUMNS: &str =
     "connection_id, tenant_id, name, source, account_id, state, state_code, state_detail, activated_ms,
-    wanted_ms, problems, settings, declared_state";
+    wanted_ms, problems, settings, settings_version, activated_wall_ms, verify_wanted_ms, verified_ms, verification,
+    declared_state";
 
 fn read(store: &Store, row: &Row) -> Result<Connection> {
     let id: String = row.get("connection_id")?;
@@ -145,6 +180,10 @@ fn read(store: &Store, row: &Row) -> Result<Connection> {
         wanted: row.get::<Option<i64>>("wanted_ms")?.map(Millis),
         problems: serde_json::from_str(&row.get::<String>("problems")?)?,
         settings: serde_json::from_str(&row.get::<String>("settings")?)?,
+        settings_version: row.get("settings_version")?,
+        activated_wall: row.get::<Option<i64>>("activated_wall_ms")?.map(Millis),
+        verify_wanted: row.get::<Option<i64>>("verify_wanted_ms")?.map(Millis),
+        verification: row.get::<Option<i64>>("verified_ms")?.map(Millis).zip(row.get("verification")?),
         declared_state: row.get("declared_state")?,
         id,
     })
@@ -288,6 +327,8 @@ pub async fn put(tx: &Tx, connection: &Connection, now: Millis) -> Result<()> {
     let sql = "INSERT INTO connections (connection_id, tenant_id, name, source, account_id, state, state_ms, settings,
           declared_state) VALUES ($1, $2, $3, $4, $5, 'draft', $6, $7, $8)
         ON CONFLICT (connection_id) DO UPDATE SET name = excluded.name, account_id = excluded.account_id,
+          settings_version = connections.settings_version
+            + CASE WHEN connections.settings = excluded.settings THEN 0 ELSE 1 END,
           settings = excluded.settings, declared_state = excluded.declared_state";
     let values = vec![
         connection.id.clone().into(),

@@ -11,7 +11,10 @@ struct Steps;
 #[async_trait::async_trait]
 impl MigratorTrait for Steps {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Step { name: "0001_heart", sql: include_str!("../migrations/0001_heart.sql") })]
+        vec![
+            Box::new(Step { name: "0001_heart", sql: include_str!("../migrations/0001_heart.sql") }),
+            Box::new(Step { name: "0002_delivery", sql: include_str!("../migrations/0002_delivery.sql") }),
+        ]
     }
 }
 

@@ -116,7 +116,9 @@ pub fn link(connection: &'static str, company: &'static str) -> Link {
 
 pub fn settings() -> Settings {
     let choice = |text: &str| (text.to_owned(), Some(text.to_owned()));
-    Settings { gender: [choice("男性"), choice("女性")].into(), ..Settings::default() }
+    // Most tests change more people at once than a company does; those about mass changes switch this on.
+    let (brake, ceiling) = (false, None);
+    Settings { gender: [choice("男性"), choice("女性")].into(), brake, ceiling, ..Settings::default() }
 }
 
 impl World {
@@ -252,19 +254,9 @@ impl World {
         connections::put_tenant(&tx, "t1", "テスト", now).await.unwrap();
         accounts::put(&self.store, &tx, &account, BASE_URL, &Credentials { key, secret }, now).await.unwrap();
         let connection = Connection {
-            id: link.connection.to_owned(),
-            tenant: "t1".to_owned(),
-            name: link.connection.to_owned(),
-            source: "roumumate".to_owned(),
             account: Some(account.clone()),
-            state: ConnectionState::Draft,
-            state_code: None,
-            state_detail: None,
-            activated: None,
-            wanted: None,
-            problems: Vec::new(),
             settings: link.settings,
-            declared_state: None,
+            ..Connection::draft(link.connection, "t1", "roumumate")
         };
         connections::put(&tx, &connection, now).await.unwrap();
         if link.wanted {

@@ -12,7 +12,6 @@ use renkei_store::batches::{Batch, BatchState};
 use renkei_store::connections::{Connection, ConnectionState};
 use renkei_store::employees::{ConsumedRow, EmployeeKey, FullRow, Landing, Op, RowState, SlimRow, Values};
 use renkei_store::logtable::{LogEntry, LogRow};
-use renkei_store::settings::Settings;
 
 use crate::engines::{HandClock, MASTER};
 
@@ -90,19 +89,10 @@ fn i8_debug_output_of_a_row_shows_ids_and_no_value() {
         format!(
             "{:?}",
             Connection {
-                id: "acme".to_owned(),
-                tenant: "t".to_owned(),
-                name: "n".to_owned(),
-                source: "roumumate".to_owned(),
-                account: None,
                 state: ConnectionState::Halted,
-                state_code: None,
                 state_detail: Some(text()),
-                activated: None,
-                wanted: None,
                 problems: vec![text()],
-                settings: Settings::default(),
-                declared_state: None,
+                ..Connection::draft("acme", "t", "roumumate")
             }
         ),
         format!(

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use renkei_store::Store;
 use renkei_store::accounts;
-use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret};
+use renkei_store::connections::{self, Connection, StoredSecret};
 use renkei_store::db::{Db, Sql};
 use renkei_store::error::StoreError;
 use renkei_store::seal::MasterKey;
-use renkei_store::settings::Settings;
 use secrecy::SecretString;
 
 use crate::accounts::credentials;
@@ -152,19 +151,5 @@ async fn a_sealed_secret_that_does_not_open_stops_only_its_own_connection() {
 }
 
 fn connection(id: &str) -> Connection {
-    Connection {
-        id: id.to_owned(),
-        tenant: "t".to_owned(),
-        name: id.to_owned(),
-        source: "roumumate".to_owned(),
-        account: Some(id.to_owned()),
-        state: ConnectionState::Draft,
-        state_code: None,
-        state_detail: None,
-        activated: None,
-        wanted: None,
-        problems: Vec::new(),
-        settings: Settings::default(),
-        declared_state: None,
-    }
+    Connection { account: Some(id.to_owned()), ..Connection::draft(id, "t", "roumumate") }
 }
