@@ -4,8 +4,10 @@ pub mod status;
 
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_store::activity::{self, Entry};
 use renkei_store::connections::{self, Connection, ConnectionState};
+use renkei_store::decisions::{Decision, DecisionError, Who, decide};
 use renkei_store::employees::{self, RowState};
 use renkei_store::error::StoreError;
 use renkei_store::{Store, accounts, calls};
@@ -20,6 +22,9 @@ pub enum CommandError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A decision that can not be taken.
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
     /// The connection's state does not allow it.
     #[error("connection {connection} is {state}: {hint}")]
     State {
@@ -113,7 +118,7 @@ pub async fn resume(store: &Store, id: &str) -> Result<Connection> {
     match connection.state {
         ConnectionState::Active => {}
         ConnectionState::Paused if connection.activated.is_some() => {
-            connections::answer_wish(&tx, id, &[], now).await?;
+            connections::switch_on(&tx, id, now, None).await?;
             activity::add(store, &tx, &[entry(now, id, "resumed")]).await?;
         }
         // Paused before it ever was active: a worker verifies it first, as for a halted one.
@@ -128,32 +133,24 @@ pub async fn resume(store: &Store, id: &str) -> Result<Connection> {
     Ok(connections::get(store, &store.db, id).await?)
 }
 
-/// 別の人として登録する: a held person is registered although its number is close to another member's.
+/// 別の人として登録する, もう一度登録する, この番号で更新する: somebody who is held under a number is sent.
 ///
 /// # Errors
-/// When nobody is held under the number.
-pub async fn release(store: &Store, id: &str, number: &str) -> Result<usize> {
+/// When nobody is held under the number for a reason that can be released.
+pub async fn release(store: &Store, id: &str, number: &str) -> Result<u64> {
     let connection = connections::get(store, &store.db, id).await?;
-    let tx = store.begin().await?;
-    let now = store.now_in(&tx).await?;
-    if let Some(account) = &connection.account {
-        accounts::wake(&tx, account, now).await?;
-    }
     let mut released = 0;
-    for row in employees::with_number(store, &tx, id, number).await? {
-        if row.state == RowState::Held {
-            employees::release(&tx, &row.key, number, now).await?;
-            let mut entry = entry(now, id, "released");
-            entry.employee = Some(row.key.employee);
-            activity::add(store, &tx, &[entry]).await?;
-            released += 1;
-        }
+    for row in employees::with_number(store, &store.db, id, number).await? {
+        let reason = row.reason.as_deref().filter(|_| row.state == RowState::Held).and_then(Code::parse);
+        let Some(reason) = reason.filter(|reason| Decision::allowed(*reason).contains(&Decision::Release)) else {
+            continue;
+        };
+        let who = [row.key.employee];
+        released += decide(store, &connection, reason, Decision::Release, Who::Some(&who)).await?;
     }
     if released == 0 {
         return Err(CommandError::NobodyHeld { connection: id.to_owned(), number: number.to_owned() });
     }
-    tx.commit().await?;
-    store.hint();
     Ok(released)
 }
 

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod consume;
 pub mod doc;
 pub mod eligible;
+pub mod filter;
 pub mod judge;
 pub mod map;
 pub mod repair;

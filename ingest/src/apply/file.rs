@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use renkei_store::settings::{CustomField, Filter};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -49,6 +50,9 @@ pub struct ConnectionFile {
     /// The destination.
     #[serde(default)]
     pub kaonavi: Option<KaonaviFile>,
+    /// 連携対象者.
+    #[serde(default)]
+    pub filter: Option<Filter>,
     /// 連携項目.
     #[serde(default)]
     pub mapping: Option<MappingFile>,
@@ -97,6 +101,18 @@ pub struct MappingFile {
     /// The source's 性別 → カオナビ's choice; null: do not send.
     #[serde(default)]
     pub gender: Option<BTreeMap<String, Option<String>>>,
+    /// Whether the mail address goes over.
+    #[serde(default)]
+    pub mail: Option<bool>,
+    /// Whether 退職日 goes over when somebody becomes 退職.
+    #[serde(default)]
+    pub retired_date: Option<bool>,
+    /// The source's department code → カオナビ's 所属; `off`: 所属 does not go over.
+    #[serde(default)]
+    pub departments: Option<Spanned<TableFile>>,
+    /// `custom:412` → what fills it.
+    #[serde(default)]
+    pub custom: Option<Spanned<BTreeMap<String, CustomField>>>,
     /// Values that a new member gets: `mail`, `custom:412`, …
     #[serde(default)]
     pub constants: Option<BTreeMap<String, String>>,
@@ -106,6 +122,26 @@ pub struct MappingFile {
     /// Whether hiragana in readings becomes katakana.
     #[serde(default)]
     pub hiragana_to_katakana: Option<bool>,
+}
+
+/// A table, or none.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum TableFile {
+    /// Source → カオナビ.
+    Table(BTreeMap<String, String>),
+    /// `off`.
+    Word(String),
+}
+
+/// A number, or none.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum NumberFile {
+    /// At most so many.
+    Number(u32),
+    /// `off`.
+    Word(String),
 }
 
 /// How a connection is delivered.
@@ -118,12 +154,15 @@ pub struct DeliveryFile {
     /// Whether カオナビ runs tasks strictly in order.
     #[serde(default)]
     pub fifo_tasks: Option<bool>,
-    /// `off`: a mass change is not held.
+    /// `on_arrival` or `quarter_hour`.
+    #[serde(default)]
+    pub timing: Option<Spanned<String>>,
+    /// `on` or `off`: whether a mass change is held.
     #[serde(default)]
     pub brake: Option<Spanned<String>>,
-    /// `off`: the number of new members is not limited.
+    /// How many hires in ten minutes are not held; `off`: any number.
     #[serde(default)]
-    pub ceiling: Option<Spanned<String>>,
+    pub ceiling: Option<Spanned<NumberFile>>,
 }
 
 /// A document with its path, for messages.
@@ -196,6 +235,7 @@ mod tests {
     use crate::apply::plan;
 
     const EXAMPLE: &str = include_str!("../../../docs/examples/connections.yaml");
+    const EVERY_KEY: &str = include_str!("../../../docs/examples/every-key.yaml");
     const PAGE: &str = include_str!("../../../docs/connections.md");
     /// 32 bytes of 7.
     const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -209,10 +249,22 @@ mod tests {
     #[test]
     fn the_page_documents_every_key_and_the_example_uses_it() {
         let read = |text: &str| parse(Path::new("connections.yaml"), text).unwrap_err().to_string();
-        let unknown = |at: &str| read(&EXAMPLE.replacen(at, &format!("nonsense_{at}"), 1));
+        let unknown = |at: &str| read(&EVERY_KEY.replacen(at, &format!("nonsense_{at}"), 1));
         // A struct that meets an unknown key lists the keys that it has.
-        let lists =
-            ["tenants", "name: 必", "name: ロ", "expires", "base_url", "gender", "batch_size"].map(unknown).join("\n");
+        let lists = [
+            "tenants",
+            "name: 必",
+            "name: ロ",
+            "expires",
+            "base_url",
+            "gender",
+            "batch_size",
+            "employment_types",
+            "on_or_after",
+            "days_before",
+        ]
+        .map(unknown)
+        .join("\n");
         let keys: BTreeSet<&str> = lists
             .lines()
             .filter_map(|line| line.split_once("expected one of ").or_else(|| line.split_once("expected ")))
@@ -222,7 +274,7 @@ mod tests {
         assert!(keys.len() > 20, "{lists}");
         for key in keys {
             assert!(PAGE.contains(&format!("`{key}`")), "{key} is not documented");
-            assert!(EXAMPLE.contains(&format!("{key}:")), "{key} is not in the example");
+            assert!(EVERY_KEY.contains(&format!("{key}:")), "{key} is not in the example");
         }
     }
 

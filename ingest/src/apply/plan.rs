@@ -12,17 +12,18 @@ use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret}
 use renkei_store::db::Tx;
 use renkei_store::employees;
 use renkei_store::error::StoreError;
-use renkei_store::settings::Settings;
+use renkei_store::settings::{Settings, Timing};
 use renkei_store::{Store, activity};
 use secrecy::ExposeSecret as _;
 use serde_saphyr::Spanned;
 
 use super::ApplyError;
-use super::file::{ConnectionFile, Document, KaonaviFile, MappingFile, TenantFile};
+use super::file::{ConnectionFile, Document, KaonaviFile, MappingFile, NumberFile, TableFile, TenantFile};
 use crate::connections::Source;
 
 /// カオナビ's layout allows these fields to be cleared.
-const CLEARABLE: [&str; 5] = ["name", "name_kana", "gender", "birthday", "entered_date"];
+const CLEARABLE: [&str; 8] =
+    ["name", "name_kana", "gender", "birthday", "entered_date", "mail", "retired_date", "department"];
 
 /// What an application did, or would do.
 #[derive(Debug, Default)]
@@ -314,6 +315,9 @@ impl Applying<'_> {
     }
 
     fn settings(&self, key: &str, file: &ConnectionFile, settings: &mut Settings) -> Result<(), ApplyError> {
+        if let Some(filter) = &file.filter {
+            settings.filter.clone_from(filter);
+        }
         if let Some(mapping) = &file.mapping {
             self.mapping(key, mapping, settings)?;
         }
@@ -327,13 +331,32 @@ impl Applying<'_> {
         if let Some(fifo) = delivery.fifo_tasks {
             settings.fifo_tasks = fifo;
         }
-        for (name, value) in [("brake", &delivery.brake), ("ceiling", &delivery.ceiling)] {
-            if let Some(value) = value
-                && value.value != "off"
-            {
-                let reason = "can only be `off`: this version holds no mass changes";
-                return Err(self.fault(value, format!("{key}.delivery.{name}"), reason));
-            }
+        if let Some(timing) = &delivery.timing {
+            settings.timing = match timing.value.as_str() {
+                "on_arrival" => Timing::OnArrival,
+                "quarter_hour" => Timing::QuarterHour,
+                _ => {
+                    let reason = "must be on_arrival or quarter_hour";
+                    return Err(self.fault(timing, format!("{key}.delivery.timing"), reason));
+                }
+            };
+        }
+        if let Some(brake) = &delivery.brake {
+            settings.brake = match brake.value.as_str() {
+                "on" => true,
+                "off" => false,
+                _ => return Err(self.fault(brake, format!("{key}.delivery.brake"), "must be on or off")),
+            };
+        }
+        if let Some(ceiling) = &delivery.ceiling {
+            settings.ceiling = match &ceiling.value {
+                NumberFile::Number(most) if *most > 0 => Some(*most),
+                NumberFile::Word(word) if word == "off" => None,
+                _ => {
+                    let reason = "must be a number from 1, or off";
+                    return Err(self.fault(ceiling, format!("{key}.delivery.ceiling"), reason));
+                }
+            };
         }
         Ok(())
     }
@@ -348,9 +371,34 @@ impl Applying<'_> {
         if let Some(constants) = &mapping.constants {
             settings.constants.clone_from(constants);
         }
+        if let Some(mail) = mapping.mail {
+            settings.mail = mail;
+        }
+        if let Some(retired_date) = mapping.retired_date {
+            settings.retired_date = retired_date;
+        }
+        if let Some(departments) = &mapping.departments {
+            settings.departments = match &departments.value {
+                TableFile::Table(table) => Some(table.clone()),
+                TableFile::Word(word) if word == "off" => None,
+                TableFile::Word(_) => {
+                    let reason = "must be a table of department codes, or off";
+                    return Err(self.fault(departments, format!("{key}.mapping.departments"), reason));
+                }
+            };
+        }
+        if let Some(custom) = &mapping.custom {
+            if let Some(unknown) = custom.value.keys().find(|item| !is_custom(item)) {
+                let reason =
+                    format!("{unknown} is not a custom item; write custom: and its number, such as custom:412");
+                return Err(self.fault(custom, format!("{key}.mapping.custom"), reason));
+            }
+            settings.custom.clone_from(&custom.value);
+        }
         if let Some(fields) = &mapping.clear_when_empty {
-            if let Some(unknown) = fields.value.iter().find(|field| !CLEARABLE.contains(&field.as_str())) {
-                let reason = format!("{unknown} is not a mapped field; known: {}", CLEARABLE.join(", "));
+            let known = |field: &str| CLEARABLE.contains(&field) || is_custom(field);
+            if let Some(unknown) = fields.value.iter().find(|field| !known(field)) {
+                let reason = format!("{unknown} is not a mapped field; known: {}, custom:NUMBER", CLEARABLE.join(", "));
                 return Err(self.fault(fields, format!("{key}.mapping.clear_when_empty"), reason));
             }
             settings.clear_when_empty.clone_from(&fields.value);
@@ -397,6 +445,11 @@ impl Applying<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether it names a custom item: `custom:` and a number.
+fn is_custom(item: &str) -> bool {
+    item.strip_prefix("custom:").is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn if_it_opens<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {

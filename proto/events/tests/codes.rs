@@ -10,8 +10,8 @@ use renkei_events::codes::{Code, Side};
 const PARTS: [&str; 9] = ["kaonavi", "mapping", "member", "delivery", "source", "webhook", "mail", "api", "renkei"];
 
 /// Of that form, and no code: keys of the connections file.
-const NO_CODES: [&str; 4] =
-    ["kaonavi.base_url", "kaonavi.consumer_key", "delivery.batch_size", "mapping.clear_when_empty"];
+const NO_CODES: [&str; 5] =
+    ["kaonavi.base_url", "kaonavi.consumer_key", "delivery.batch_size", "delivery.timing", "mapping.clear_when_empty"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

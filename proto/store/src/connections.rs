@@ -357,20 +357,46 @@ pub async fn want(tx: &Tx, id: &str, now: Millis) -> Result<()> {
     Ok(())
 }
 
-/// Answers a wish: with no problems the switch goes on, otherwise it stays where it is and the problems are listed.
+/// Says that somebody wants a connection verified without switching it on.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn answer_wish(tx: &Tx, id: &str, problems: &[String], now: Millis) -> Result<()> {
-    if problems.is_empty() {
-        let sql = "UPDATE connections SET wanted_ms = NULL, problems = '[]', state = 'active', state_code = NULL,
-            state_detail = NULL, state_ms = $1, activated_ms = COALESCE(activated_ms, $1)
-            WHERE connection_id = $2 AND state <> 'disconnected'";
-        tx.exec(sql, vec![now.0.into(), id.into()]).await?;
-    } else {
-        let sql = "UPDATE connections SET wanted_ms = NULL, problems = $1 WHERE connection_id = $2";
-        tx.exec(sql, vec![serde_json::to_string(problems)?.into(), id.into()]).await?;
-    }
+pub async fn want_verified(tx: &Tx, id: &str, now: Millis) -> Result<()> {
+    let sql = "UPDATE connections SET verify_wanted_ms = $1 WHERE connection_id = $2 AND state <> 'disconnected'";
+    tx.exec(sql, vec![now.0.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Writes down what a verification found, as JSON, and that nobody waits for it any more.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put_verification(tx: &Tx, id: &str, found: &str, now: Millis) -> Result<()> {
+    let sql =
+        "UPDATE connections SET verify_wanted_ms = NULL, verified_ms = $1, verification = $2 WHERE connection_id = $3";
+    tx.exec(sql, vec![now.0.into(), found.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Turns the switch on. `wall` is the calendar time, of which the first is kept to compare with times that ingest wrote.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn switch_on(tx: &Tx, id: &str, now: Millis, wall: Option<Millis>) -> Result<()> {
+    let sql = "UPDATE connections SET wanted_ms = NULL, problems = '[]', state = 'active', state_code = NULL,
+        state_detail = NULL, state_ms = $1, activated_ms = COALESCE(activated_ms, $1),
+        activated_wall_ms = COALESCE(activated_wall_ms, $2) WHERE connection_id = $3 AND state <> 'disconnected'";
+    tx.exec(sql, vec![now.0.into(), wall.map(|wall| wall.0).into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Answers a wish with what stands in its way; the switch stays where it is.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn refuse_wish(tx: &Tx, id: &str, problems: &[String]) -> Result<()> {
+    let sql = "UPDATE connections SET wanted_ms = NULL, problems = $1 WHERE connection_id = $2";
+    tx.exec(sql, vec![serde_json::to_string(problems)?.into(), id.into()]).await?;
     Ok(())
 }
 

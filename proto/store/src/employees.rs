@@ -141,7 +141,7 @@ pub struct ConsumedRow {
     pub received: Millis,
 }
 
-fn place(column: &str, key: &EmployeeKey) -> String {
+pub(crate) fn place(column: &str, key: &EmployeeKey) -> String {
     format!("employees.{column}|{}|{}", key.connection, key.employee)
 }
 
@@ -204,7 +204,7 @@ fn slim_query(engine: Engine, count: usize) -> String {
     }
 }
 
-const CONSUMED: [&str; 20] = [
+const CONSUMED: [&str; 23] = [
     "connection_id",
     "employee_id",
     "account_id",
@@ -225,6 +225,9 @@ const CONSUMED: [&str; 20] = [
     "received_ms",
     "changed_ms",
     "attempts",
+    "confirmed",
+    "surge_op",
+    "surge_ms",
 ];
 
 /// Writes rows as the consumer left them. An older version never replaces a newer one, whatever happened in between.
@@ -232,7 +235,14 @@ const CONSUMED: [&str; 20] = [
 /// # Errors
 /// When the store does not answer.
 pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Millis) -> Result<()> {
-    let updates: Vec<String> = CONSUMED[2..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    // Of somebody in flight it stays known that the change under way counted.
+    let updates: Vec<String> = CONSUMED[2..]
+        .iter()
+        .map(|column| match *column {
+            "surge_op" | "surge_ms" => format!("{column} = COALESCE(excluded.{column}, employees.{column})"),
+            column => format!("{column} = excluded.{column}"),
+        })
+        .collect();
     for chunk in pieces(rows, tx.rows_at_once(CONSUMED.len())) {
         let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * CONSUMED.len());
         for row in chunk {
@@ -260,6 +270,9 @@ pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Mil
                 row.received.0.into(),
                 now.0.into(),
                 0_i64.into(),
+                0_i64.into(),
+                row.op.filter(|_| slim.state == RowState::Due).map(|op| op.as_str().to_owned()).into(),
+                (slim.state == RowState::Due).then_some(now.0).into(),
             ]);
         }
         let sql = format!(
@@ -312,6 +325,17 @@ pub async fn unpark_sharers(tx: &Tx, connection: &str, number: &str, now: Millis
     tx.exec(sql, vec![now.0.into(), connection.into(), number.into()]).await
 }
 
+/// Where a person stands in a mass change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mass {
+    /// In none, or released.
+    None,
+    /// Held until somebody decides.
+    Undecided,
+    /// Somebody said no to the mapped values with this keyed hash; others may go out.
+    Declined(String),
+}
+
 /// A row in full.
 #[derive(Clone)]
 pub struct FullRow {
@@ -351,6 +375,10 @@ pub struct FullRow {
     pub written_number: Option<String>,
     /// A number that a person released for registration although another is near.
     pub released_number: Option<String>,
+    /// A person saw this change and said yes: it counts as no mass change.
+    pub confirmed: bool,
+    /// What a person said, or has not said yet, about a mass change that this person was part of.
+    pub mass: Mass,
     /// When its newest event came.
     pub received: Millis,
     /// When the row last changed.
@@ -359,7 +387,7 @@ pub struct FullRow {
 
 const FULL: &str =
     "connection_id, employee_id, number, version, content, change, record, state, op, reason, detail, due_ms,
-    next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, received_ms, changed_ms";
+    next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, confirmed, declined, declined_ms, received_ms, changed_ms";
 
 fn full(store: &Store, row: &Row) -> Result<FullRow> {
     let key = key_of(row)?;
@@ -388,13 +416,60 @@ fn full(store: &Store, row: &Row) -> Result<FullRow> {
         written,
         written_number: row.get("written_number")?,
         released_number: row.get("released_number")?,
+        confirmed: row.get::<i64>("confirmed")? == 1,
+        mass: match (row.get::<Option<String>>("declined")?, row.get::<Option<i64>>("declined_ms")?) {
+            (None, _) => Mass::None,
+            (Some(_), None) => Mass::Undecided,
+            (Some(values), Some(_)) => Mass::Declined(values),
+        },
         received: Millis(row.get("received_ms")?),
         changed: Millis(row.get("changed_ms")?),
         key,
     })
 }
 
-/// The people of these connections whose change may go out now, longest due first.
+/// Whose changes may go out now.
+#[derive(Debug, Clone, Default)]
+pub struct Going {
+    /// Connections whose changes go as soon as they can.
+    pub at_once: Vec<String>,
+    /// Connections whose changes wait for a quarter hour.
+    pub quarterly: Vec<String>,
+    /// Of those only what was due before this quarter hour began.
+    pub quarter: Millis,
+}
+
+impl Going {
+    /// All of these connections at once.
+    #[must_use]
+    pub fn at_once(connections: Vec<String>) -> Self {
+        Self { at_once: connections, quarterly: Vec::new(), quarter: Millis(0) }
+    }
+
+    /// Whether there is no connection at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.at_once.is_empty() && self.quarterly.is_empty()
+    }
+
+    /// The condition, with its values appended to `values`.
+    fn condition(&self, values: &mut Vec<Value>) -> String {
+        let mut any = Vec::new();
+        if !self.at_once.is_empty() {
+            any.push(format!("connection_id IN ({})", list(self.at_once.len(), values.len() + 1)));
+            values.extend(self.at_once.iter().map(|id| id.clone().into()));
+        }
+        if !self.quarterly.is_empty() {
+            let ids = list(self.quarterly.len(), values.len() + 2);
+            any.push(format!("(due_ms < ${} AND connection_id IN ({ids}))", values.len() + 1));
+            values.push(self.quarter.0.into());
+            values.extend(self.quarterly.iter().map(|id| id.clone().into()));
+        }
+        format!("({})", any.join(" OR "))
+    }
+}
+
+/// The people whose change may go out now, longest due first.
 ///
 /// # Errors
 /// When the store does not answer, or a record does not open.
@@ -402,26 +477,28 @@ pub async fn due(
     store: &Store,
     tx: &Tx,
     account: &str,
-    connections: &[String],
+    going: &Going,
     op: Op,
     now: Millis,
     most: usize,
 ) -> Result<Vec<FullRow>> {
-    if connections.is_empty() {
+    if going.is_empty() {
         return Ok(Vec::new());
     }
     let mut values: Vec<Value> =
         vec![account.into(), op.as_str().into(), now.0.into(), i64::try_from(most).unwrap_or(i64::MAX).into()];
-    values.extend(connections.iter().map(|id| id.clone().into()));
+    let condition = going.condition(&mut values);
     let query = format!(
         "SELECT {FULL} FROM employees WHERE account_id = $1 AND state = 'due' AND op = $2 AND next_try_ms <= $3
-         AND connection_id IN ({}) ORDER BY due_ms, employee_id LIMIT $4{}",
-        list(connections.len(), 5),
+         AND {condition} ORDER BY due_ms, employee_id LIMIT $4{}",
         tx.for_update()
     );
     let rows = tx.rows(&query, values).await?;
     rows.iter().map(|row| full(store, row)).collect()
 }
+
+/// A quarter of an hour.
+pub const QUARTER: std::time::Duration = std::time::Duration::from_secs(900);
 
 /// [`due_summary`] counts no further than this: whoever asks wants to know "none", "some" or "more than one call holds".
 const COUNTED: i64 = 201;
@@ -433,25 +510,39 @@ const COUNTED: i64 = 201;
 pub async fn due_summary(
     sql: &impl Sql,
     account: &str,
-    connections: &[String],
+    going: &Going,
     op: Op,
     now: Millis,
 ) -> Result<(i64, Option<Millis>)> {
-    if connections.is_empty() {
+    if going.is_empty() {
         return Ok((0, None));
     }
     let mut values: Vec<Value> = vec![account.into(), op.as_str().into(), now.0.into(), COUNTED.into()];
-    values.extend(connections.iter().map(|id| id.clone().into()));
-    let those = format!(
-        "FROM employees WHERE account_id = $1 AND state = 'due' AND op = $2 AND connection_id IN ({})",
-        list(connections.len(), 5)
-    );
+    let condition = going.condition(&mut values);
+    let those = format!("FROM employees WHERE account_id = $1 AND state = 'due' AND op = $2 AND {condition}");
     let query = format!(
         "SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one {those} AND next_try_ms <= $3 LIMIT $4) AS few) AS ready,
            (SELECT next_try_ms {those} AND next_try_ms > $3 ORDER BY next_try_ms LIMIT 1) AS later"
     );
     let Some(row) = sql.row(&query, values).await? else { return Ok((0, None)) };
-    Ok((row.get("ready")?, row.get::<Option<i64>>("later")?.map(Millis)))
+    let later = row.get::<Option<i64>>("later")?.map(Millis);
+    let quarter = next_quarter(sql, account, going, op).await?;
+    Ok((row.get("ready")?, later.into_iter().chain(quarter).min()))
+}
+
+/// The next quarter hour, if anybody waits for it.
+async fn next_quarter(sql: &impl Sql, account: &str, going: &Going, op: Op) -> Result<Option<Millis>> {
+    if going.quarterly.is_empty() {
+        return Ok(None);
+    }
+    let mut values: Vec<Value> = vec![account.into(), op.as_str().into(), going.quarter.0.into()];
+    values.extend(going.quarterly.iter().map(|id| id.clone().into()));
+    let query = format!(
+        "SELECT 1 AS one FROM employees WHERE account_id = $1 AND state = 'due' AND op = $2 AND due_ms >= $3
+         AND connection_id IN ({}) LIMIT 1",
+        list(going.quarterly.len(), 4)
+    );
+    Ok(sql.row(&query, values).await?.map(|_| going.quarter + QUARTER))
 }
 
 /// These people in full, locked.
@@ -661,9 +752,11 @@ pub async fn land(store: &Store, tx: &Tx, landings: &[Landing], now: Millis) -> 
         let sql = format!(
             "WITH landed (c, e, w, n, s) AS (VALUES {})
              UPDATE employees SET written = landed.w, written_number = landed.n, state = landed.s, op = 'update',
-               released_number = NULL,
+               released_number = NULL, confirmed = 0, declined = NULL, declined_ms = NULL,
                reason = NULL, detail = CASE WHEN record IS NULL THEN detail END, batch_id = NULL, flying_version = NULL, attempts = 0, next_try_ms = 0,
                due_ms = CASE WHEN landed.s = 'due' THEN $1 ELSE due_ms END, changed_ms = $1,
+               surge_op = CASE WHEN landed.s = 'due' THEN 'update' ELSE surge_op END,
+               surge_ms = CASE WHEN landed.s = 'due' THEN $1 ELSE surge_ms END,
                settled_version = CASE WHEN landed.s = 'synced' THEN version ELSE flying_version END
              FROM landed WHERE connection_id = landed.c AND employee_id = landed.e",
             tuples(chunk.len(), 5, 2)
@@ -706,30 +799,47 @@ pub async fn note(store: &Store, tx: &Tx, key: &EmployeeKey, reason: &str, detai
 pub async fn refresh_ops(tx: &Tx, account: &str) -> Result<()> {
     let sql = "UPDATE employees SET op = CASE WHEN EXISTS
           (SELECT 1 FROM codes WHERE codes.account_id = $1 AND codes.code = employees.number AND codes.present = 1)
+          THEN 'update' ELSE 'create' END, surge_op = CASE WHEN EXISTS
+          (SELECT 1 FROM codes WHERE codes.account_id = $1 AND codes.code = employees.number AND codes.present = 1)
           THEN 'update' ELSE 'create' END, next_try_ms = CASE WHEN attempts = 0 THEN 0 ELSE next_try_ms END
         WHERE account_id = $1 AND state = 'due'";
     tx.exec(sql, vec![account.into()]).await?;
     Ok(())
 }
 
-/// A person said: register this number although another is near.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn release(tx: &Tx, key: &EmployeeKey, number: &str, now: Millis) -> Result<()> {
-    let sql = "UPDATE employees SET released_number = $1, state = 'due', reason = NULL, detail = NULL, next_try_ms = 0,
-        changed_ms = $2 WHERE connection_id = $3 AND employee_id = $4 AND state = 'held'";
-    tx.exec(sql, vec![number.into(), now.0.into(), key.connection.clone().into(), key.employee.clone().into()]).await?;
-    Ok(())
+/// When many people who were released may go out: not from 01:00 to 05:00 in Asia/Tokyo, when カオナビ backs up and its nightly
+/// batch runs.
+#[must_use]
+pub fn after_backup(now: Millis) -> Millis {
+    const HOUR: i64 = 3_600_000;
+    let of_day = (now.0 + 9 * HOUR).rem_euclid(24 * HOUR);
+    if (HOUR..5 * HOUR).contains(&of_day) { Millis(now.0 + 5 * HOUR - of_day) } else { now }
 }
 
-/// Skipped and parked people are judged again with the settings of now: after a change of settings.
+/// Skipped and parked people are judged again with the settings of now: after a change of settings. What a person declined
+/// or dismissed stays so.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn judge_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> {
-    let sql = "UPDATE employees SET state = 'due', reason = NULL, detail = NULL, next_try_ms = 0, attempts = 0, changed_ms = $1
-        WHERE connection_id = $2 AND (state = 'skipped' OR (state = 'parked' AND reason LIKE 'mapping.%'))
-          AND record IS NOT NULL";
-    tx.exec(sql, vec![now.0.into(), connection.into()]).await
+    let those = "(state = 'skipped' AND reason NOT IN ('delivery.declined', 'dismissed')
+        OR state = 'parked' AND (reason LIKE 'mapping.%' OR reason LIKE 'kaonavi.departments%'))";
+    again(tx, connection, those, now).await
+}
+
+/// Those whom the target filter left out are judged again: another day has begun.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn judge_filtered_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> {
+    again(tx, connection, "state = 'skipped' AND reason = 'filtered'", now).await
+}
+
+async fn again(tx: &Tx, connection: &str, those: &str, now: Millis) -> Result<u64> {
+    let sql = format!(
+        "UPDATE employees SET state = 'due', reason = NULL, detail = NULL, next_try_ms = 0, attempts = 0, changed_ms = $1,
+           due_ms = COALESCE(due_ms, $1), surge_op = op, surge_ms = CASE WHEN confirmed = 1 THEN NULL ELSE $1 END
+         WHERE connection_id = $2 AND {those} AND record IS NOT NULL"
+    );
+    tx.exec(&sql, vec![now.0.into(), connection.into()]).await
 }

@@ -10,6 +10,7 @@ pub mod calls;
 pub mod codes;
 pub mod connections;
 pub mod db;
+pub mod decisions;
 pub mod employees;
 pub mod error;
 pub mod logtable;
@@ -17,6 +18,7 @@ mod migration;
 mod private;
 pub mod seal;
 pub mod settings;
+pub mod surge;
 pub mod time;
 
 use std::collections::BTreeMap;

@@ -142,7 +142,7 @@ pub struct CustomField {
 pub enum SourceField {
     /// 雇用形態.
     EmploymentType,
-    /// 従業員ステータス, as the source writes it.
+    /// 従業員ステータス, by code.
     EmployeeStatus,
     /// 部署's code.
     DepartmentCode,

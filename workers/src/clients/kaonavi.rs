@@ -7,7 +7,7 @@
 pub mod answers;
 pub mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +50,21 @@ pub enum Outcome {
         /// The status, if one came.
         status: Option<u16>,
     },
+}
+
+/// Whether a call is permitted, as far as カオナビ tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permitted {
+    /// It was refused for its content only.
+    Yes,
+    /// Its box is not ticked (操作対象の管理).
+    No,
+    /// The token was refused.
+    Unauthorized,
+    /// A limit on calls was met.
+    Quota,
+    /// No answer that tells anything.
+    Later,
 }
 
 /// What came of a read.
@@ -153,23 +168,34 @@ impl Kaonavi {
         answers::task(&body).ok_or(ReadFault::Later)
     }
 
+    /// `GET /departments`: the codes of 所属.
+    ///
+    /// # Errors
+    /// See [`ReadFault`].
+    pub async fn departments(&self, token: &SecretString) -> Result<BTreeSet<String>, ReadFault> {
+        let body = self.small(self.get("/departments", token, READ_DEADLINE)).await?;
+        let value: Value = serde_json::from_slice(&body).map_err(|_| ReadFault::Later)?;
+        let Some(list) = value.get("department_data").and_then(Value::as_array) else { return Err(ReadFault::Later) };
+        Ok(list.iter().filter_map(|item| item.get("code")?.as_str().map(str::to_owned)).collect())
+    }
+
+    /// Tries whether `op` is permitted: a dry run over nobody, which nothing can come of.
+    pub async fn permitted(&self, token: &SecretString, op: Op) -> Permitted {
+        let mut request = self.write_request(token, op, &[], READ_DEADLINE);
+        request.headers.push(("dry-run", "1".to_owned()));
+        let Ok(response) = self.transport.send(request).await else { return Permitted::Later };
+        match response.status {
+            401 => Permitted::Unauthorized,
+            403 => Permitted::No,
+            408 | 425 | 429 => Permitted::Quota,
+            200..=299 | 400..=499 => Permitted::Yes,
+            _ => Permitted::Later,
+        }
+    }
+
     /// `POST /members` or `PATCH /members`.
     pub async fn write(&self, token: &SecretString, op: Op, rows: &[(String, Values)]) -> Outcome {
-        let members: Vec<Value> = rows.iter().map(|(code, values)| member_json(code, values)).collect();
-        let body = json!({ "member_data": members }).to_string().into_bytes();
-        let request = OutRequest {
-            method: match op {
-                Op::Create => "POST",
-                Op::Update => "PATCH",
-            },
-            url: format!("{}/members", self.base_url),
-            headers: vec![
-                ("kaonavi-token", token.expose_secret().to_owned()),
-                ("content-type", "application/json".to_owned()),
-            ],
-            body: Some(body),
-            deadline: UPDATE_DEADLINE,
-        };
+        let request = self.write_request(token, op, rows, UPDATE_DEADLINE);
         let response = match self.transport.send(request).await {
             Ok(response) => response,
             Err(TransportError::NotSent(_)) => return Outcome::NotSent,
@@ -184,6 +210,24 @@ impl Kaonavi {
             },
             400..=499 => Outcome::Refused(refusal(status, &body)),
             _ => Outcome::Unknown { status: Some(status) },
+        }
+    }
+
+    fn write_request(&self, token: &SecretString, op: Op, rows: &[(String, Values)], deadline: Duration) -> OutRequest {
+        let members: Vec<Value> = rows.iter().map(|(code, values)| member_json(code, values)).collect();
+        let body = json!({ "member_data": members }).to_string().into_bytes();
+        OutRequest {
+            method: match op {
+                Op::Create => "POST",
+                Op::Update => "PATCH",
+            },
+            url: format!("{}/members", self.base_url),
+            headers: vec![
+                ("kaonavi-token", token.expose_secret().to_owned()),
+                ("content-type", "application/json".to_owned()),
+            ],
+            body: Some(body),
+            deadline,
         }
     }
 

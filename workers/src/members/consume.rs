@@ -23,7 +23,7 @@ use renkei_store::{accounts, codes};
 use self::batch::{Batch, Placed};
 use crate::context::Context;
 use crate::error::Result;
-use crate::members::eligible::{NotEligible, eligible};
+use crate::members::eligible::{NotEligible, Sent, sent_as};
 
 /// How many records one step takes at most.
 pub const BATCH: usize = 1000;
@@ -286,6 +286,10 @@ struct Fold<'a> {
     given_up: BTreeSet<(String, String)>,
 }
 
+/// How far the clock of ingest may differ from the worker's. What came that shortly before activation is sent: it is a change
+/// of that day, while one that came after activation and was taken for older would be lost.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
 impl<'a> Fold<'a> {
     fn default_of(context: &'a Context) -> Self {
         Self {
@@ -335,6 +339,14 @@ impl<'a> Fold<'a> {
         self.context.metrics.consumed.with_label_values(&[result]).inc();
     }
 
+    /// Whether ingest received the event before the connection was first switched on, and it only waited on the log since.
+    fn came_before(&self, event: &EmployeeEvent, connection: &Connection) -> bool {
+        // Under a scaled clock two processes do not share a calendar.
+        let comparable = self.context.clock.scale() == 1;
+        let received = Millis::from(event.received_at);
+        comparable && connection.activated_wall.is_some_and(|activated| received + CLOCKS_DIFFER < activated)
+    }
+
     fn take(
         &mut self,
         key: EmployeeKey,
@@ -344,7 +356,7 @@ impl<'a> Fold<'a> {
         event: EmployeeEvent,
         connection: &Connection,
     ) {
-        let verdict = event.employee.as_ref().map(eligible);
+        let verdict = event.employee.as_ref().map(|record| sent_as(record, connection.settings.retired_date));
         let number = event.employee.as_ref().and_then(|record| record.employee_number.as_ref());
         let number = number.map(|number| number.to_string());
         let (fresh, reason) = match (event.change, verdict) {
@@ -352,12 +364,14 @@ impl<'a> Fold<'a> {
                 (RowState::Parked, Some(Code::SourceRecordInvalid.as_str()))
             }
             (_, None) => (RowState::Skipped, Some(Code::DeletedAtSource.as_str())),
-            (_, Some(Ok(()))) => (RowState::Due, None),
+            (_, Some(Ok(_))) => (RowState::Due, None),
             (_, Some(Err(reason @ NotEligible::MissingEmployeeNumber))) => (RowState::Parked, Some(reason.as_str())),
             (_, Some(Err(reason))) => (RowState::Skipped, Some(reason.as_str())),
         };
         let flying = before.as_ref().is_some_and(|row| row.state == RowState::Flying);
+        let stays_baseline = before.as_ref().is_none_or(|row| row.state == RowState::Baseline);
         let (state, reason) = match connection.activated {
+            Some(_) if stays_baseline && self.came_before(&event, connection) => (RowState::Baseline, None),
             None => (RowState::Baseline, None),
             // What flies lands first; its landing sees the newer version.
             Some(_) if flying => (RowState::Flying, None),
@@ -370,7 +384,7 @@ impl<'a> Fold<'a> {
         });
         let mut event_ids = before.as_ref().map(|row| row.event_ids.clone()).unwrap_or_default();
         remember(&mut event_ids, event.event_id.to_string());
-        let eligible = matches!(verdict, Some(Ok(())));
+        let eligible = matches!(verdict, Some(Ok(Sent::Whole)));
         if let Some(old) = before.as_ref().and_then(|row| row.number.clone())
             && (Some(&old) != number.as_ref() || (before.as_ref().is_some_and(|row| row.eligible) && !eligible))
         {

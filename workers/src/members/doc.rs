@@ -1,6 +1,6 @@
 //! What delivery remembers of an account between steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
@@ -26,6 +26,15 @@ pub struct LayoutItem {
 /// カオナビ's member layout: item key (`name`, …, `custom:{id}`) → item.
 pub type Layout = BTreeMap<String, LayoutItem>;
 
+/// What came of trying whether a call is permitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// When.
+    pub at: Millis,
+    /// Whether it is.
+    pub permitted: bool,
+}
+
 /// The account's memory, kept as JSON in its row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,6 +53,14 @@ pub struct AccountDoc {
     pub layout: Option<Layout>,
     /// When.
     pub layout_read: Option<Millis>,
+    /// The codes of 所属; read only while a connection maps 所属.
+    pub departments: Option<BTreeSet<String>>,
+    /// When.
+    pub departments_read: Option<Millis>,
+    /// カオナビ does not permit reading them: 所属 is left alone.
+    pub departments_denied: bool,
+    /// When people whom a condition on days from today left out are judged again.
+    pub next_day: Option<Millis>,
     /// When the last whole read of member codes began.
     pub codes_read: Option<Millis>,
     /// A read that began before this time is too old.
@@ -62,6 +79,8 @@ pub struct AccountDoc {
     pub token_blocked_until: Millis,
     /// A 401 came although the token looked good; the next one, with a fresh token, is final.
     pub unauthorized_once: bool,
+    /// Whether カオナビ permits changes (`update`) and registrations (`create`), when that was last tried.
+    pub tried: BTreeMap<String, Tried>,
     /// When an update call last made a task.
     pub last_success: Option<Millis>,
     /// Of the tasks whose end is known, the one whose call was reserved last: when it was reserved and when it ended.

@@ -26,6 +26,27 @@ impl NotEligible {
     }
 }
 
+/// As what a record is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// With all mapped fields.
+    Whole,
+    /// Somebody who became 退職, of whom only 退職日 goes over: never registered, never changed otherwise.
+    Leaver,
+}
+
+/// Judges a record. With `retired_date` (the option that sends 退職日) people who became 退職 are sent too, as leavers.
+///
+/// # Errors
+/// The first reason that applies.
+pub fn sent_as(record: &EmployeeRecord, retired_date: bool) -> Result<Sent, NotEligible> {
+    let leaver = record.employee_status == EmployeeStatus::Retired
+        && record.data_entry_state == DataEntryState::Completed
+        && record.employee_number.is_some()
+        && record.retired_date.is_some();
+    if retired_date && leaver { Ok(Sent::Leaver) } else { eligible(record).map(|()| Sent::Whole) }
+}
+
 /// Judges a record. 従業員ステータス excludes by name, so an unknown status passes; 状況 includes by name, so an unknown one does
 /// not. The status is told first.
 ///

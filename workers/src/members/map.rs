@@ -1,28 +1,68 @@
 //! From an employee record to the fields of a カオナビ member.
 //!
-//! Five fields go over: 氏名, フリガナ, 性別, 生年月日, 入社日. A business name wins over the legal one, and then the legal
-//! reading must not show either. Every value is checked against the layout before it is sent, so that カオナビ has little to
-//! refuse.
+//! Five fields go over: 氏名, フリガナ, 性別, 生年月日, 入社日; further ones when an administrator maps them. A business name
+//! wins over the legal one, and then the legal reading must not show either. Every value is checked against the layout before
+//! it is sent, so that カオナビ has little to refuse.
+
+mod check;
+mod further;
+mod names;
+
+use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use renkei_events::codes::Code;
 use renkei_events::record::EmployeeRecord;
 use renkei_store::employees::{Op, Values};
 use renkei_store::settings::Settings;
-use unicode_normalization::UnicodeNormalization;
 
+use self::check::check;
+pub use self::further::items;
+pub use self::names::business_kana_is_missing;
+use self::names::{legal_kana, legal_name, trimmed, widen_kana};
 use crate::members::doc::Layout;
 
 /// The mapped fields, by カオナビ's keys.
 pub const FIELDS: [&str; 5] = ["name", "name_kana", "gender", "birthday", "entered_date"];
 
+/// The codes of 所属 that カオナビ has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departments<'a> {
+    /// Not asked for, or カオナビ does not permit it: 所属 is left alone.
+    Unknown,
+    /// As last read.
+    Known(&'a BTreeSet<String>),
+}
+
+/// What is known of カオナビ when a record is mapped.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Its layout.
+    pub layout: &'a Layout,
+    /// Its 所属.
+    pub departments: Departments<'a>,
+}
+
+impl<'a> From<&'a Layout> for Known<'a> {
+    fn from(layout: &'a Layout) -> Self {
+        Self { layout, departments: Departments::Unknown }
+    }
+}
+
 /// Why a person can not be sent as the record and the settings are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Unmappable {
     /// Stable code.
     pub code: &'static str,
     /// Which field; may quote a choice, so it is kept sealed.
     pub detail: String,
+}
+
+impl std::fmt::Debug for Unmappable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The detail may quote a value.
+        f.debug_struct("Unmappable").field("code", &self.code).finish_non_exhaustive()
+    }
 }
 
 /// What a record becomes.
@@ -45,7 +85,14 @@ impl std::fmt::Debug for Mapped {
 ///
 /// # Errors
 /// When a value does not fit the layout, a 性別 label has no mapping, or a required item would be missing.
-pub fn map(record: &EmployeeRecord, settings: &Settings, layout: &Layout, op: Op) -> Result<Mapped, Unmappable> {
+pub fn map<'a>(
+    record: &EmployeeRecord,
+    settings: &Settings,
+    known: impl Into<Known<'a>>,
+    op: Op,
+) -> Result<Mapped, Unmappable> {
+    let known = known.into();
+    let layout = known.layout;
     let business = trimmed(record.business_name.as_deref());
     let (name, kana) = match business {
         Some(name) => (Some(name.to_owned()), trimmed(record.business_name_kana.as_deref()).map(str::to_owned)),
@@ -53,13 +100,14 @@ pub fn map(record: &EmployeeRecord, settings: &Settings, layout: &Layout, op: Op
     };
     let mut values = Values::new();
     let date = |date: Option<Date>| date.map(|date| date.to_string());
-    let fields = [
-        ("name", name),
-        ("name_kana", kana.as_deref().map(|text| widen_kana(text, settings.hiragana_to_katakana))),
-        ("gender", gender(record, settings, layout)?),
-        ("birthday", date(record.birthday)),
-        ("entered_date", date(record.hire_date)),
+    let mut fields = vec![
+        ("name".to_owned(), name),
+        ("name_kana".to_owned(), kana.as_deref().map(|text| widen_kana(text, settings.hiragana_to_katakana))),
+        ("gender".to_owned(), gender(record, settings, layout)?),
+        ("birthday".to_owned(), date(record.birthday)),
+        ("entered_date".to_owned(), date(record.hire_date)),
     ];
+    fields.extend(further::fields(record, settings, known)?);
     // A reading of which a part is missing is neither sent nor cleared: half of it says that there is one.
     let half = |one: &Option<String>, other: &Option<String>| {
         trimmed(one.as_deref()).is_some() != trimmed(other.as_deref()).is_some()
@@ -70,10 +118,10 @@ pub fn map(record: &EmployeeRecord, settings: &Settings, layout: &Layout, op: Op
         match value {
             None if field == "name_kana" && kana_incomplete => {}
             Some(value) => {
-                values.insert(field.to_owned(), value);
+                values.insert(field, value);
             }
-            None if op == Op::Update && settings.clear_when_empty.contains(field) && !required(layout, field) => {
-                values.insert(field.to_owned(), String::new());
+            None if op == Op::Update && settings.clear_when_empty.contains(&field) && !required(layout, &field) => {
+                values.insert(field, String::new());
             }
             None => {}
         }
@@ -87,47 +135,19 @@ pub fn map(record: &EmployeeRecord, settings: &Settings, layout: &Layout, op: Op
     Ok(Mapped { values, business_kana_missing: business_kana_is_missing(record) })
 }
 
-/// Whether a business name stands without its reading: then フリガナ is left alone, and somebody should know.
-#[must_use]
-pub fn business_kana_is_missing(record: &EmployeeRecord) -> bool {
-    trimmed(record.business_name.as_deref()).is_some() && trimmed(record.business_name_kana.as_deref()).is_none()
-}
-
-fn trimmed(text: Option<&str>) -> Option<&str> {
-    text.map(str::trim).filter(|text| !text.is_empty())
-}
-
-fn legal_name(record: &EmployeeRecord, settings: &Settings) -> Option<String> {
-    let parts: Vec<&str> =
-        [record.last_name.as_deref(), record.first_name.as_deref()].into_iter().filter_map(trimmed).collect();
-    (!parts.is_empty()).then(|| parts.join(&settings.name_joiner))
-}
-
-fn legal_kana(record: &EmployeeRecord, settings: &Settings) -> Option<String> {
-    let last = trimmed(record.last_name_kana.as_deref())?;
-    let first = trimmed(record.first_name_kana.as_deref())?;
-    Some([last, first].join(&settings.name_joiner))
-}
-
-/// Half-width katakana with its sound marks becomes full-width, nothing else changes: normalising the whole text would alter
-/// other characters of a name.
-fn widen_kana(text: &str, hiragana_too: bool) -> String {
-    let mut wide = String::with_capacity(text.len());
-    let mut run = String::new();
-    for c in text.chars() {
-        if ('\u{FF66}'..='\u{FF9F}').contains(&c) {
-            run.push(c);
-            continue;
-        }
-        wide.extend(run.nfkc());
-        run.clear();
-        wide.push(match c {
-            'ぁ'..='ゖ' if hiragana_too => char::from_u32(u32::from(c) + 0x60).unwrap_or(c),
-            other => other,
-        });
+/// Maps somebody who became 退職: 退職日 and nothing else.
+///
+/// # Errors
+/// When the layout has no 退職日, or does not take it.
+pub fn map_leaver<'a>(record: &EmployeeRecord, known: impl Into<Known<'a>>) -> Result<Mapped, Unmappable> {
+    let known = known.into();
+    let mut values = Values::new();
+    if let Some(date) = record.retired_date {
+        further::writable(known.layout, "retired_date")?;
+        values.insert("retired_date".to_owned(), date.to_string());
     }
-    wide.extend(run.nfkc());
-    wide
+    check(&values, known.layout, Op::Update)?;
+    Ok(Mapped { values, business_kana_missing: false })
 }
 
 fn gender(record: &EmployeeRecord, settings: &Settings, layout: &Layout) -> Result<Option<String>, Unmappable> {
@@ -146,30 +166,4 @@ fn gender(record: &EmployeeRecord, settings: &Settings, layout: &Layout) -> Resu
 
 fn required(layout: &Layout, field: &str) -> bool {
     layout.get(field).is_some_and(|item| item.required)
-}
-
-fn check(values: &Values, layout: &Layout, op: Op) -> Result<(), Unmappable> {
-    for (field, value) in values {
-        let Some(item) = layout.get(field) else { continue };
-        if let Some(longest) = item.max_length
-            && value.chars().count() > longest as usize
-        {
-            return Err(Unmappable { code: Code::MappingTooLong.as_str(), detail: field.clone() });
-        }
-        let choice_fits = item.kind != "enum" || value.is_empty() || item.choices.contains(value);
-        if !choice_fits {
-            return Err(Unmappable { code: Code::MappingChoiceNotInLayout.as_str(), detail: field.clone() });
-        }
-        if item.required && value.trim().is_empty() {
-            return Err(Unmappable { code: Code::MappingRequiredMissing.as_str(), detail: field.clone() });
-        }
-    }
-    if op == Op::Create {
-        for (key, item) in layout {
-            if item.required && key != "code" && !values.contains_key(key) {
-                return Err(Unmappable { code: Code::MappingRequiredMissing.as_str(), detail: key.clone() });
-            }
-        }
-    }
-    Ok(())
 }

@@ -14,6 +14,7 @@ pub mod read;
 pub mod reconcile;
 pub mod send;
 pub mod token;
+pub mod verify;
 
 use renkei_store::accounts::Lease;
 

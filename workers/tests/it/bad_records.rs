@@ -112,7 +112,7 @@ async fn others_go_on_while_a_bad_record_is_searched() {
     world.drain("c1", HOUR).await;
     let posts: BTreeMap<String, Millis> = world
         .company("a", |company| {
-            let posts = company.log().update_calls().filter(|call| call.accepted);
+            let posts = company.log().writes().filter(|call| call.accepted);
             posts.flat_map(|call| call.codes.iter().map(|code| (code.clone(), call.at))).collect()
         })
         .await;

@@ -13,7 +13,7 @@ use crate::people::{member, person, record};
 use crate::world::{World, link, settings};
 
 async fn update_calls(world: &World) -> usize {
-    world.company("a", |company| company.log().update_calls().count()).await
+    world.company("a", |company| company.log().writes().count()).await
 }
 
 async fn assert_settled(world: &World, number: &str, state: RowState, reason: Option<&str>) {
@@ -102,7 +102,7 @@ async fn one_number_in_two_connections_belongs_to_who_wrote_it() {
 }
 
 #[tokio::test]
-async fn a_changed_number_is_parked_and_the_old_member_stays() {
+async fn a_changed_number_is_held_and_the_old_member_stays() {
     let mut world = World::simple().await;
     let at = world.now();
     world.send("c1", person(1, at)).await;
@@ -110,7 +110,7 @@ async fn a_changed_number_is_parked_and_the_old_member_stays() {
     let at = world.now();
     world.send("c1", record(json!({ "employee_number": "E77777" }), 1, at)).await;
     world.run_for(MINUTE).await;
-    assert_settled(&world, "E77777", RowState::Parked, Some("member.number_changed")).await;
+    assert_settled(&world, "E77777", RowState::Held, Some("member.number_changed")).await;
     assert_eq!(update_calls(&world).await, 1);
     // The old number again: as before.
     let at = world.now();

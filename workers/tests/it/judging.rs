@@ -7,7 +7,7 @@ use renkei_events::event::Change;
 use renkei_events::record::EmployeeRecord;
 use renkei_runtime::clock::Millis;
 use renkei_store::codes::{Code, near_key};
-use renkei_store::employees::{EmployeeKey, FullRow, Op, RowState, Values};
+use renkei_store::employees::{EmployeeKey, FullRow, Mass, Op, RowState, Values};
 use renkei_workers::members::judge::{Facts, Verdict, judge};
 use serde_json::{Value, json};
 
@@ -36,6 +36,8 @@ fn full(record: Option<EmployeeRecord>) -> FullRow {
         written: None,
         written_number: None,
         released_number: None,
+        confirmed: false,
+        mass: Mass::None,
         received: NOW,
         changed: NOW,
     }
@@ -61,8 +63,12 @@ fn held(changes: Value) -> Code {
     Code { code: "E00001".to_owned(), present: true, hashes, read: NOW, owner: None }
 }
 
+fn facts<'a>(code: Option<&'a Code>, near: &'a [String], shared: bool) -> Facts<'a> {
+    Facts { code, near, shared, braked: false, over_ceiling: false, codes_read: Some(NOW), now: NOW }
+}
+
 fn judged(row: &FullRow, code: Option<&Code>, near: &[String], shared: bool) -> Verdict {
-    judge(row, Facts { code, near, shared, now: NOW }, &settings(), &layout(), &hash)
+    judge(row, facts(code, near, shared), &settings(), &layout(), &hash)
 }
 
 fn usual() -> FullRow {
@@ -160,7 +166,7 @@ fn who_needs_a_person_is_parked_or_held() {
     let rows: Vec<Case<'_>> = vec![
         ("number missing", with_number(""), None, &none, false, park("missing_employee_number")),
         ("number shared", usual(), None, &none, true, park("member.number_shared")),
-        ("number changed", renumbered, None, &none, false, park("member.number_changed")),
+        ("number changed", renumbered, None, &none, false, Verdict::Hold("member.number_changed", "E00001".to_owned())),
         ("near miss", with_number("0123"), None, &near, false, named("123")),
         ("near miss of several", with_number("0123"), None, &several, false, named("123, １２３")),
         ("near miss, released", released, None, &near, false, created),

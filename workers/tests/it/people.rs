@@ -30,5 +30,5 @@ pub fn record(changes: Value, index: usize, at: Millis) -> EmployeeRecord {
 /// A member of カオナビ, as a row of a write.
 pub fn member(index: usize, name: &str) -> Value {
     json!({ "code": format!("E{index:05}"), "name": name, "name_kana": "フルイ", "gender": "女性",
-        "birthday": "1990-02-28", "entered_date": "2020-04-01" })
+        "birthday": "1990-02-28", "entered_date": "2026-04-01" })
 }

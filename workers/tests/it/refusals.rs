@@ -22,7 +22,7 @@ async fn a_429_by_somebody_elses_calls_backs_off_a_full_window() {
     send(&mut world, EXISTING.chain(11..=15)).await;
     world.drain("c1", MINUTE * 5).await;
     let calls: Vec<(Millis, u16)> =
-        world.company("a", |company| company.log().update_calls().map(|call| (call.at, call.status)).collect()).await;
+        world.company("a", |company| company.log().writes().map(|call| (call.at, call.status)).collect()).await;
     let refused: Vec<Millis> = calls.iter().filter(|(_, status)| *status == 429).map(|(at, _)| *at).collect();
     assert!(!refused.is_empty() && refused.len() <= 2, "the first POST and perhaps the PATCH beside it: {calls:?}");
     let next = calls.iter().find(|(_, status)| *status == 200).unwrap().0;
@@ -211,7 +211,7 @@ async fn activation_gets_through_bad_reads() {
         send(&mut world, [300]).await;
         world.run_for(MINUTE).await;
         let methods: Vec<String> =
-            world.company("a", |company| company.log().update_calls().map(|call| call.method.clone()).collect()).await;
+            world.company("a", |company| company.log().writes().map(|call| call.method.clone()).collect()).await;
         assert_eq!(methods, ["PATCH"], "{faults:?}");
     }
 }

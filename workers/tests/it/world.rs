@@ -126,7 +126,8 @@ impl World {
     pub async fn simple() -> Self {
         let mut world = Self::new(7, vec![sample::company("a")], no_latency()).await;
         world.link(link("c1", "a")).await;
-        world.run_for(Duration::from_secs(1)).await;
+        // Until the slots that the verification took are free again.
+        world.run_for(Duration::from_secs(65)).await;
         assert_eq!(
             world.connection("c1").await.state,
             ConnectionState::Active,
@@ -272,6 +273,18 @@ impl World {
         let tx = self.store.begin().await.unwrap();
         let now = self.store.now_in(&tx).await.unwrap();
         connections::want(&tx, connection, now).await.unwrap();
+        tx.commit().await.unwrap();
+        self.wake_all();
+    }
+
+    /// Saves settings as the API and `apply` do.
+    pub async fn save_settings(&mut self, connection: &str, settings: Settings) {
+        let before = self.connection(connection).await;
+        let tx = self.store.begin().await.unwrap();
+        let now = self.store.now_in(&tx).await.unwrap();
+        accounts::wake(&tx, before.account.as_deref().unwrap(), now).await.unwrap();
+        connections::put(&tx, &Connection { settings, ..before }, now).await.unwrap();
+        renkei_store::employees::judge_again(&tx, connection, now).await.unwrap();
         tx.commit().await.unwrap();
         self.wake_all();
     }

@@ -10,7 +10,7 @@ use renkei_store::Store;
 use renkei_store::activity::Entry;
 use renkei_store::batches::{Batch, BatchState};
 use renkei_store::connections::{Connection, ConnectionState};
-use renkei_store::employees::{ConsumedRow, EmployeeKey, FullRow, Landing, Op, RowState, SlimRow, Values};
+use renkei_store::employees::{ConsumedRow, EmployeeKey, FullRow, Landing, Mass, Op, RowState, SlimRow, Values};
 use renkei_store::logtable::{LogEntry, LogRow};
 
 use crate::engines::{HandClock, MASTER};
@@ -129,6 +129,8 @@ fn i8_debug_output_of_a_row_shows_ids_and_no_value() {
                 written: Some(values.clone()),
                 written_number: None,
                 released_number: None,
+                confirmed: false,
+                mass: Mass::None,
                 received: at,
                 changed: at,
             }

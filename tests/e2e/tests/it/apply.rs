@@ -158,7 +158,13 @@ fn wrong_yaml_names_file_line_and_key() {
             &["delivery.batch_size", "from 1 to 1000"],
         ),
         (&[("delivery: { brake: off,", "delivery: { batch_size: many, brake: off,")], 14, &["batch_size"]),
-        (&[("delivery: { brake: off,", "delivery: { brake: on,")], 14, &["delivery.brake", "off"]),
+        (&[("delivery: { brake: off,", "delivery: { brake: maybe,")], 14, &["delivery.brake", "on or off"]),
+        (&[("ceiling: off", "ceiling: 0")], 14, &["delivery.ceiling", "from 1"]),
+        (
+            &[("delivery: { brake: off,", "delivery: { timing: hourly, brake: off,")],
+            14,
+            &["delivery.timing", "quarter_hour"],
+        ),
         (&[("{ 男性: 男性, 女性: 女性 }", "[男性]")], 13, &["gender"]),
         (
             &[("        mapping:\n", "        mapping:\n          clear_when_empty: [mail]\n")],

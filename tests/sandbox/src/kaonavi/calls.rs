@@ -162,6 +162,11 @@ impl CallLog {
         self.calls.iter().filter(|call| call.update)
     }
 
+    /// The same without dry runs: the calls that wanted to write something.
+    pub fn writes(&self) -> impl DoubleEndedIterator<Item = &Call> {
+        self.update_calls().filter(|call| !call.dry_run)
+    }
+
     /// The rows of accepted writes that are kept, dry runs left out.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = &AcceptedRow> + ExactSizeIterator {
         self.rows.iter()

@@ -152,5 +152,12 @@ fn seen(member: &Value) -> Option<MemberSeen> {
         let value = member.get(field).and_then(Value::as_str).unwrap_or_default();
         values.insert(field.to_owned(), value.to_owned());
     }
+    let department = member.get("department").and_then(|item| item.get("code")).and_then(Value::as_str);
+    values.insert("department".to_owned(), department.unwrap_or_default().to_owned());
+    for custom in member.get("custom_fields").and_then(Value::as_array).into_iter().flatten() {
+        let Some(id) = custom.get("id").and_then(Value::as_i64) else { continue };
+        let texts = custom.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        values.insert(format!("custom:{id}"), texts.collect::<Vec<_>>().join("\n"));
+    }
     Some(MemberSeen { code, values })
 }

@@ -2,7 +2,7 @@
 
 use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, BatchState, OpenBatch, Repair};
-use renkei_store::employees::{self, Op};
+use renkei_store::employees::{self, Going, Op};
 
 use super::held::{Held, Hour};
 use super::send::{judge_rows, reserve_and_send};
@@ -21,14 +21,14 @@ const OPEN_TASKS: usize = 2;
 /// When the store fails, or the lease was lost.
 pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let held = Held::lock(context, lease).await?;
-    let active = held.active();
+    let going = held.going(Op::Update);
     let account = held.account.id.clone();
     let repairs = batches::repairs(&held.tx, &account).await?;
-    let (ready, later) = employees::due_summary(&held.tx, &account, &active, Op::Update, held.now).await?;
-    if (repairs.is_empty() && ready == 0) || active.is_empty() {
+    let (ready, later) = employees::due_summary(&held.tx, &account, &going, Op::Update, held.now).await?;
+    if (repairs.is_empty() && ready == 0) || going.is_empty() {
         return Ok(later.map_or(NextWake::Woken, NextWake::At));
     }
-    if held.token().is_none() || held.doc.layout.is_none() {
+    if held.token().is_none() || !held.knows_enough() {
         return Ok(NextWake::Woken);
     }
     if held.doc.blocked_until > held.now {
@@ -50,10 +50,10 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     if ready == 0 {
         return Ok(later.map_or(NextWake::Woken, NextWake::At));
     }
-    updates(context, lease, held, &active).await
+    updates(context, lease, held, &going).await
 }
 
-async fn updates(context: &Context, lease: &Lease, mut held: Held, active: &[String]) -> Result<NextWake> {
+async fn updates(context: &Context, lease: &Lease, mut held: Held, going: &Going) -> Result<NextWake> {
     if let Err(at) = held.budget().await?.ask(Want::Patch, held.now) {
         return Ok(NextWake::At(at));
     }
@@ -61,7 +61,7 @@ async fn updates(context: &Context, lease: &Lease, mut held: Held, active: &[Str
     let most =
         held.connections.iter().map(|connection| connection.settings.batch_size).min().unwrap_or(200).max(1) as usize;
     let most = most.min(context.batch_size);
-    let rows = employees::due(&context.store, &held.tx, &account, active, Op::Update, held.now, most).await?;
+    let rows = employees::due(&context.store, &held.tx, &account, going, Op::Update, held.now, most).await?;
     let judged = judge_rows(context, &mut held, rows, Op::Update, most).await?;
     if judged.rows.is_empty() {
         held.commit(context).await?;

@@ -23,14 +23,14 @@ const OPEN_TASKS: usize = 5;
 /// When the store fails, or the lease was lost.
 pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let mut held = Held::lock(context, lease).await?;
-    let active = held.active();
+    let going = held.going(Op::Create);
     let account = held.account.id.clone();
-    let (ready, later) = employees::due_summary(&held.tx, &account, &active, Op::Create, held.now).await?;
+    let (ready, later) = employees::due_summary(&held.tx, &account, &going, Op::Create, held.now).await?;
     let ready = usize::try_from(ready).unwrap_or(0);
     if ready == 0 {
         return Ok(later.map_or(NextWake::Woken, NextWake::At));
     }
-    if held.token().is_none() || held.doc.layout.is_none() {
+    if held.token().is_none() || !held.knows_enough() {
         // The lanes for the token and for reads run for it, and wake this one.
         return Ok(NextWake::Woken);
     }
@@ -43,7 +43,8 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     if open >= if single { 1 } else { OPEN_TASKS } {
         return Ok(NextWake::Woken);
     }
-    let (updates, _) = employees::due_summary(&held.tx, &account, &active, Op::Update, held.now).await?;
+    let (updates, _) =
+        employees::due_summary(&held.tx, &account, &held.going(Op::Update), Op::Update, held.now).await?;
     let budget = held.budget().await?;
     if let Err(at) = budget.ask(Want::Post { updates_wait: updates > 0 }, held.now) {
         return Ok(NextWake::At(at));
@@ -54,7 +55,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let settings = held.connections.iter().map(|connection| connection.settings.batch_size).min().unwrap_or(200);
     let settings = settings.min(u32::try_from(context.batch_size).unwrap_or(u32::MAX));
     let most = if ready > MANY { LARGEST_POST } else { settings as usize }.max(1);
-    let rows = employees::due(&context.store, &held.tx, &account, &active, Op::Create, held.now, most).await?;
+    let rows = employees::due(&context.store, &held.tx, &account, &going, Op::Create, held.now, most).await?;
     let judged = judge_rows(context, &mut held, rows, Op::Create, most).await?;
     if judged.rows.is_empty() {
         held.commit(context).await?;

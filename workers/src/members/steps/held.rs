@@ -7,6 +7,9 @@ use renkei_store::accounts::{self, Account, Lease};
 use renkei_store::calls::{self, CallKind};
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
+use renkei_store::employees::{Going, Op, QUARTER};
+use renkei_store::settings::Timing;
+use renkei_store::surge;
 use secrecy::SecretString;
 
 use crate::clients::kaonavi::Kaonavi;
@@ -19,6 +22,11 @@ use crate::members::doc::AccountDoc;
 const TOKEN_MARGIN: Duration = Duration::from_secs(10);
 /// A token that ends sooner than this is replaced when a call is due.
 const TOKEN_REFRESH: Duration = Duration::from_secs(300);
+
+/// The brake never holds as few changed members as this.
+const FEW: i64 = 50;
+/// Nor less than this share of カオナビ's members.
+const SHARE_PERCENT: i64 = 30;
 
 /// The locked account, its memory and its connections.
 pub struct Held {
@@ -64,6 +72,57 @@ impl Held {
     pub fn active(&self) -> Vec<String> {
         let active = self.connections.iter().filter(|connection| connection.state == ConnectionState::Active);
         active.map(|connection| connection.id.clone()).collect()
+    }
+
+    /// Whose changes may go out now: of a connection that keeps to quarter hours what was due before this one.
+    #[must_use]
+    pub fn going(&self, op: Op) -> Going {
+        let quarter = QUARTER.as_millis() as i64;
+        let mut going = Going { quarter: Millis(self.now.0.div_euclid(quarter) * quarter), ..Going::default() };
+        for connection in self.connections.iter().filter(|connection| connection.state == ConnectionState::Active) {
+            match (connection.settings.timing, op) {
+                (Timing::QuarterHour, Op::Update) => going.quarterly.push(connection.id.clone()),
+                _ => going.at_once.push(connection.id.clone()),
+            }
+        }
+        going
+    }
+
+    /// Whether enough is known of カオナビ to judge anybody.
+    #[must_use]
+    pub fn knows_enough(&self) -> bool {
+        let departments = self.doc.departments.is_some() || self.doc.departments_denied || !self.maps_departments();
+        self.doc.layout.is_some() && departments
+    }
+
+    /// Whether a connection that is on, or is to be, maps 所属.
+    #[must_use]
+    pub fn maps_departments(&self) -> bool {
+        let on = |connection: &&Connection| {
+            connection.state == ConnectionState::Active
+                || connection.wanted.is_some()
+                || connection.verify_wanted.is_some()
+        };
+        self.connections.iter().filter(on).any(|connection| connection.settings.departments.is_some())
+    }
+
+    /// Whether too many changes of members, and too many hires, came together in a connection.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn too_many(&self, connection: &Connection) -> Result<TooMany> {
+        let since = self.now - surge::TOGETHER;
+        let settings = &connection.settings;
+        let mut found = TooMany::default();
+        if settings.brake && surge::count(&self.tx, &connection.id, Op::Update, since, FEW + 1).await? > FEW {
+            let members = surge::members(&self.tx, &self.account.id).await?;
+            let most = FEW.max(members * SHARE_PERCENT / 100);
+            found.updates = surge::count(&self.tx, &connection.id, Op::Update, since, most + 1).await? > most;
+        }
+        if let Some(ceiling) = settings.ceiling.map(i64::from) {
+            found.creates = surge::count(&self.tx, &connection.id, Op::Create, since, ceiling + 1).await? > ceiling;
+        }
+        Ok(found)
     }
 
     /// The connections that somebody wants switched on.
@@ -122,6 +181,15 @@ impl Held {
         }
         Ok(hour)
     }
+}
+
+/// What brake and ceiling say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TooMany {
+    /// The brake holds changes of members.
+    pub updates: bool,
+    /// The ceiling holds hires.
+    pub creates: bool,
 }
 
 /// How many calls of the hour are used: カオナビ takes 3,000, of which 300 are kept for updates and 200 for tokens and reads.

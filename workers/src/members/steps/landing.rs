@@ -11,6 +11,7 @@ use super::held::Held;
 use super::outcome::search_passed;
 use crate::context::Context;
 use crate::error::Result;
+use crate::members::judge::{NAME_WITHOUT_BLANKS, without_blanks};
 
 /// Settles all people of a batch whose task is OK.
 ///
@@ -58,10 +59,12 @@ pub async fn land(context: &Context, held: &Held, flown: &[(Member, Values)], ki
             code: None,
             detail: serde_json::to_string(&changes).ok(),
         });
-        let hashes = values
-            .iter()
-            .map(|(field, value)| (field.clone(), field_hash(&context.store, account, &member.code, field, value)))
-            .collect();
+        let hash = |field: &str, value: &str| field_hash(&context.store, account, &member.code, field, value);
+        let mut hashes: std::collections::BTreeMap<String, String> =
+            values.iter().map(|(field, value)| (field.clone(), hash(field, value))).collect();
+        if let Some(name) = values.get("name") {
+            hashes.insert(NAME_WITHOUT_BLANKS.to_owned(), hash(NAME_WITHOUT_BLANKS, &without_blanks(name)));
+        }
         let owner = (member.key.connection.clone(), member.key.employee.clone());
         written.push(WrittenCode { code: member.code.clone(), owner, hashes });
         let mut all = before;

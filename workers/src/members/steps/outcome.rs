@@ -14,7 +14,7 @@ use renkei_store::employees::{self, EmployeeKey, Op, RowState};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::held::Held;
-use super::{change, reconcile};
+use super::{change, reconcile, verify};
 use crate::clients::kaonavi::Outcome;
 use crate::clients::kaonavi::answers::{Refused, named};
 use crate::context::{Context, back_off};
@@ -88,7 +88,7 @@ pub async fn record(
             batches::mark_unknown(&held.tx, &account, batch.id, now, now + FIRST_LOOK).await?;
         }
         // A PATCH may be repeated.
-        Outcome::Unknown { .. } => failed_for_now(context, &mut held, batch, Code::KaonaviUnavailable.as_str()).await?,
+        Outcome::Unknown { .. } => failed_for_now(context, &mut held, batch, Code::KaonaviUnavailable).await?,
         Outcome::Refused(refused) => self::refused(context, &mut held, batch, token, refused).await?,
     }
     held.commit(context).await
@@ -111,7 +111,7 @@ async fn refused(
             dissolve(context, held, batch, "forbidden").await?;
             let call = if batch.op == Op::Create { "POST /members" } else { "PATCH /members" };
             let detail = format!("{call}\n{}", refused.messages.join("\n"));
-            halt(context, held, Code::KaonaviForbidden.as_str(), &detail).await?;
+            halt(context, held, Code::KaonaviForbidden, &detail).await?;
         }
         409 => {
             held.doc.single_until = now + SINGLE;
@@ -142,7 +142,7 @@ pub async fn unauthorized(context: &Context, held: &mut Held, used: &SecretStrin
     held.account.token = None;
     if held.doc.unauthorized_once {
         held.doc.unauthorized_once = false;
-        return halt(context, held, Code::KaonaviUnauthorized.as_str(), &messages.join("\n")).await;
+        return halt(context, held, Code::KaonaviUnauthorized, &messages.join("\n")).await;
     }
     held.doc.unauthorized_once = true;
     Ok(())
@@ -152,25 +152,31 @@ pub async fn unauthorized(context: &Context, held: &mut Held, used: &SecretStrin
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn halt(context: &Context, held: &mut Held, code: &str, detail: &str) -> Result<()> {
+pub async fn halt(context: &Context, held: &mut Held, code: Code, detail: &str) -> Result<()> {
     let mut entries = Vec::new();
     for connection in &held.connections {
         if connection.wanted.is_some() {
-            connections::answer_wish(&held.tx, &connection.id, &[code.to_owned()], held.now).await?;
+            connections::refuse_wish(&held.tx, &connection.id, &[code.as_str().to_owned()]).await?;
+        }
+        if verify::asked(connection).is_some() {
+            // The call, without カオナビ's own words: these are sealed with the state.
+            let about = detail.lines().next().filter(|line| line.starts_with("GET ")).unwrap_or_default();
+            let found = verify::failed(code, about);
+            connections::put_verification(&held.tx, &connection.id, &found, held.now).await?;
         }
         if connection.state != ConnectionState::Active {
             continue;
         }
         let halted = ConnectionState::Halted;
-        connections::switch_off(&context.store, &held.tx, &connection.id, halted, Some(code), Some(detail), held.now)
-            .await?;
-        tracing::warn!(connection.id = %connection.id, error.code = code, "connection halted");
+        let why = Some(code.as_str());
+        connections::switch_off(&context.store, &held.tx, &connection.id, halted, why, Some(detail), held.now).await?;
+        tracing::warn!(connection.id = %connection.id, error.code = code.as_str(), "connection halted");
         entries.push(Entry {
             at: held.now,
             connection: connection.id.clone(),
             employee: None,
             kind: "halted".to_owned(),
-            code: Some(code.to_owned()),
+            code: Some(code.as_str().to_owned()),
             detail: Some(detail.to_owned()),
         });
     }
@@ -220,7 +226,7 @@ pub async fn uncertain(context: &Context, held: &Held, batch: &Batch) -> Result<
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn failed_for_now(context: &Context, held: &mut Held, batch: &Batch, code: &str) -> Result<()> {
+pub async fn failed_for_now(context: &Context, held: &mut Held, batch: &Batch, code: Code) -> Result<()> {
     let now = held.now;
     uncertain(context, held, batch).await?;
     batches::finish(&context.store, &held.tx, &batch.account, batch.id, "failed", now).await?;
@@ -246,7 +252,7 @@ pub async fn try_again(
     held: &mut Held,
     batch: &Batch,
     keys: &[EmployeeKey],
-    code: &str,
+    code: Code,
     pausing: bool,
 ) -> Result<()> {
     let now = held.now;
@@ -375,7 +381,8 @@ async fn leave_search(held: &Held, id: i64, keys: &[EmployeeKey]) -> Result<()> 
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn park(context: &Context, held: &Held, key: &EmployeeKey, code: &str, detail: &str) -> Result<()> {
+pub async fn park(context: &Context, held: &Held, key: &EmployeeKey, code: Code, detail: &str) -> Result<()> {
+    let code = code.as_str();
     employees::settle(&context.store, &held.tx, key, RowState::Parked, Some(code), Some(detail), held.now).await?;
     let entry = Entry {
         at: held.now,

@@ -112,15 +112,13 @@ async fn record(
         Ok(TaskEnd::Open) => {}
         Ok(TaskEnd::Ok) => landing::ok(context, &mut held, &batch).await?,
         Ok(TaskEnd::Ng(messages)) => outcome::content(context, &mut held, &batch, &messages).await?,
-        Ok(TaskEnd::Error) => {
-            outcome::failed_for_now(context, &mut held, &batch, Code::KaonaviTaskError.as_str()).await?
-        }
+        Ok(TaskEnd::Error) => outcome::failed_for_now(context, &mut held, &batch, Code::KaonaviTaskError).await?,
         Err(ReadFault::Refused(refused)) => match refused.status {
             401 => {
                 outcome::unauthorized(context, &mut held, token, &refused.messages).await?;
                 look_again(&held, &batch, held.now).await?;
             }
-            403 => outcome::halt(context, &mut held, Code::KaonaviForbidden.as_str(), "GET /tasks").await?,
+            403 => outcome::halt(context, &mut held, Code::KaonaviForbidden, "GET /tasks").await?,
             // The task is forgotten: whether it ran, only the members can tell.
             404 if batch.op == Op::Create => {
                 let look = held.now + outcome::FIRST_LOOK;

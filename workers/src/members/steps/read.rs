@@ -1,26 +1,32 @@
 //! Reads: the layout and the members, and what follows from them (switching on, settling the unknown).
 
 use renkei_events::codes::Code;
+use std::collections::BTreeSet;
+
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, BatchState, OpenBatch};
 use renkei_store::calls::{self, CallKind};
 use renkei_store::codes::{self, field_hash};
-use renkei_store::connections;
+use renkei_store::connections::{Connection, ConnectionState};
 use renkei_store::employees;
 use secrecy::SecretString;
 
 use super::held::{Held, Hour};
-use super::{outcome, reconcile};
+use super::{outcome, reconcile, verify};
 use crate::clients::kaonavi::ReadFault;
+use crate::clients::kaonavi::stream::MemberSeen;
 use crate::context::{Context, NextWake, back_off};
 use crate::error::Result;
 use crate::members::doc::Layout;
+use crate::members::filter;
+use crate::members::judge::{NAME_WITHOUT_BLANKS, without_blanks};
 
 /// What is to be read next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Layout,
+    Departments,
     Members,
 }
 
@@ -33,12 +39,16 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     if held.account.credentials.is_none() {
         return Ok(NextWake::Woken);
     }
-    if grant_wishes(context, &mut held).await? {
+    if verify::answer(context, &mut held).await? || begin_day(&mut held).await? {
         held.commit(context).await?;
         return Ok(NextWake::Now);
     }
     let Some(reading) = next_reading(&held).await? else {
-        return Ok(next_time(&held).await?.map_or(NextWake::Woken, NextWake::At));
+        if verify::is_owed(&held) {
+            return verify::step(context, lease, held).await;
+        }
+        let next = next_time(&held).await?.into_iter().chain(next_day(&held)).min();
+        return Ok(next.map_or(NextWake::Woken, NextWake::At));
     };
     if let Some(until) = blocked(&held) {
         return Ok(NextWake::At(until));
@@ -51,16 +61,26 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let account = held.account.id.clone();
     let call = calls::reserve(&held.tx, &account, CallKind::Read, None, began, began).await?;
     let client = held.client(context);
+    let settings = held.connections.iter().map(|connection| &connection.settings);
+    let custom: BTreeSet<String> =
+        settings.flat_map(|settings| settings.custom.keys().chain(settings.constants.keys())).cloned().collect();
     held.commit(context).await?;
     match reading {
         Reading::Layout => {
             let answer = client.layout(&token).await;
             record_layout(context, lease, call, began, &token, answer).await?;
         }
+        Reading::Departments => {
+            let answer = client.departments(&token).await;
+            record_departments(context, lease, call, began, &token, answer).await?;
+        }
         Reading::Members => {
             let store = context.store.clone();
             let id = account.clone();
-            let keep = move |seen: crate::clients::kaonavi::stream::MemberSeen| {
+            let keep = move |mut seen: MemberSeen| {
+                seen.values.retain(|field, _| !field.starts_with("custom:") || custom.contains(field));
+                let name = seen.values.get("name").map(|name| without_blanks(name)).unwrap_or_default();
+                seen.values.insert(NAME_WITHOUT_BLANKS.to_owned(), name);
                 let hash = |field: &String, value: &String| field_hash(&store, &id, &seen.code, field, value);
                 let hashes = seen.values.iter().map(|(field, value)| (field.clone(), hash(field, value))).collect();
                 (seen.code, hashes)
@@ -83,16 +103,19 @@ pub async fn owed(held: &Held) -> Result<Option<Millis>> {
 /// Until when no read is made after failures. A wish that came after the last failure is tried at once: a person mended
 /// something.
 fn blocked(held: &Held) -> Option<Millis> {
-    let fresh_wish = held.connections.iter().filter_map(|connection| connection.wanted).max() > held.doc.read_failed;
+    let fresh_wish = verify::asked_since(held) > held.doc.read_failed;
     (held.doc.read_blocked_until > held.now && !fresh_wish).then_some(held.doc.read_blocked_until)
 }
 
 async fn next_reading(held: &Held) -> Result<Option<Reading>> {
-    let wanted = held.wanted().iter().filter_map(|connection| connection.wanted).max();
+    let wanted = verify::asked_since(held);
     let active = !held.active().is_empty();
     if let Some(since) = wanted {
         if held.doc.layout_read.is_none_or(|read| read < since) {
             return Ok(Some(Reading::Layout));
+        }
+        if held.maps_departments() && held.doc.departments_read.is_none_or(|read| read < since) {
+            return Ok(Some(Reading::Departments));
         }
         if held.doc.codes_read.is_none_or(|read| read < since) {
             return Ok(Some(Reading::Members));
@@ -107,6 +130,11 @@ async fn next_reading(held: &Held) -> Result<Option<Reading>> {
     let stale = held.doc.daily_read.is_some_and(|daily| held.now >= daily && held.doc.layout_read < Some(daily));
     if held.doc.layout.is_none() || stale {
         return Ok(Some(Reading::Layout));
+    }
+    if held.maps_departments()
+        && (held.doc.departments_read.is_none() || held.doc.departments_read < held.doc.layout_read)
+    {
+        return Ok(Some(Reading::Departments));
     }
     if held.doc.codes_read.is_none() || held.doc.read_owed(held.now) {
         return Ok(Some(Reading::Members));
@@ -138,63 +166,66 @@ pub async fn next_time(held: &Held) -> Result<Option<Millis>> {
     Ok([unknown, daily].into_iter().flatten().min())
 }
 
-/// Switches on what somebody wants switched on, as soon as what was read since allows it. Answers whether anything was done.
-async fn grant_wishes(context: &Context, held: &mut Held) -> Result<bool> {
-    let mut granted = false;
-    for connection in held.connections.clone() {
-        let Some(since) = connection.wanted else { continue };
-        let fresh = |read: Option<Millis>| read.is_some_and(|read| read >= since);
-        if !fresh(held.doc.layout_read) || !fresh(held.doc.codes_read) {
-            continue;
-        }
-        let layout = held.doc.layout.clone().unwrap_or_default();
-        let problems = problems(&connection.settings, &layout);
-        connections::answer_wish(&held.tx, &connection.id, &problems, held.now).await?;
-        tracing::info!(connection.id = %connection.id, problems.count = problems.len(), "connection verified");
-        granted = true;
-        if problems.is_empty() {
-            employees::judge_again(&held.tx, &connection.id, held.now).await?;
-        }
-    }
-    if granted {
-        employees::refresh_ops(&held.tx, &held.account.id).await?;
-        held.connections = connections::of_account(&context.store, &held.tx, &held.account.id).await?;
-    }
-    Ok(granted)
+/// When the next day begins, where it matters: a condition of a target filter counts days from today.
+fn next_day(held: &Held) -> Option<Millis> {
+    relative(held).next()?;
+    held.doc.next_day
 }
 
-/// What stands in the way of switching on: code and what it is about.
-#[must_use]
-pub fn problems(settings: &renkei_store::settings::Settings, layout: &Layout) -> Vec<String> {
-    let mut problems = Vec::new();
-    for (key, item) in layout {
-        let mapped = key == "code" || crate::members::map::FIELDS.contains(&key.as_str());
-        if item.required && !mapped && !settings.constants.contains_key(key) {
-            problems.push(format!("{}: {key} ({})", Code::MappingRequiredItemUnmapped, item.name));
-        }
+fn relative(held: &Held) -> impl Iterator<Item = &Connection> {
+    let active = held.connections.iter().filter(|connection| connection.state == ConnectionState::Active);
+    active.filter(|connection| connection.settings.filter.is_relative())
+}
+
+/// At 00:00 in Asia/Tokyo people whom such a condition left out are judged again.
+async fn begin_day(held: &mut Held) -> Result<bool> {
+    let ids: Vec<String> = relative(held).map(|connection| connection.id.clone()).collect();
+    let over = held.doc.next_day.is_some_and(|day| held.now >= day);
+    if ids.is_empty() || (held.doc.next_day.is_some() && !over) {
+        return Ok(false);
     }
-    for (key, value) in &settings.constants {
-        match layout.get(key) {
-            None => problems.push(format!("{}: {key}", Code::MappingConstantNotInLayout)),
-            Some(item) if item.kind == "enum" && !item.choices.contains(value) => {
-                problems.push(format!("{}: {key}", Code::MappingConstantNotAChoice));
+    if over {
+        for id in ids {
+            let people = employees::judge_filtered_again(&held.tx, &id, held.now).await?;
+            tracing::info!(connection.id = %id, people.count = people, "a day began, people left out are judged again");
+        }
+        employees::refresh_ops(&held.tx, &held.account.id).await?;
+    }
+    held.doc.next_day = Some(filter::next_midnight(held.now));
+    Ok(true)
+}
+
+async fn record_departments(
+    context: &Context,
+    lease: &Lease,
+    call: i64,
+    began: Millis,
+    token: &SecretString,
+    answer: std::result::Result<BTreeSet<String>, ReadFault>,
+) -> Result<()> {
+    let mut held = Held::lock(context, lease).await?;
+    calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
+    match answer {
+        Ok(codes) => {
+            held.doc.departments = Some(codes);
+            held.doc.departments_denied = false;
+        }
+        // Only 所属 is left alone then; everything else goes on.
+        Err(ReadFault::Refused(refused)) if matches!(refused.status, 403 | 404) => {
+            if !held.doc.departments_denied {
+                tracing::warn!(account.id = %held.account.id, "the list of departments is not permitted");
             }
-            Some(_) => {}
+            held.doc.departments_denied = true;
+        }
+        Err(fault) => {
+            read_failed(context, &mut held, token, fault, "GET /departments").await?;
+            return held.commit(context).await;
         }
     }
-    let Some(gender) = layout.get("gender") else {
-        problems.push(format!("{}: gender", Code::KaonaviGenderNotInLayout));
-        return problems;
-    };
-    if settings.gender.is_empty() {
-        problems.push(format!("{}: gender", Code::MappingGenderUnmapped));
-    }
-    for (label, choice) in &settings.gender {
-        if choice.as_ref().is_some_and(|choice| !gender.choices.contains(choice)) {
-            problems.push(format!("{}: {label}", Code::MappingGenderChoiceNotInLayout));
-        }
-    }
-    problems
+    held.doc.departments_read = Some(began);
+    held.doc.read_failures = 0;
+    held.doc.unauthorized_once = false;
+    held.commit(context).await
 }
 
 async fn record_layout(
@@ -209,6 +240,12 @@ async fn record_layout(
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
     match answer {
         Ok(layout) => {
+            let maps_gender = |connection: &Connection| {
+                connection.state == ConnectionState::Active && !connection.settings.gender.is_empty()
+            };
+            if !layout.contains_key("gender") && held.connections.iter().any(maps_gender) {
+                outcome::halt(context, &mut held, Code::KaonaviGenderNotInLayout, "GET /member_layouts").await?;
+            }
             held.doc.layout = Some(layout);
             held.doc.layout_read = Some(began);
             held.doc.read_failures = 0;
@@ -275,9 +312,9 @@ async fn read_failed(
         }
         ReadFault::Refused(refused) if refused.status == 403 => {
             let detail = format!("{call}\n{}", refused.messages.join("\n"));
-            outcome::halt(context, held, Code::KaonaviForbidden.as_str(), &detail).await
+            outcome::halt(context, held, Code::KaonaviForbidden, &detail).await
         }
-        ReadFault::Wrong(code) => outcome::halt(context, held, code.as_str(), call).await,
+        ReadFault::Wrong(code) => outcome::halt(context, held, code, call).await,
         ReadFault::Refused(_) | ReadFault::Later => Ok(()),
     }
 }

@@ -97,7 +97,7 @@ async fn unknown(context: &Context, held: &mut Held, batch: &Batch, began: Milli
                 }
             }
             let keys: Vec<_> = missing.iter().map(|(member, _)| member.key.clone()).collect();
-            outcome::try_again(context, held, batch, &keys, Code::KaonaviUnavailable.as_str(), false).await?;
+            outcome::try_again(context, held, batch, &keys, Code::KaonaviUnavailable, false).await?;
         }
     }
     tracing::info!(
@@ -234,7 +234,7 @@ pub async fn refused(context: &Context, held: &mut Held, batch: &Batch) -> Resul
         }
         _ => {
             let detail = row.detail.unwrap_or_default();
-            outcome::park(context, held, &member.key, Code::KaonaviRejected.as_str(), &detail).await?;
+            outcome::park(context, held, &member.key, Code::KaonaviRejected, &detail).await?;
         }
     }
     Ok(())

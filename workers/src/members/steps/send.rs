@@ -1,6 +1,6 @@
 //! Reserving and sending: one transaction says that the call will be made, then it is made within two seconds or not at all.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use renkei_events::codes::Code;
@@ -11,14 +11,15 @@ use renkei_store::batches::{self, Batch, BatchState, Member};
 use renkei_store::calls::{self, CallKind, SLOT_HOLD};
 use renkei_store::codes::{self, field_hash, near_key};
 use renkei_store::employees::{self, EmployeeKey, FullRow, Op, RowState, Values};
+use renkei_store::surge;
 
-use super::held::Held;
+use super::held::{Held, TooMany};
 use super::outcome;
 use crate::clients::kaonavi::{Outcome, UPDATE_DEADLINE};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
 use crate::members::judge::{Facts, Verdict, judge};
-use crate::members::map::business_kana_is_missing;
+use crate::members::map::{Departments, Known, business_kana_is_missing};
 
 /// A reserved call starts within this time (real, on the monotonic clock) or is dropped; its slot stays taken.
 pub const START_WITHIN: Duration = Duration::from_secs(2);
@@ -53,6 +54,16 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
         }
     }
     let layout = held.doc.layout.clone().unwrap_or_default();
+    let departments = held.doc.departments.clone().filter(|_| !held.doc.departments_denied);
+    let departments = departments.as_ref().map_or(Departments::Unknown, Departments::Known);
+    let known_of_kaonavi = Known { layout: &layout, departments };
+    let mut too_many: HashMap<String, TooMany> = HashMap::new();
+    for connection in &held.connections {
+        if rows.iter().any(|row| row.key.connection == connection.id) {
+            too_many.insert(connection.id.clone(), held.too_many(connection).await?);
+        }
+    }
+    let mut braked: HashMap<(String, &'static str), u64> = HashMap::new();
     let mut ready = Vec::new();
     let mut entries = Vec::new();
     for row in rows {
@@ -62,10 +73,13 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
             code: known.get(&number),
             near: near.get(&near_key(&number)).map_or(&[], Vec::as_slice),
             shared: shared.contains(&(row.key.connection.clone(), number.clone())),
+            braked: too_many.get(&row.key.connection).is_some_and(|many| many.updates),
+            over_ceiling: too_many.get(&row.key.connection).is_some_and(|many| many.creates),
+            codes_read: held.doc.codes_read,
             now: held.now,
         };
         let hash = |field: &str, value: &str| field_hash(&context.store, &account, &number, field, value);
-        let verdict = judge(&row, facts, &connection.settings, &layout, &hash);
+        let verdict = judge(&row, facts, &connection.settings, known_of_kaonavi, &hash);
         let entry = |kind: &str, code: Option<&str>, detail: Option<String>| Entry {
             at: held.now,
             connection: row.key.connection.clone(),
@@ -135,6 +149,12 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
                 entries.push(entry("parked", Some(code), Some(detail)));
                 "parked"
             }
+            Verdict::HoldMass(code, values) => {
+                surge::hold(&context.store, &held.tx, &row.key, code, "", &values, held.now).await?;
+                *braked.entry((row.key.connection.clone(), code)).or_default() += 1;
+                entries.push(entry("held", Some(code), None));
+                "held"
+            }
             Verdict::Hold(code, detail) => {
                 settle(RowState::Held, Some(code), Some(&detail)).await?;
                 entries.push(entry("held", Some(code), Some(detail)));
@@ -142,6 +162,9 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
             }
         };
         context.metrics.settled.with_label_values(&[result]).inc();
+    }
+    for ((connection, code), people) in braked {
+        tracing::warn!(connection.id = %connection, error.code = code, people.count = people, "mass change held");
     }
     activity::add(&context.store, &held.tx, &entries).await?;
     Ok(Ready { rows: ready })

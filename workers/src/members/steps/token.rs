@@ -11,7 +11,7 @@ use renkei_store::employees::{self, Op};
 use secrecy::ExposeSecret as _;
 
 use super::held::Held;
-use super::{outcome, read};
+use super::{outcome, read, verify};
 use crate::clients::kaonavi::answers::Grant;
 use crate::clients::kaonavi::{READ_DEADLINE, ReadFault};
 use crate::context::{Context, NextWake, back_off};
@@ -62,7 +62,8 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
 async fn next_call(held: &Held) -> Result<Option<Millis>> {
     let open = batches::open_lightly(&held.tx, &held.account.id).await?;
     let looks = open.iter().filter(|batch| batch.state == BatchState::Accepted).map(|batch| batch.next_look);
-    let mut next = looks.chain(read::next_time(held).await?).chain(read::owed(held).await?).min();
+    let tries = verify::is_owed(held).then_some(held.now);
+    let mut next = looks.chain(read::next_time(held).await?).chain(read::owed(held).await?).chain(tries).min();
     let active = held.active();
     if active.is_empty() {
         return Ok(next);
@@ -71,7 +72,7 @@ async fn next_call(held: &Held) -> Result<Option<Millis>> {
         return Ok(Some(held.now));
     }
     for op in [Op::Create, Op::Update] {
-        let (ready, later) = employees::due_summary(&held.tx, &held.account.id, &active, op, held.now).await?;
+        let (ready, later) = employees::due_summary(&held.tx, &held.account.id, &held.going(op), op, held.now).await?;
         let due = if ready > 0 { Some(held.now) } else { later };
         next = next.into_iter().chain(due).min();
     }
@@ -118,7 +119,7 @@ async fn record(
             let detail = refused.messages.join("\n");
             held.doc.unauthorized_once = false;
             held.doc.credentials_refused = true;
-            outcome::halt(context, &mut held, Code::KaonaviCredentialsRefused.as_str(), &detail).await?;
+            outcome::halt(context, &mut held, Code::KaonaviCredentialsRefused, &detail).await?;
         }
         Err(ReadFault::Refused(_)) => {
             // Somebody else's tokens count too; nothing says when one is free.

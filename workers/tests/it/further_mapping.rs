@@ -1,0 +1,211 @@
+//! The mappings that an administrator switches on: mail, 所属, 退職日, custom items.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use renkei_sandbox::kaonavi::transport::no_latency;
+use renkei_sandbox::kaonavi::{TextField, sample};
+use renkei_store::employees::{Op, RowState, Values};
+use renkei_store::settings::Settings;
+use renkei_workers::members::doc::{Layout, LayoutItem};
+use renkei_workers::members::map::{Departments, Known, map, map_leaver};
+use serde_json::{Value, json};
+
+use crate::mapping::{NOW, layout, values};
+use crate::people::{person, record};
+use crate::world::{Link, World, link, settings};
+
+/// What is tried: a name, settings, changes of the record, and the values or the code and detail of what is wrong.
+type Case = (&'static str, Value, Value, Result<Value, (&'static str, &'static str)>);
+
+fn with(changes: Value) -> Settings {
+    let mut whole = serde_json::to_value(settings()).unwrap();
+    for (key, value) in changes.as_object().unwrap() {
+        whole[key] = value.clone();
+    }
+    serde_json::from_value(whole).unwrap()
+}
+
+fn wide_layout() -> Layout {
+    let mut layout = layout();
+    let item = |kind: &str, choices: &[&str], read_only| LayoutItem {
+        name: "項目".to_owned(),
+        kind: kind.to_owned(),
+        choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+        max_length: (kind == "string").then_some(10),
+        read_only,
+        ..LayoutItem::default()
+    };
+    layout.insert("department".to_owned(), item("department", &[], false));
+    layout.insert("custom:1".to_owned(), item("string", &[], false));
+    layout.insert("custom:2".to_owned(), item("enum", &["正社員", "契約社員"], false));
+    layout.insert("custom:3".to_owned(), item("date", &[], false));
+    layout.insert("custom:4".to_owned(), item("string", &[], true));
+    layout
+}
+
+/// What the further mappings add to the five fields of the usual person, or the code of what is wrong.
+fn added(settings: &Settings, changes: Value, op: Op) -> Result<Values, (&'static str, String)> {
+    let layout = wide_layout();
+    let codes = BTreeSet::from(["K1".to_owned()]);
+    let known = Known { layout: &layout, departments: Departments::Known(&codes) };
+    let mut mapped = map(&record(changes, 1, NOW), settings, known, op).map_err(|fault| (fault.code, fault.detail))?;
+    for field in renkei_workers::members::map::FIELDS {
+        mapped.values.remove(field);
+    }
+    Ok(mapped.values)
+}
+
+#[test]
+fn further_mappings_are_off_and_fill_what_they_say_when_they_are_on() {
+    let everything = json!({ "email": "h@example.com", "department": { "code": "D1", "name": "開発" }, "employment_type": "正社員",
+        "retired_date": "2030-03-31" });
+    assert_eq!(added(&settings(), everything.clone(), Op::Create), Ok(Values::new()));
+    let table = json!({ "D1": "K1", "D2": "K2" });
+    let from = |field: &str| json!({ "from": field });
+    let rows: Vec<Case> = vec![
+        ("mail", json!({ "mail": true }), everything.clone(), Ok(json!({ "mail": "h@example.com" }))),
+        ("no mail", json!({ "mail": true }), json!({}), Ok(json!({}))),
+        ("所属", json!({ "departments": table }), everything.clone(), Ok(json!({ "department": "K1" }))),
+        ("no 部署", json!({ "departments": table }), json!({}), Ok(json!({}))),
+        (
+            "部署 without entry",
+            json!({ "departments": table }),
+            json!({ "department": { "code": "D9" } }),
+            Err(("mapping.department_unmapped", "D9")),
+        ),
+        (
+            "所属 that カオナビ does not have",
+            json!({ "departments": table }),
+            json!({ "department": { "code": "D2" } }),
+            Err(("mapping.department_not_in_kaonavi", "K2")),
+        ),
+        ("退職日 of somebody who stays", json!({ "retired_date": true }), everything.clone(), Ok(json!({}))),
+        (
+            "text",
+            json!({ "custom": { "custom:1": from("department_name") } }),
+            everything.clone(),
+            Ok(json!({ "custom:1": "開発" })),
+        ),
+        (
+            "text too long",
+            json!({ "custom": { "custom:1": from("email") } }),
+            everything.clone(),
+            Err(("mapping.too_long", "custom:1")),
+        ),
+        (
+            "choice",
+            json!({ "custom": { "custom:2": from("employment_type") } }),
+            everything.clone(),
+            Ok(json!({ "custom:2": "正社員" })),
+        ),
+        (
+            "choice by table",
+            json!({ "custom": { "custom:2": { "from": "employment_type", "choices": { "アルバイト": "契約社員" } } } }),
+            json!({ "employment_type": "アルバイト" }),
+            Ok(json!({ "custom:2": "契約社員" })),
+        ),
+        (
+            "no such choice",
+            json!({ "custom": { "custom:2": from("employment_type") } }),
+            json!({ "employment_type": "役員" }),
+            Err(("mapping.choice_not_in_layout", "custom:2")),
+        ),
+        (
+            "date",
+            json!({ "custom": { "custom:3": from("hire_date") } }),
+            json!({}),
+            Ok(json!({ "custom:3": "2026-04-01" })),
+        ),
+        (
+            "no date",
+            json!({ "custom": { "custom:3": from("employment_type") } }),
+            everything.clone(),
+            Err(("mapping.date_invalid", "custom:3")),
+        ),
+        (
+            "item that is not there",
+            json!({ "custom": { "custom:9": from("email") } }),
+            json!({}),
+            Err(("mapping.item_not_in_layout", "custom:9")),
+        ),
+        (
+            "item that can not be written",
+            json!({ "custom": { "custom:4": from("email") } }),
+            json!({}),
+            Err(("mapping.item_not_in_layout", "custom:4")),
+        ),
+    ];
+    for (what, settings, changes, expected) in rows {
+        let found = added(&with(settings), changes, Op::Create);
+        let expected = expected.map(values).map_err(|(code, detail)| (code, detail.to_owned()));
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+#[test]
+fn further_fields_are_kept_when_empty_unless_they_are_to_be_cleared() {
+    let on =
+        json!({ "mail": true, "custom": { "custom:1": { "from": "business_name" } }, "departments": { "D1": "K1" } });
+    assert_eq!(added(&with(on.clone()), json!({}), Op::Update), Ok(Values::new()));
+    let mut clearing = on;
+    clearing["clear_when_empty"] = json!(["mail", "custom:1"]);
+    assert_eq!(added(&with(clearing), json!({}), Op::Update), Ok(values(json!({ "mail": "", "custom:1": "" }))));
+}
+
+#[test]
+fn of_a_leaver_only_the_day_goes_over() {
+    let left = json!({ "employee_status": "退職", "retired_date": "2026-06-30", "last_name": "改姓" });
+    let mapped = map_leaver(&record(left, 1, NOW), &layout()).unwrap();
+    assert_eq!(mapped.values, values(json!({ "retired_date": "2026-06-30" })));
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn world(settings: Settings) -> World {
+    let mut world = World::new(11, vec![sample::company("a")], no_latency()).await;
+    world.link(Link { settings, ..link("c1", "a") }).await;
+    world.run_for(MINUTE * 2).await;
+    world
+}
+
+#[tokio::test]
+async fn who_becomes_a_leaver_gets_the_day_and_comes_back_whole() {
+    let mut world = world(Settings { retired_date: true, ..settings() }).await;
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    world.run_for(MINUTE).await;
+    let at = world.now();
+    let left = json!({ "employee_status": "退職", "retired_date": "2026-06-30", "last_name": "改姓" });
+    world.send("c1", record(left, 1, at)).await;
+    world.run_for(MINUTE * 2).await;
+    let look = |company: &mut renkei_sandbox::kaonavi::Company| {
+        let member = company.member("E00001").unwrap();
+        (member.get(TextField::RetiredDate).to_owned(), member.get(TextField::Name).to_owned())
+    };
+    assert_eq!(world.company("a", look).await, ("2026-06-30".to_owned(), "髙橋 花子1".to_owned()));
+    assert_eq!(world.row("c1", "E00001").await.state, RowState::Synced);
+    // Somebody who left and never was a member does not become one.
+    let at = world.now();
+    let stranger = json!({ "employee_status": "退職", "retired_date": "2026-06-30" });
+    world.send("c1", record(stranger, 2, at)).await;
+    world.run_for(MINUTE * 2).await;
+    let row = world.row("c1", "E00002").await;
+    assert_eq!((row.state, row.reason.as_deref()), (RowState::Skipped, Some("status_excluded")));
+}
+
+#[tokio::test]
+async fn without_the_option_a_leaver_is_skipped() {
+    let mut world = world(settings()).await;
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    world.run_for(MINUTE).await;
+    let at = world.now();
+    world.send("c1", record(json!({ "employee_status": "退職", "retired_date": "2026-06-30" }), 1, at)).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(world.row("c1", "E00001").await.reason.as_deref(), Some("status_excluded"));
+    let retired = |company: &mut renkei_sandbox::kaonavi::Company| {
+        company.member("E00001").unwrap().get(TextField::RetiredDate).to_owned()
+    };
+    assert_eq!(world.company("a", retired).await, "");
+}
