@@ -130,8 +130,8 @@ pub struct MappingFile {
 pub enum TableFile {
     /// Source → カオナビ.
     Table(BTreeMap<String, String>),
-    /// `off`.
-    Word(String),
+    /// `off`, which YAML reads as "no".
+    Flag(bool),
 }
 
 /// A number, or none.
@@ -140,8 +140,8 @@ pub enum TableFile {
 pub enum NumberFile {
     /// At most so many.
     Number(u32),
-    /// `off`.
-    Word(String),
+    /// `off`, which YAML reads as "no".
+    Flag(bool),
 }
 
 /// How a connection is delivered.

@@ -351,7 +351,7 @@ impl Applying<'_> {
         if let Some(ceiling) = &delivery.ceiling {
             settings.ceiling = match &ceiling.value {
                 NumberFile::Number(most) if *most > 0 => Some(*most),
-                NumberFile::Word(word) if word == "off" => None,
+                NumberFile::Flag(false) => None,
                 _ => {
                     let reason = "must be a number from 1, or off";
                     return Err(self.fault(ceiling, format!("{key}.delivery.ceiling"), reason));
@@ -380,8 +380,8 @@ impl Applying<'_> {
         if let Some(departments) = &mapping.departments {
             settings.departments = match &departments.value {
                 TableFile::Table(table) => Some(table.clone()),
-                TableFile::Word(word) if word == "off" => None,
-                TableFile::Word(_) => {
+                TableFile::Flag(false) => None,
+                TableFile::Flag(true) => {
                     let reason = "must be a table of department codes, or off";
                     return Err(self.fault(departments, format!("{key}.mapping.departments"), reason));
                 }

@@ -3,6 +3,7 @@
 ALTER TABLE connections ADD COLUMN settings_version BIGINT NOT NULL DEFAULT 1;   -- the ETag of the settings
 ALTER TABLE connections ADD COLUMN activated_wall_ms BIGINT;                     -- first activation on the calendar
 ALTER TABLE connections ADD COLUMN verify_wanted_ms BIGINT;                      -- since when somebody wants to know whether it would work
+ALTER TABLE connections ADD COLUMN preview_wanted_ms BIGINT;                     -- since when somebody waits for a preview
 ALTER TABLE connections ADD COLUMN verified_ms BIGINT;
 ALTER TABLE connections ADD COLUMN verification TEXT;                            -- JSON: what was tried, with which end
 
@@ -102,7 +103,8 @@ CREATE TABLE previews (
   preview_id TEXT PRIMARY KEY,
   connection_id TEXT NOT NULL,
   made_ms BIGINT NOT NULL,
-  scope TEXT NOT NULL,                     -- due, first_load, numbers
-  doc BYTEA NOT NULL                       -- SEALED: per person the content that was judged and what would be done
+  who TEXT NOT NULL,                       -- JSON: waiting, first_load, or employee ids
+  state TEXT NOT NULL,                     -- wanted, ready, failed
+  doc BYTEA                                -- SEALED: per person the content that was judged and what would be done
 );
 CREATE INDEX previews_connection ON previews (connection_id, made_ms);

@@ -86,6 +86,8 @@ pub struct Connection {
     pub activated_wall: Option<Millis>,
     /// Since when somebody wants to know whether it would work; a worker tries and answers.
     pub verify_wanted: Option<Millis>,
+    /// Since when somebody waits for a preview; a worker makes it.
+    pub preview_wanted: Option<Millis>,
     /// The last verification, as JSON, and when it ended.
     pub verification: Option<(Millis, String)>,
     /// The `state` of the last applied file.
@@ -112,6 +114,7 @@ impl Connection {
             settings_version: 1,
             activated_wall: None,
             verify_wanted: None,
+            preview_wanted: None,
             verification: None,
             declared_state: None,
         }
@@ -160,7 +163,7 @@ fn secret_place(connection: &str, id: &str) -> String {
 
 const COLUMNS: &str =
     "connection_id, tenant_id, name, source, account_id, state, state_code, state_detail, activated_ms,
-    wanted_ms, problems, settings, settings_version, activated_wall_ms, verify_wanted_ms, verified_ms, verification,
+    wanted_ms, problems, settings, settings_version, activated_wall_ms, verify_wanted_ms, preview_wanted_ms, verified_ms, verification,
     declared_state";
 
 fn read(store: &Store, row: &Row) -> Result<Connection> {
@@ -183,6 +186,7 @@ fn read(store: &Store, row: &Row) -> Result<Connection> {
         settings_version: row.get("settings_version")?,
         activated_wall: row.get::<Option<i64>>("activated_wall_ms")?.map(Millis),
         verify_wanted: row.get::<Option<i64>>("verify_wanted_ms")?.map(Millis),
+        preview_wanted: row.get::<Option<i64>>("preview_wanted_ms")?.map(Millis),
         verification: row.get::<Option<i64>>("verified_ms")?.map(Millis).zip(row.get("verification")?),
         declared_state: row.get("declared_state")?,
         id,

@@ -766,6 +766,17 @@ pub async fn land(store: &Store, tx: &Tx, landings: &[Landing], now: Millis) -> 
     Ok(())
 }
 
+/// カオナビ was seen to hold these values of a person before we ever wrote any of it: later changes are told from them, too.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put_held_already(store: &Store, tx: &Tx, key: &EmployeeKey, values: &Values) -> Result<()> {
+    let sealed = store.keys.seal_json(&place("written", key), values)?;
+    let sql = "UPDATE employees SET written = $1 WHERE connection_id = $2 AND employee_id = $3 AND written IS NULL";
+    tx.exec(sql, vec![sealed.into(), key.connection.clone().into(), key.employee.clone().into()]).await?;
+    Ok(())
+}
+
 /// Nobody knows any more what カオナビ holds in these fields of a person: the next change sends them again.
 ///
 /// # Errors
@@ -796,16 +807,20 @@ pub async fn note(store: &Store, tx: &Tx, key: &EmployeeKey, reason: &str, detai
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn refresh_ops(tx: &Tx, account: &str) -> Result<()> {
+pub async fn refresh_ops(tx: &Tx, account: &str, now: Millis) -> Result<()> {
     let sql = "UPDATE employees SET op = CASE WHEN EXISTS
           (SELECT 1 FROM codes WHERE codes.account_id = $1 AND codes.code = employees.number AND codes.present = 1)
           THEN 'update' ELSE 'create' END, surge_op = CASE WHEN EXISTS
           (SELECT 1 FROM codes WHERE codes.account_id = $1 AND codes.code = employees.number AND codes.present = 1)
-          THEN 'update' ELSE 'create' END, next_try_ms = CASE WHEN attempts = 0 THEN 0 ELSE next_try_ms END
+          THEN 'update' ELSE 'create' END, next_try_ms = CASE WHEN attempts = 0 AND next_try_ms <= $2 THEN 0 ELSE next_try_ms END
         WHERE account_id = $1 AND state = 'due'";
-    tx.exec(sql, vec![account.into()]).await?;
+    // What waits longer than a read takes waits for something else: for the morning, say.
+    tx.exec(sql, vec![account.into(), (now + READ_TAKES).0.into()]).await?;
     Ok(())
 }
+
+/// People who need a read of the members first wait no longer than this for it.
+pub const READ_TAKES: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// When many people who were released may go out: not from 01:00 to 05:00 in Asia/Tokyo, when カオナビ backs up and its nightly
 /// batch runs.

@@ -15,6 +15,7 @@ pub mod employees;
 pub mod error;
 pub mod logtable;
 mod migration;
+pub mod previews;
 mod private;
 pub mod seal;
 pub mod settings;
@@ -218,6 +219,7 @@ impl Store {
             ("DELETE FROM batches WHERE state = 'done' AND settled_ms < $1", days(7)),
             ("DELETE FROM calls WHERE reserved_ms < $1 AND frees_ms < $1", days(1)),
             ("DELETE FROM activity WHERE at_ms < $1", days(90)),
+            ("DELETE FROM previews WHERE made_ms < $1", days(1)),
         ];
         let mut deleted = 0;
         for (sql, before) in statements {

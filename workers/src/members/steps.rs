@@ -10,9 +10,11 @@ pub mod held;
 pub mod landing;
 pub mod outcome;
 pub mod poll;
+pub mod preview;
 pub mod read;
 pub mod reconcile;
 pub mod send;
+pub mod surroundings;
 pub mod token;
 pub mod verify;
 

@@ -7,7 +7,7 @@ use renkei_sandbox::kaonavi::{TextField, sample};
 use renkei_store::employees::RowState;
 use serde_json::{Value, json};
 
-use crate::people::{person, record};
+use crate::people::{member, person, record};
 use crate::world::{World, link};
 
 fn seconds(count: u64) -> Duration {
@@ -143,4 +143,25 @@ async fn the_token_is_fetched_once_an_hour_and_only_when_a_call_is_due() {
         world.run_for(seconds(1800)).await;
     }
     assert_eq!(world.company("a", tokens).await, 3);
+}
+
+#[tokio::test]
+async fn fields_that_kaonavi_held_already_are_not_sent_with_a_later_change() {
+    let mut company = sample::company("a");
+    company.members = vec![member(1, "古い 名前")];
+    let mut world = World::new(1, vec![company], renkei_sandbox::kaonavi::transport::no_latency()).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(Duration::from_secs(120)).await;
+    for changes in [json!({}), json!({ "birthday": "1991-03-01" })] {
+        let at = world.now();
+        world.send("c1", record(changes, 1, at)).await;
+        world.run_for(Duration::from_secs(60)).await;
+    }
+    assert_eq!(
+        accepted_rows(&world).await,
+        [
+            json!({ "code": "E00001", "name": "髙橋 花子1", "name_kana": "タカハシ ハナコ" }),
+            json!({ "code": "E00001", "birthday": "1991-03-01" }),
+        ]
+    );
 }

@@ -19,6 +19,7 @@ mod mapping;
 mod mass;
 mod on_postgres;
 mod people;
+mod previewing;
 mod promises;
 mod refusals;
 mod rules;

@@ -47,7 +47,7 @@ pub async fn land(context: &Context, held: &Held, flown: &[(Member, Values)], ki
     let mut entries = Vec::with_capacity(flown.len());
     for (member, values) in flown {
         let Some(row) = rows.remove(&member.key) else { continue };
-        let same_number = row.written_number.as_deref() == Some(member.code.as_str());
+        let same_number = row.written_number.as_deref().is_none_or(|written| written == member.code);
         let before = row.written.filter(|_| same_number).unwrap_or_default();
         let changes: HashMap<&String, (Option<&String>, &String)> =
             values.iter().map(|(field, value)| (field, (before.get(field), value))).collect();

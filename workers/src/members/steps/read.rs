@@ -13,7 +13,7 @@ use renkei_store::employees;
 use secrecy::SecretString;
 
 use super::held::{Held, Hour};
-use super::{outcome, reconcile, verify};
+use super::{outcome, preview, reconcile, verify};
 use crate::clients::kaonavi::ReadFault;
 use crate::clients::kaonavi::stream::MemberSeen;
 use crate::context::{Context, NextWake, back_off};
@@ -39,7 +39,8 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     if held.account.credentials.is_none() {
         return Ok(NextWake::Woken);
     }
-    if verify::answer(context, &mut held).await? || begin_day(&mut held).await? {
+    let previewed = preview::answer(context, &held).await?;
+    if previewed || verify::answer(context, &mut held).await? || begin_day(&mut held).await? {
         held.commit(context).await?;
         return Ok(NextWake::Now);
     }
@@ -189,7 +190,7 @@ async fn begin_day(held: &mut Held) -> Result<bool> {
             let people = employees::judge_filtered_again(&held.tx, &id, held.now).await?;
             tracing::info!(connection.id = %id, people.count = people, "a day began, people left out are judged again");
         }
-        employees::refresh_ops(&held.tx, &held.account.id).await?;
+        employees::refresh_ops(&held.tx, &held.account.id, held.now).await?;
     }
     held.doc.next_day = Some(filter::next_midnight(held.now));
     Ok(true)
@@ -286,7 +287,7 @@ async fn record_members(
             held.doc.unauthorized_once = false;
             held.doc.plan_daily_read(&account, held.now);
             reconcile::after_read(context, &mut held, began).await?;
-            employees::refresh_ops(&held.tx, &account).await?;
+            employees::refresh_ops(&held.tx, &account, held.now).await?;
         }
         Err(fault) => read_failed(context, &mut held, token, fault, "GET /members").await?,
     }

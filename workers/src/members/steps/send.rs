@@ -1,6 +1,6 @@
 //! Reserving and sending: one transaction says that the call will be made, then it is made within two seconds or not at all.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use renkei_events::codes::Code;
@@ -9,17 +9,17 @@ use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, BatchState, Member};
 use renkei_store::calls::{self, CallKind, SLOT_HOLD};
-use renkei_store::codes::{self, field_hash, near_key};
 use renkei_store::employees::{self, EmployeeKey, FullRow, Op, RowState, Values};
 use renkei_store::surge;
 
-use super::held::{Held, TooMany};
+use super::held::Held;
 use super::outcome;
+use super::surroundings::Surroundings;
 use crate::clients::kaonavi::{Outcome, UPDATE_DEADLINE};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
-use crate::members::judge::{Facts, Verdict, judge};
-use crate::members::map::{Departments, Known, business_kana_is_missing};
+use crate::members::judge::Verdict;
+use crate::members::map::business_kana_is_missing;
 
 /// A reserved call starts within this time (real, on the monotonic clock) or is dropped; its slot stays taken.
 pub const START_WITHIN: Duration = Duration::from_secs(2);
@@ -40,46 +40,15 @@ pub struct Ready {
 /// # Errors
 /// When the store does not answer.
 pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, op: Op, most: usize) -> Result<Ready> {
-    let account = held.account.id.clone();
-    let numbers: Vec<String> = rows.iter().filter_map(|row| row.number.clone()).collect();
-    let known = codes::find(&held.tx, &account, &numbers).await?;
-    let near = codes::near(&held.tx, &account, &numbers).await?;
-    let mut in_flight = batches::open_codes(&held.tx, &account).await?;
-    let mut shared: HashSet<(String, String)> = HashSet::new();
-    for id in held.active() {
-        let of_connection: Vec<String> =
-            rows.iter().filter(|row| row.key.connection == id).filter_map(|row| row.number.clone()).collect();
-        for number in employees::shared_numbers(&held.tx, &id, &of_connection).await? {
-            shared.insert((id.clone(), number));
-        }
-    }
-    let layout = held.doc.layout.clone().unwrap_or_default();
-    let departments = held.doc.departments.clone().filter(|_| !held.doc.departments_denied);
-    let departments = departments.as_ref().map_or(Departments::Unknown, Departments::Known);
-    let known_of_kaonavi = Known { layout: &layout, departments };
-    let mut too_many: HashMap<String, TooMany> = HashMap::new();
-    for connection in &held.connections {
-        if rows.iter().any(|row| row.key.connection == connection.id) {
-            too_many.insert(connection.id.clone(), held.too_many(connection).await?);
-        }
-    }
+    let around = Surroundings::of(held, &rows).await?;
+    let mut in_flight = batches::open_codes(&held.tx, &held.account.id).await?;
     let mut braked: HashMap<(String, &'static str), u64> = HashMap::new();
     let mut ready = Vec::new();
     let mut entries = Vec::new();
     for row in rows {
         let Some(connection) = held.connection(&row.key.connection) else { continue };
         let number = row.number.clone().unwrap_or_default();
-        let facts = Facts {
-            code: known.get(&number),
-            near: near.get(&near_key(&number)).map_or(&[], Vec::as_slice),
-            shared: shared.contains(&(row.key.connection.clone(), number.clone())),
-            braked: too_many.get(&row.key.connection).is_some_and(|many| many.updates),
-            over_ceiling: too_many.get(&row.key.connection).is_some_and(|many| many.creates),
-            codes_read: held.doc.codes_read,
-            now: held.now,
-        };
-        let hash = |field: &str, value: &str| field_hash(&context.store, &account, &number, field, value);
-        let verdict = judge(&row, facts, &connection.settings, known_of_kaonavi, &hash);
+        let verdict = around.judge(&context.store, &row, connection);
         let entry = |kind: &str, code: Option<&str>, detail: Option<String>| Entry {
             at: held.now,
             connection: row.key.connection.clone(),
@@ -113,6 +82,11 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
             }
             Verdict::Update(values) if op == Op::Update => {
                 if in_flight.insert(number) {
+                    if row.written.is_none() {
+                        let mut equal = around.mapped(&row, connection);
+                        equal.retain(|field, _| !values.contains_key(field));
+                        employees::put_held_already(&context.store, &held.tx, &row.key, &equal).await?;
+                    }
                     ready.push((row, values));
                 } else {
                     let later = held.now + Duration::from_secs(5);
@@ -130,7 +104,7 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
             }
             Verdict::ReadFirst => {
                 held.doc.want_read(held.now);
-                let later = held.now + Duration::from_secs(60);
+                let later = held.now + employees::READ_TAKES;
                 employees::make_due(&held.tx, &row.key, op, later, 0, held.now).await?;
                 continue;
             }

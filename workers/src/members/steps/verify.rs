@@ -120,7 +120,10 @@ pub fn asked(connection: &Connection) -> Option<Millis> {
 /// The latest moment since which everything has to be read once more.
 #[must_use]
 pub fn asked_since(held: &Held) -> Option<Millis> {
-    held.connections.iter().filter_map(asked).max()
+    let previews = held.connections.iter().filter_map(|connection| connection.preview_wanted);
+    // A preview is made with what was read within a day.
+    let day = Duration::from_secs(24 * 3600);
+    held.connections.iter().filter_map(asked).chain(previews.map(|wanted| wanted - day)).max()
 }
 
 /// Which call has to be tried, if any: verification tries both anew, switching on does with an answer of the last hour.
@@ -234,7 +237,7 @@ pub async fn answer(context: &Context, held: &mut Held) -> Result<bool> {
         }
     }
     if answered {
-        employees::refresh_ops(&held.tx, &held.account.id).await?;
+        employees::refresh_ops(&held.tx, &held.account.id, held.now).await?;
         held.connections = connections::of_account(&context.store, &held.tx, &held.account.id).await?;
     }
     Ok(answered)

@@ -1,0 +1,242 @@
+//! Previews: what would be sent, shown to a person before it is; and what the person confirmed.
+//!
+//! Whoever wants one leaves a request; a worker, which knows カオナビ's layout and members, answers it. Only people whose record is
+//! still the one that was shown can be confirmed.
+
+use std::collections::BTreeMap;
+
+use renkei_runtime::clock::Millis;
+use sea_orm::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::Store;
+use crate::activity::{self, Entry};
+use crate::connections::Connection;
+use crate::db::{Sql, Tx, list};
+use crate::employees::{self, Op};
+use crate::error::{Result, StoreError};
+use crate::{accounts, decisions};
+
+/// The most people that one preview shows.
+pub const MOST: usize = 20_000;
+
+/// Whom a preview is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// Everybody who waits: due, skipped, parked or held.
+    Waiting,
+    /// People known from before the first activation, who were never sent.
+    FirstLoad,
+    /// These employee ids.
+    People(Vec<String>),
+}
+
+/// What would be done about one person.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// 従業員ID.
+    pub employee: String,
+    /// 社員番号.
+    pub number: Option<String>,
+    /// Keyed hash of the record that was judged.
+    pub content: String,
+    /// `create`, `update`, `unchanged`, `skip`, `park` or `hold`.
+    pub action: String,
+    /// Why not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Field → old (where it is known) and new.
+    #[serde(default)]
+    pub fields: BTreeMap<String, (Option<String>, String)>,
+}
+
+/// A preview.
+#[derive(Clone)]
+pub struct Preview {
+    /// Its id.
+    pub id: String,
+    /// The connection.
+    pub connection: String,
+    /// When it was asked for.
+    pub made: Millis,
+    /// Whom it is about.
+    pub shown: Shown,
+    /// Whether it is made; `None` while a worker has not answered.
+    pub items: Option<Vec<Item>>,
+}
+
+fn place(connection: &str, id: &str) -> String {
+    format!("previews.doc|{connection}|{id}")
+}
+
+/// Asks for a preview; answers its id.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn want(store: &Store, connection: &Connection, id: &str, shown: &Shown) -> Result<()> {
+    let tx = store.begin().await?;
+    let now = store.now_in(&tx).await?;
+    if let Some(account) = &connection.account {
+        accounts::wake(&tx, account, now).await?;
+    }
+    let sql = "INSERT INTO previews (preview_id, connection_id, made_ms, who, state) VALUES ($1, $2, $3, $4, 'wanted')";
+    tx.exec(sql, vec![id.into(), connection.id.clone().into(), now.0.into(), serde_json::to_string(shown)?.into()])
+        .await?;
+    let sql = "UPDATE connections SET preview_wanted_ms = $1 WHERE connection_id = $2";
+    tx.exec(sql, vec![now.0.into(), connection.id.clone().into()]).await?;
+    tx.commit().await?;
+    store.hint();
+    Ok(())
+}
+
+fn read(store: &Store, row: &crate::db::Row) -> Result<Preview> {
+    let id: String = row.get("preview_id")?;
+    let connection: String = row.get("connection_id")?;
+    let sealed: Option<Vec<u8>> = row.get("doc")?;
+    let items = sealed.map(|sealed| store.keys.open_json(&place(&connection, &id), &sealed)).transpose()?;
+    Ok(Preview {
+        made: Millis(row.get("made_ms")?),
+        shown: serde_json::from_str(&row.get::<String>("who")?)?,
+        items,
+        id,
+        connection,
+    })
+}
+
+/// The oldest request of a connection that nobody answered.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn next_wanted(store: &Store, tx: &Tx, connection: &str) -> Result<Option<Preview>> {
+    let query = "SELECT preview_id, connection_id, made_ms, who, doc FROM previews
+        WHERE connection_id = $1 AND state = 'wanted' ORDER BY made_ms, preview_id LIMIT 1";
+    let row = tx.row(query, vec![connection.into()]).await?;
+    row.map(|row| read(store, &row)).transpose()
+}
+
+/// Nobody waits for a preview of the connection any more.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn none_wanted(tx: &Tx, connection: &str) -> Result<()> {
+    let sql = "UPDATE connections SET preview_wanted_ms = NULL WHERE connection_id = $1";
+    tx.exec(sql, vec![connection.into()]).await?;
+    Ok(())
+}
+
+/// Answers a request.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn answer(store: &Store, tx: &Tx, preview: &Preview, items: &[Item]) -> Result<()> {
+    let sealed = store.keys.seal_json(&place(&preview.connection, &preview.id), &items)?;
+    let sql = "UPDATE previews SET state = 'ready', doc = $1 WHERE preview_id = $2";
+    tx.exec(sql, vec![sealed.into(), preview.id.clone().into()]).await?;
+    Ok(())
+}
+
+/// A preview of this connection, if there is one.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn find(store: &Store, sql: &impl Sql, connection: &str, id: &str) -> Result<Option<Preview>> {
+    let query = "SELECT preview_id, connection_id, made_ms, who, doc FROM previews
+        WHERE connection_id = $1 AND preview_id = $2";
+    let row = sql.row(query, vec![connection.into(), id.into()]).await?;
+    row.map(|row| read(store, &row)).transpose()
+}
+
+/// Sends the people of a preview that a person confirmed: those who would be registered or changed and whose record is still
+/// the one that was shown. After a first load only those who are missing are registered; differing values are not written.
+/// Answers how many will go.
+///
+/// # Errors
+/// When the preview is not ready, or the store does not answer.
+pub async fn confirm(
+    store: &Store,
+    connection: &Connection,
+    preview: &Preview,
+    who: decisions::Who<'_>,
+) -> Result<u64> {
+    let items = preview.items.as_ref().ok_or_else(|| StoreError::NotFound("the preview is not ready".to_owned()))?;
+    let first_load = preview.shown == Shown::FirstLoad;
+    let wanted = |item: &&Item| {
+        let among = match who {
+            decisions::Who::All => true,
+            decisions::Who::Some(ids) => ids.contains(&item.employee),
+        };
+        among && (item.action == "create" || (item.action == "update" && !first_load))
+    };
+    let chosen: Vec<&Item> = items.iter().filter(wanted).collect();
+    let mut confirmed = 0;
+    for chunk in chosen.chunks(300) {
+        confirmed += confirm_some(store, connection, chunk, first_load).await?;
+    }
+    store.hint();
+    Ok(confirmed)
+}
+
+async fn confirm_some(store: &Store, connection: &Connection, items: &[&Item], first_load: bool) -> Result<u64> {
+    let tx = store.begin().await?;
+    let now = store.now_in(&tx).await?;
+    if let Some(account) = &connection.account {
+        accounts::wake(&tx, account, now).await?;
+    }
+    let next_try = if first_load { employees::after_backup(now) } else { now };
+    let mut confirmed = Vec::new();
+    for op in [Op::Create, Op::Update] {
+        let items: Vec<&&Item> = items.iter().filter(|item| item.action == op.as_str()).collect();
+        if items.is_empty() {
+            continue;
+        }
+        let mut values: Vec<Value> =
+            vec![now.0.into(), next_try.0.into(), op.as_str().into(), connection.id.clone().into()];
+        values.extend(items.iter().flat_map(|item| [item.employee.clone().into(), item.content.clone().into()]));
+        let pairs = crate::db::tuples(items.len(), 2, 5);
+        let sql = format!(
+            "UPDATE employees SET state = 'due', op = $3, reason = NULL, detail = NULL, attempts = 0, due_ms = $1,
+               next_try_ms = $2, changed_ms = $1, confirmed = 1, declined = NULL, declined_ms = NULL, surge_op = NULL,
+               surge_ms = NULL
+             WHERE connection_id = $4 AND state <> 'flying' AND (employee_id, content) IN (VALUES {pairs})
+             RETURNING employee_id"
+        );
+        for row in tx.rows(&sql, values).await? {
+            confirmed.push(row.get::<String>("employee_id")?);
+        }
+    }
+    let entries: Vec<Entry> = confirmed
+        .iter()
+        .map(|employee| Entry {
+            at: now,
+            connection: connection.id.clone(),
+            employee: Some(employee.clone()),
+            kind: "confirmed".to_owned(),
+            code: None,
+            detail: None,
+        })
+        .collect();
+    activity::add(store, &tx, &entries).await?;
+    tx.commit().await?;
+    Ok(confirmed.len() as u64)
+}
+
+/// The ids of the people that a preview is about, at most [`MOST`].
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn people(sql: &impl Sql, connection: &str, shown: &Shown) -> Result<Vec<String>> {
+    let states = match shown {
+        Shown::Waiting => ["due", "skipped", "parked", "held"].as_slice(),
+        Shown::FirstLoad => ["baseline"].as_slice(),
+        Shown::People(ids) => return Ok(ids.iter().take(MOST).cloned().collect()),
+    };
+    let mut values: Vec<Value> = vec![connection.into(), i64::try_from(MOST).unwrap_or(i64::MAX).into()];
+    values.extend(states.iter().map(|state| (*state).into()));
+    let query = format!(
+        "SELECT employee_id FROM employees WHERE connection_id = $1 AND state IN ({}) ORDER BY employee_id LIMIT $2",
+        list(states.len(), 3)
+    );
+    let rows = sql.rows(&query, values).await?;
+    rows.iter().map(|row| row.get("employee_id")).collect()
+}

@@ -1,0 +1,82 @@
+//! Previews: everybody is judged as if a person had said yes, and nothing is sent.
+
+use std::collections::BTreeMap;
+
+use renkei_store::connections::Connection;
+use renkei_store::employees::{self, EmployeeKey, FullRow, Values};
+use renkei_store::previews::{self, Item};
+
+use super::held::Held;
+use super::surroundings::Surroundings;
+use crate::context::Context;
+use crate::error::Result;
+use crate::members::judge::Verdict;
+
+/// Answers the oldest request for a preview, if what is known of カオナビ is fresh enough. Answers whether anything was done.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn answer(context: &Context, held: &Held) -> Result<bool> {
+    for connection in held.connections.iter().filter(|connection| connection.preview_wanted.is_some()) {
+        let fresh = super::verify::asked_since(held).is_none_or(|since| {
+            held.doc.layout_read.is_some_and(|read| read >= since)
+                && held.doc.codes_read.is_some_and(|read| read >= since)
+        });
+        if !fresh || !held.knows_enough() {
+            continue;
+        }
+        let Some(preview) = previews::next_wanted(&context.store, &held.tx, &connection.id).await? else {
+            previews::none_wanted(&held.tx, &connection.id).await?;
+            return Ok(true);
+        };
+        let ids = previews::people(&held.tx, &connection.id, &preview.shown).await?;
+        let mut items = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(500) {
+            items.extend(judge_some(context, held, connection, chunk).await?);
+        }
+        previews::answer(&context.store, &held.tx, &preview, &items).await?;
+        tracing::info!(connection.id = %connection.id, people.count = items.len(), "preview made");
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+async fn judge_some(context: &Context, held: &Held, connection: &Connection, ids: &[String]) -> Result<Vec<Item>> {
+    let key = |id: &String| EmployeeKey { connection: connection.id.clone(), employee: id.clone() };
+    let keys: Vec<EmployeeKey> = ids.iter().map(key).collect();
+    let rows = employees::lock_full(&context.store, &held.tx, &keys).await?;
+    let around = Surroundings::of(held, &rows).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let confirmed = FullRow { confirmed: true, ..row };
+            let verdict = around.judge(&context.store, &confirmed, connection);
+            item(confirmed, verdict)
+        })
+        .collect())
+}
+
+fn item(row: FullRow, verdict: Verdict) -> Item {
+    let old = |values: Values| -> BTreeMap<String, (Option<String>, String)> {
+        let known = |field: &String| row.written.as_ref().and_then(|written| written.get(field).cloned());
+        values.into_iter().map(|(field, new)| (field.clone(), (known(&field), new))).collect()
+    };
+    let (action, code, fields) = match verdict {
+        Verdict::Create(values) => ("create", None, old(values)),
+        Verdict::Update(values) => ("update", None, old(values)),
+        Verdict::Unchanged => ("unchanged", None, BTreeMap::new()),
+        Verdict::Skip(code) => ("skip", Some(code), BTreeMap::new()),
+        Verdict::Park(code, _) => ("park", Some(code), BTreeMap::new()),
+        Verdict::Hold(code, _) | Verdict::HoldMass(code, _) => ("hold", Some(code), BTreeMap::new()),
+        // The members were read within a day, but not since this person's newest state.
+        Verdict::ReadFirst => ("hold", None, BTreeMap::new()),
+    };
+    Item {
+        employee: row.key.employee,
+        number: row.number,
+        content: row.content,
+        action: action.to_owned(),
+        code: code.map(str::to_owned),
+        fields,
+    }
+}
