@@ -18,11 +18,11 @@ mod known;
 mod mapping;
 mod mass;
 mod on_postgres;
-mod people;
 mod previewing;
 mod promises;
 mod refusals;
 mod rules;
 mod uncertain;
 mod verification;
-mod world;
+
+use renkei_simulation::{people, world};

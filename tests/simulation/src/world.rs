@@ -42,7 +42,9 @@ use self::network::{Network, Wire};
 
 /// 2026-04-01 09:00 in Tokyo.
 pub const START: i64 = 1_775_001_600_000;
+/// Where カオナビ is.
 pub const ORIGIN: &str = "http://kaonavi.test";
+/// Where its API is.
 pub const BASE_URL: &str = "http://kaonavi.test/api/v2.0";
 const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -64,10 +66,13 @@ struct Running {
 
 /// One worker process.
 pub struct Worker {
+    /// Its name in leases.
     pub name: String,
+    /// Whether its process runs.
     pub alive: bool,
     /// Stopped by the operating system: nothing of it runs, and nothing of it is gone.
     pub frozen: bool,
+    /// What its steps are handed.
     pub context: Context,
     consumer: Option<Consumer>,
     /// Its own clock.
@@ -85,16 +90,24 @@ pub struct Worker {
 
 /// Everything.
 pub struct World {
+    /// The clock of everything.
     pub clock: Arc<SimClock>,
+    /// The state.
     pub store: Store,
+    /// カオナビ.
     pub kaonavi: Shared,
+    /// The way to カオナビ.
     pub transport: Arc<SimTransport>,
     wires: Arc<Mutex<Vec<Wire>>>,
     /// Calls that carry this text are answered 500 by something before カオナビ.
     pub poison: Arc<Mutex<Option<String>>>,
+    /// Where events are appended.
     pub log: EmbeddedWriter,
+    /// All workers that ever were.
     pub workers: Vec<Worker>,
+    /// Chance.
     pub random: StdRng,
+    /// How long a lease lasts.
     pub lease: Duration,
     events: u64,
     /// Whether the log may hold something that nobody consumed.
@@ -104,16 +117,22 @@ pub struct World {
 
 /// How a connection of the world is made.
 pub struct Link {
+    /// Its id.
     pub connection: &'static str,
+    /// The company of カオナビ.
     pub company: &'static str,
+    /// Its settings.
     pub settings: Settings,
+    /// Whether it is to be switched on.
     pub wanted: bool,
 }
 
+/// A connection with the usual settings that is to be switched on.
 pub fn link(connection: &'static str, company: &'static str) -> Link {
     Link { connection, company, settings: settings(), wanted: true }
 }
 
+/// The usual settings.
 pub fn settings() -> Settings {
     let choice = |text: &str| (text.to_owned(), Some(text.to_owned()));
     // Most tests change more people at once than a company does; those about mass changes switch this on.
@@ -137,6 +156,7 @@ impl World {
         world
     }
 
+    /// A world with these companies, over a store in memory where there is such a place.
     pub async fn new(seed: u64, companies: Vec<CompanySpec>, latency: Latency) -> Self {
         // In memory where there is such a place: every step is a transaction or two.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -144,6 +164,7 @@ impl World {
         Self::on(seed, &url, Some(folder), companies, latency).await
     }
 
+    /// The same over any store.
     pub async fn on(
         seed: u64,
         store_url: &str,
@@ -180,10 +201,12 @@ impl World {
         world
     }
 
+    /// The time.
     pub fn now(&self) -> Millis {
         self.clock.now()
     }
 
+    /// Starts a worker process.
     pub fn start_worker(&mut self, name: &str) {
         let registry = prometheus::Registry::new();
         let seed = self.random.random();
@@ -245,6 +268,7 @@ impl World {
         }
     }
 
+    /// Makes a connection.
     pub async fn link(&mut self, link: Link) {
         self.ask_all();
         let key = SecretString::from(format!("key-{}", link.company));
@@ -295,6 +319,7 @@ impl World {
         self.append(vec![event]).await;
     }
 
+    /// The event of one state of one person, received now.
     pub fn event(&mut self, connection: &str, record: EmployeeRecord) -> EmployeeEvent {
         self.events += 1;
         let received = self.now().timestamp();
@@ -311,6 +336,7 @@ impl World {
         }
     }
 
+    /// Appends events to the log.
     pub async fn append(&self, events: Vec<EmployeeEvent>) {
         self.unread.store(true, Ordering::SeqCst);
         for chunk in events.chunks(500) {

@@ -28,6 +28,7 @@ impl World {
         }
     }
 
+    /// Runs for a while.
     pub async fn run_for(&mut self, length: Duration) {
         self.run_until(self.now() + length).await;
     }

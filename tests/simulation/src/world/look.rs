@@ -10,15 +10,18 @@ use renkei_store::employees::{FullRow, RowState};
 use super::World;
 
 impl World {
+    /// A connection as it is now.
     pub async fn connection(&self, id: &str) -> Connection {
         connections::get(&self.store, &self.store.db, id).await.unwrap()
     }
 
+    /// The person who has a number.
     pub async fn row(&self, connection: &str, number: &str) -> FullRow {
         let rows = renkei_store::employees::with_number(&self.store, &self.store.db, connection, number).await.unwrap();
         rows.into_iter().next().unwrap_or_else(|| panic!("nobody has {number}"))
     }
 
+    /// How many people of a connection are in a state.
     pub async fn count(&self, connection: &str, state: RowState) -> i64 {
         let counts = renkei_store::employees::counts(&self.store.db, connection).await.unwrap();
         counts.iter().filter(|(known, _, _)| *known == state).map(|(_, _, count)| count).sum()

@@ -22,10 +22,12 @@ pub struct SimClock {
 }
 
 impl SimClock {
+    /// A clock at [`START`].
     pub fn new() -> Arc<Self> {
         Arc::new(Self { now: Mutex::new(START), ..Self::default() })
     }
 
+    /// Moves on to a time and wakes whoever slept until then.
     pub fn set(&self, to: Millis) {
         let mut now = self.now.lock().unwrap();
         *now = (*now).max(to.0);

@@ -1,0 +1,2 @@
+//! Runs the simulation.
+fn main() {}
