@@ -1,2 +1,65 @@
-//! Runs the simulation.
-fn main() {}
+//! Runs the simulation: many seeds, or one with everything that happened.
+
+#![allow(clippy::print_stdout, reason = "a report is what it is for")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use renkei_simulation::{oracle, play, run, scenario};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Simulated companies, checked by an oracle that knows nothing of the delivery's code.
+#[derive(Debug, Parser)]
+#[command(name = "renkei-sim")]
+struct Arguments {
+    /// How many seeds.
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// This seed alone.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// With --seed: the scenario and every call.
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// How many at once.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Some(seed) = arguments.seed.filter(|_| arguments.trace) {
+        let scenario = scenario::Scenario::draw(seed);
+        println!("{scenario:#?}");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return ExitCode::FAILURE };
+        let history = runtime.block_on(play::play(&scenario));
+        for line in run::trace(&history) {
+            println!("{line}");
+        }
+        let (violations, _) = oracle::judge(&scenario, &history);
+        for violation in &violations {
+            println!("seed {seed}: {violation}");
+        }
+        return ExitCode::from(u8::from(!violations.is_empty()));
+    }
+    let seeds: Vec<u64> = match arguments.seed {
+        Some(seed) => vec![seed],
+        None => (arguments.from..arguments.from + arguments.seeds).collect(),
+    };
+    let outcomes = run::seeds(&seeds, arguments.threads, |outcome| {
+        for violation in &outcome.violations {
+            println!("seed {}: {violation}", outcome.seed);
+        }
+    });
+    if let [outcome] = outcomes.as_slice() {
+        println!("trace {:016x}", outcome.trace);
+    }
+    println!("{}", run::summary(&outcomes));
+    ExitCode::from(u8::from(outcomes.iter().any(|outcome| !outcome.violations.is_empty())))
+}

@@ -6,7 +6,8 @@
 
 pub mod clock;
 mod look;
-mod network;
+pub mod network;
+mod reader;
 mod run;
 
 use std::collections::BTreeMap;
@@ -38,7 +39,8 @@ use renkei_workers::metrics::Metrics;
 use secrecy::SecretString;
 
 use self::clock::{SimClock, Skewed};
-use self::network::{Network, Wire};
+use self::network::{Departure, Doom, Network, Wire};
+use self::reader::Mortal;
 
 /// 2026-04-01 09:00 in Tokyo.
 pub const START: i64 = 1_775_001_600_000;
@@ -83,6 +85,8 @@ pub struct Worker {
     fuse: Option<u64>,
     /// How often its futures were polled.
     pub polls: u64,
+    /// When it dies, if it is to die at the same place in every run.
+    pub doom: Arc<Doom>,
     leases: BTreeMap<String, (Lease, Millis)>,
     next: BTreeMap<(String, Lane), Millis>,
     running: Vec<Running>,
@@ -101,6 +105,8 @@ pub struct World {
     wires: Arc<Mutex<Vec<Wire>>>,
     /// Calls that carry this text are answered 500 by something before カオナビ.
     pub poison: Arc<Mutex<Option<String>>>,
+    /// All calls that left a worker.
+    pub departures: Arc<Mutex<Vec<Departure>>>,
     /// Where events are appended.
     pub log: EmbeddedWriter,
     /// All workers that ever were.
@@ -189,6 +195,7 @@ impl World {
             transport,
             wires: Arc::default(),
             poison: Arc::default(),
+            departures: Arc::default(),
             log,
             workers: Vec::new(),
             random: StdRng::seed_from_u64(seed),
@@ -210,7 +217,8 @@ impl World {
     pub fn start_worker(&mut self, name: &str) {
         let registry = prometheus::Registry::new();
         let seed = self.random.random();
-        let skewed = Arc::new(Skewed { clock: Arc::clone(&self.clock), reads_left: Mutex::new(None) });
+        let doom: Arc<Doom> = Arc::default();
+        let skewed = Arc::new(Skewed::new(Arc::clone(&self.clock)));
         let context = Context {
             store: self.store.clone(),
             transport: Arc::new(Network {
@@ -218,6 +226,9 @@ impl World {
                 clock: Arc::clone(&self.clock),
                 wires: Arc::clone(&self.wires),
                 poison: Arc::clone(&self.poison),
+                departures: Arc::clone(&self.departures),
+                worker: name.to_owned(),
+                doom: Arc::clone(&doom),
             }),
             clock: skewed.clone(),
             random: Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),
@@ -226,6 +237,7 @@ impl World {
         };
         let clock: Arc<dyn Clock> = self.clock.clone();
         let reader = EmbeddedReader::new(self.store.clone(), clock, Topic::Employee, GROUP, false);
+        let reader = Mortal { reader: Box::new(reader), doom: Arc::clone(&doom), clock: Arc::clone(&self.clock) };
         let consumer = Consumer::new(context.clone(), Box::new(reader), Arc::new(self.log.clone()));
         self.workers.push(Worker {
             name: name.to_owned(),
@@ -237,6 +249,7 @@ impl World {
             clock: skewed,
             fuse: None,
             polls: 0,
+            doom,
             leases: BTreeMap::new(),
             next: BTreeMap::new(),
             running: Vec::new(),

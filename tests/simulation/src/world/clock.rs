@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -118,9 +118,20 @@ impl Clock for SimClock {
 pub struct Skewed {
     pub(super) clock: Arc<SimClock>,
     pub(super) reads_left: Mutex<Option<u64>>,
+    /// How far its wall clock is off, in milliseconds.
+    off: AtomicI64,
 }
 
 impl Skewed {
+    pub(super) fn new(clock: Arc<SimClock>) -> Self {
+        Self { clock, reads_left: Mutex::new(None), off: AtomicI64::new(0) }
+    }
+
+    /// Somebody sets the host's wall clock.
+    pub fn jump(&self, by_ms: i64) {
+        self.off.fetch_add(by_ms, Ordering::SeqCst);
+    }
+
     /// After `reads` more looks the monotonic clock is three seconds further.
     pub fn stop_after(&self, reads: u64) {
         *self.reads_left.lock().unwrap() = Some(reads);
@@ -129,10 +140,10 @@ impl Skewed {
 
 impl Clock for Skewed {
     fn now(&self) -> Millis {
-        self.clock.now()
+        Millis(self.clock.now().0 + self.off.load(Ordering::SeqCst))
     }
     fn wall(&self) -> jiff::Timestamp {
-        self.clock.wall()
+        self.now().timestamp()
     }
     fn monotonic(&self) -> Duration {
         let mut left = self.reads_left.lock().unwrap();

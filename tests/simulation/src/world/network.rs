@@ -2,9 +2,11 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
+use renkei_runtime::clock::{Clock, Millis};
 use renkei_runtime::http::{OutRequest, OutResponse, Transport, TransportError};
 use renkei_sandbox::kaonavi::transport::SimTransport;
 
@@ -13,17 +15,89 @@ use super::clock::SimClock;
 /// A call on its way.
 pub(super) type Wire = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// A call that left a worker.
+#[derive(Debug, Clone)]
+pub struct Departure {
+    /// When.
+    pub at: Millis,
+    /// Which worker.
+    pub worker: String,
+    /// The method.
+    pub method: String,
+    /// The address.
+    pub url: String,
+    /// What it carried.
+    pub body: Vec<u8>,
+}
+
+/// When a worker dies: at the same place in every run, which a count of polls is not.
+///
+/// It dies before a call leaves, when its answer comes, and before and after the position in the log is committed. Between
+/// two statements of one transaction is the same as before the first: the store forgets both.
+#[derive(Debug, Default)]
+pub struct Doom {
+    left: Mutex<Option<u64>>,
+    struck: AtomicBool,
+}
+
+impl Doom {
+    /// It dies at the `points`-th such place from now on; 0 is the next one.
+    pub fn after(&self, points: u64) {
+        *self.left.lock().unwrap() = Some(points);
+    }
+
+    /// Whether it has to die.
+    #[must_use]
+    pub fn has_struck(&self) -> bool {
+        self.struck.load(Ordering::SeqCst)
+    }
+
+    /// One of the places. Whoever is struck gets no further.
+    pub(super) async fn point(&self, clock: &SimClock) {
+        let struck = match self.left.lock().unwrap().as_mut() {
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        };
+        if struck {
+            self.struck.store(true, Ordering::SeqCst);
+        }
+        poll_fn(|_| {
+            if self.has_struck() {
+                clock.parked.store(true, Ordering::SeqCst);
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
 /// The network: what was sent arrives, whatever became of the sender.
 pub(super) struct Network {
     pub(super) kaonavi: Arc<SimTransport>,
     pub(super) clock: Arc<SimClock>,
     pub(super) wires: Arc<Mutex<Vec<Wire>>>,
     pub(super) poison: Arc<Mutex<Option<String>>>,
+    pub(super) departures: Arc<Mutex<Vec<Departure>>>,
+    pub(super) worker: String,
+    pub(super) doom: Arc<Doom>,
 }
 
 #[async_trait::async_trait]
 impl Transport for Network {
     async fn send(&self, request: OutRequest) -> Result<OutResponse, TransportError> {
+        self.doom.point(&self.clock).await;
+        self.departures.lock().unwrap().push(Departure {
+            at: self.clock.now(),
+            worker: self.worker.clone(),
+            method: request.method.to_string(),
+            url: request.url.clone(),
+            body: request.body.clone().unwrap_or_default(),
+        });
         let poison = self.poison.lock().unwrap().clone();
         let body = request.body.as_deref().unwrap_or_default();
         if poison.is_some_and(|poison| String::from_utf8_lossy(body).contains(&poison)) {
@@ -44,6 +118,8 @@ impl Transport for Network {
             }
             polled
         });
-        answer.await.unwrap_or_else(|_| Err(TransportError::NoAnswer("the world ended".to_owned())))
+        let answer = answer.await;
+        self.doom.point(&self.clock).await;
+        answer.unwrap_or_else(|_| Err(TransportError::NoAnswer("the world ended".to_owned())))
     }
 }

@@ -107,11 +107,11 @@ impl World {
             let driven = drive(&clock, running[at].step.as_mut(), fuse, polls).await;
             let result = match driven {
                 Driven::Ended(result) => result,
-                Driven::Parked => {
+                Driven::Parked if !self.workers[index].doom.has_struck() => {
                     at += 1;
                     continue;
                 }
-                Driven::Killed => {
+                Driven::Parked | Driven::Killed => {
                     self.kill(index);
                     return true;
                 }
@@ -159,8 +159,8 @@ impl World {
         let consumed = match driven {
             Driven::Ended(consumed) => consumed.unwrap(),
             // Nothing in the consumer sleeps when it does not wait for records.
-            Driven::Parked => panic!("the consumer sleeps"),
-            Driven::Killed => {
+            Driven::Parked if !self.workers[index].doom.has_struck() => panic!("the consumer sleeps"),
+            Driven::Parked | Driven::Killed => {
                 self.kill(index);
                 return true;
             }

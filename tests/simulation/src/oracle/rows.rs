@@ -1,0 +1,156 @@
+//! I2, I6 and I7: every row of every call that left.
+
+use std::collections::BTreeMap;
+
+use renkei_runtime::clock::Millis;
+use renkei_sandbox::kaonavi::TaskStatus;
+use serde_json::Value;
+
+use super::Judge;
+use super::rules::{Fate, Wish, Wishes};
+use crate::play::held_at_first;
+use crate::scenario::code;
+use crate::world::network::Departure;
+
+type Fields = BTreeMap<String, String>;
+
+/// The rows that a call carried: codes with their fields.
+pub(super) fn rows_of(departure: &Departure) -> Vec<(String, Fields)> {
+    if !departure.url.ends_with("/members") {
+        return Vec::new();
+    }
+    let body: Value = serde_json::from_slice(&departure.body).unwrap_or_default();
+    let rows = body.get("member_data").and_then(Value::as_array).cloned().unwrap_or_default();
+    rows.iter().map(|row| fields_of(row)).collect()
+}
+
+fn fields_of(row: &Value) -> (String, Fields) {
+    let mut fields: Fields = row
+        .as_object()
+        .map(|row| {
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            row.iter().map(|(field, value)| (field.clone(), text(value))).collect()
+        })
+        .unwrap_or_default();
+    let code = fields.remove("code").unwrap_or_default();
+    (code, fields)
+}
+
+/// What カオナビ took of one member.
+struct Taken {
+    at: Millis,
+    create: bool,
+    fields: Fields,
+    /// When its task ended well.
+    ok: Option<Millis>,
+}
+
+impl Judge<'_> {
+    pub(super) fn rows(&mut self) {
+        let mut taken: BTreeMap<String, Vec<Taken>> = BTreeMap::new();
+        for row in &self.history.rows {
+            let (_, fields) = fields_of(&serde_json::from_str(&row.row).unwrap_or_default());
+            let task = self.history.tasks.get(&row.task_id);
+            let ok = task.filter(|task| task.status == TaskStatus::Ok).and_then(|task| task.ended_at);
+            taken.entry(row.code.clone()).or_default().push(Taken { at: row.at, create: row.create, fields, ok });
+        }
+        let people: BTreeMap<String, usize> = (1..3000).map(|person| (code(person), person)).collect();
+        for departure in &self.history.departures {
+            if departure.method == "DELETE" {
+                self.add("I7", departure.at, None, "a DELETE");
+            }
+            for (code, fields) in rows_of(departure) {
+                let Some(person) = people.get(&code) else {
+                    self.add("I7", departure.at, None, format!("nobody has the number of a row: {code}"));
+                    continue;
+                };
+                let taken = taken.get(&code).map(Vec::as_slice).unwrap_or_default();
+                self.row(departure, *person, &fields, taken);
+            }
+        }
+    }
+
+    fn row(&mut self, departure: &Departure, person: usize, fields: &Fields, taken: &[Taken]) {
+        let at = departure.at;
+        let create = departure.method == "POST";
+        let link = self.scenario.link_of(person);
+        if self.history.paused[link].iter().any(|pause| pause.from <= at && at < pause.to) {
+            self.add("I6", at, Some(person), "a write of a paused connection");
+        }
+        let fates = self.lines.fates_at(link, person, at);
+        if fates.is_empty() {
+            self.add("I7", at, Some(person), "a write of somebody who did not change");
+        } else if !fates.iter().any(|fate| allowed(fate, fields, create)) {
+            let names: Vec<&String> = fields.keys().collect();
+            let kind = if create { "POST" } else { "PATCH" };
+            self.add("I7", at, Some(person), format!("{kind} of {names:?} is not what the newest state says"));
+        }
+        if create {
+            let made = taken.iter().any(|row| row.create && row.at <= at && row.ok.is_some());
+            if made || person <= self.scenario.members {
+                self.add("I2", at, Some(person), "registered although it is a member, or is about to be");
+            }
+            return;
+        }
+        for (field, value) in fields {
+            self.same_again(at, person, field, value, taken);
+        }
+    }
+
+    /// A PATCH of what カオナビ holds, and Renkei must know that it does.
+    fn same_again(&mut self, at: Millis, person: usize, field: &str, value: &str, taken: &[Taken]) {
+        let of_field = |row: &&Taken| row.fields.contains_key(field) && row.at < at;
+        let last = taken.iter().filter(of_field).next_back();
+        let (since, held) = match last {
+            // What is under way, or failed, leaves it open.
+            Some(row) if row.ok.is_none_or(|ok| ok >= at) => return,
+            Some(row) => (row.at, row.fields[field].clone()),
+            None => {
+                // Before it was registered there was nothing.
+                let Some(made) = taken.iter().find(|row| row.create && row.at < at) else {
+                    if person > self.scenario.members {
+                        return;
+                    }
+                    let held = held_at_first(self.scenario, person).get(field).cloned().unwrap_or_default();
+                    return self.compare(at, person, self.history.start, field, value, &held);
+                };
+                if made.ok.is_none_or(|ok| ok >= at) {
+                    return;
+                }
+                // A field that never was written may be cleared once.
+                return;
+            }
+        };
+        self.compare(at, person, since, field, value, &held);
+    }
+
+    fn compare(&mut self, at: Millis, person: usize, since: Millis, field: &str, value: &str, held: &str) {
+        if value == held && !self.troubled(since, at) {
+            self.add("I7", at, Some(person), format!("PATCH of {field}, which カオナビ holds already"));
+        }
+    }
+}
+
+/// Whether a row says nothing but what a fate wants.
+fn allowed(fate: &Fate, fields: &Fields, create: bool) -> bool {
+    match fate {
+        Fate::Send(wishes) if create => {
+            let all = wishes.iter().filter_map(|(field, wish)| match wish {
+                Wish::Be(value) => Some(((*field).to_owned(), value.clone())),
+                Wish::Clear | Wish::Stay => None,
+            });
+            all.collect::<Fields>() == *fields
+        }
+        Fate::Send(wishes) => !fields.is_empty() && fields.iter().all(|(field, value)| wanted(wishes, field, value)),
+        Fate::Leaver(date) => !create && fields.len() == 1 && fields.get("retired_date") == Some(date),
+        Fate::Skip(_) | Fate::Park(_) => false,
+    }
+}
+
+fn wanted(wishes: &Wishes, field: &str, value: &str) -> bool {
+    match wishes.get(field) {
+        Some(Wish::Be(wanted)) => wanted == value,
+        Some(Wish::Clear) => value.is_empty(),
+        Some(Wish::Stay) | None => false,
+    }
+}

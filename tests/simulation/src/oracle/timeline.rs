@@ -1,0 +1,94 @@
+//! The newest state of each person at each time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use renkei_runtime::clock::Millis;
+use renkei_store::settings::Settings;
+
+use super::rules::{Fate, fate};
+use crate::play::History;
+use crate::scenario::{Scenario, What};
+
+/// A state from a time on.
+pub(super) struct State {
+    pub(super) at: Millis,
+    pub(super) what: What,
+    /// Whether it came before its connection was first switched on.
+    pub(super) baseline: bool,
+}
+
+/// Everybody's states, and the settings.
+pub(super) struct Timelines {
+    pub(super) people: BTreeMap<usize, Vec<State>>,
+    settings: Vec<Vec<(Millis, Settings)>>,
+}
+
+impl Timelines {
+    pub(super) fn of(scenario: &Scenario, history: &History) -> Self {
+        let mut people: BTreeMap<usize, Vec<State>> = BTreeMap::new();
+        let mut versions: BTreeMap<usize, i64> = BTreeMap::new();
+        let mut seen: BTreeSet<(usize, u64)> = BTreeSet::new();
+        for received in &history.received {
+            let sent = &received.sent;
+            // A repeated one changes nothing.
+            if !seen.insert((sent.person, sent.event)) {
+                continue;
+            }
+            // The newest wins; of two with one version the one that came later.
+            let version = versions.entry(sent.person).or_insert(i64::MIN);
+            if sent.version < *version {
+                continue;
+            }
+            *version = sent.version;
+            let states = people.entry(sent.person).or_default();
+            if states.last().is_none_or(|state| state.what != sent.what) {
+                states.push(State { at: received.at, what: sent.what.clone(), baseline: received.baseline });
+            }
+        }
+        debug_assert_eq!(scenario.links.len(), history.settings.len());
+        Self { people, settings: history.settings.clone() }
+    }
+
+    /// The settings that may have been in force at a moment: those saved in this very moment count, and those before.
+    pub(super) fn settings_at(&self, link: usize, at: Millis) -> Vec<&Settings> {
+        let until = self.settings[link].iter().take_while(|(from, _)| *from <= at).count();
+        let mut found = vec![&self.settings[link][until.max(1) - 1].1];
+        found.extend(
+            self.settings[link][..until]
+                .iter()
+                .rev()
+                .skip(1)
+                .take(1)
+                .filter(|_| self.settings[link][until - 1].0 == at)
+                .map(|(_, settings)| settings),
+        );
+        found
+    }
+
+    /// All settings that a connection ever had.
+    pub(super) fn settings(&self, link: usize) -> impl Iterator<Item = &Settings> {
+        self.settings[link].iter().map(|(_, settings)| settings)
+    }
+
+    /// The settings in the end.
+    pub(super) fn last_settings(&self, link: usize) -> &Settings {
+        &self.settings[link].last().unwrap().1
+    }
+
+    /// The states of a person that may have been the newest at a moment.
+    pub(super) fn states_at(&self, person: usize, at: Millis) -> Vec<&State> {
+        let Some(states) = self.people.get(&person) else { return Vec::new() };
+        let until = states.iter().take_while(|state| state.at <= at).count();
+        let before = states.iter().take_while(|state| state.at < at).count();
+        states[before.max(1) - 1..until].iter().collect()
+    }
+
+    /// What may be done about a person at a moment.
+    pub(super) fn fates_at(&self, link: usize, person: usize, at: Millis) -> Vec<Fate> {
+        let states = self.states_at(person, at);
+        let states = states.iter().filter(|state| !state.baseline);
+        states
+            .flat_map(|state| self.settings_at(link, at).into_iter().map(|settings| fate(&state.what, settings)))
+            .collect()
+    }
+}
