@@ -106,19 +106,12 @@ impl Judge<'_> {
             Some(row) if row.ok.is_none_or(|ok| ok >= at) => return,
             Some(row) => (row.at, row.fields[field].clone()),
             None => {
-                // Before it was registered there was nothing.
-                let Some(made) = taken.iter().find(|row| row.create && row.at < at) else {
-                    if person > self.scenario.members {
-                        return;
-                    }
-                    let held = held_at_first(self.scenario, person).get(field).cloned().unwrap_or_default();
-                    return self.compare(at, person, self.history.start, field, value, &held);
-                };
-                if made.ok.is_none_or(|ok| ok >= at) {
+                // The first write leaves out what was read; what was never written since is written once.
+                if person > self.scenario.members || taken.iter().any(|row| row.at < at) {
                     return;
                 }
-                // A field that never was written may be cleared once.
-                return;
+                let held = held_at_first(self.scenario, person).get(field).cloned().unwrap_or_default();
+                (self.history.start, held)
             }
         };
         self.compare(at, person, since, field, value, &held);
