@@ -13,9 +13,14 @@ KEEP_CLEAN := $(BUILD)/leave_nothing.sh
 BENCH ?=
 # Seconds of fuzzing for each target of `make prove`.
 FUZZ_SECONDS ?= 300
+# How many seeds `make sim` runs, and from which one on.
+SEEDS ?= 200
+FROM ?= 0
+# How many seeds each deliberate fault of `make prove` may take until it is found.
+BROKEN_SEEDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-rust check-scripts check-deploy prove rules bench
+.PHONY: help run test check check-rust check-scripts check-deploy prove sim rules bench
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -49,11 +54,18 @@ check-rust:
 check-deploy:
 	@deploy/check.sh
 
-prove: ## what takes long: kill runs, budget runs in real time, fuzzing
+prove: ## what takes long: kill runs, budget runs in real time, faults put in on purpose, fuzzing
 	@$(BUILD)/prerequisites.sh build kafka test
 	@$(BUILD_TESTS)
 	@$(KEEP_CLEAN) $(BUILD)/cargo_test.sh --ignored --test-threads=1 prove_
+	@cargo build --package renkei-simulation --features broken --target-dir $(OUT)/broken
+	@$(OUT)/broken/debug/renkei-sim --broken all --seeds $(BROKEN_SEEDS)
 	@$(KEEP_CLEAN) $(BUILD)/fuzz.sh $(FUZZ_SECONDS)
+
+sim: ## simulated company-days against an independent oracle (SEEDS=n, FROM=first)
+	@$(BUILD)/prerequisites.sh build
+	@$(BUILD_PROGRAMS)
+	@$(OUT)/debug/renkei-sim --seeds $(SEEDS) --from $(FROM)
 
 rules: ## one line for each rule that the simulators enforce: a naive client fails it, ours passes
 	@$(BUILD)/prerequisites.sh build

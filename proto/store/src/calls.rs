@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 
 use crate::db::{Sql, Tx};
@@ -117,6 +118,17 @@ pub async fn reserve(
 pub async fn answered(sql: &impl Sql, call: i64, status: Option<u16>, now: Millis) -> Result<()> {
     let Some(status) = status else { return Ok(()) };
     let values = vec![now.0.into(), i64::from(status).into(), (now + SLOT_HOLD).0.into(), call.into()];
+    if broken::is(Broken::SlotFromTheSend) {
+        let from_the_send =
+            "UPDATE calls SET answered_ms = $1, status = $2, frees_ms = reserved_ms + 60000 WHERE call_id = $3";
+        sql.exec(from_the_send, vec![now.0.into(), i64::from(status).into(), call.into()]).await?;
+        return Ok(());
+    }
+    if broken::is(Broken::SharedKeyNotCounted) {
+        let counted = "UPDATE calls SET answered_ms = $1, status = $2, frees_ms = CASE WHEN frees_ms > reserved_ms THEN $3 ELSE frees_ms END WHERE call_id = $4";
+        sql.exec(counted, values).await?;
+        return Ok(());
+    }
     sql.exec("UPDATE calls SET answered_ms = $1, status = $2, frees_ms = $3 WHERE call_id = $4", values).await?;
     Ok(())
 }

@@ -2,6 +2,9 @@
 
 #![allow(clippy::print_stdout, reason = "a report is what it is for")]
 
+#[cfg(feature = "broken")]
+mod prove;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -26,6 +29,14 @@ struct Arguments {
     /// With --seed: the scenario and every call.
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Breaks the delivery on purpose, by the name of a fault or `all`: each must be found by at least one seed.
+    #[cfg(feature = "broken")]
+    #[arg(long)]
+    broken: Option<String>,
+    /// With --broken: a fault that so many seeds found is found.
+    #[cfg(feature = "broken")]
+    #[arg(long, default_value_t = 3)]
+    enough: usize,
     /// How many at once.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -52,6 +63,10 @@ fn main() -> ExitCode {
         Some(seed) => vec![seed],
         None => (arguments.from..arguments.from + arguments.seeds).collect(),
     };
+    #[cfg(feature = "broken")]
+    if let Some(which) = &arguments.broken {
+        return prove::prove(which, &seeds, arguments.threads, arguments.enough);
+    }
     let outcomes = run::seeds(&seeds, arguments.threads, |outcome| {
         for violation in &outcome.violations {
             println!("seed {}: {violation}", outcome.seed);

@@ -4,6 +4,7 @@
 
 mod budget;
 mod ending;
+mod mass;
 mod rows;
 mod rules;
 mod timeline;
@@ -67,6 +68,7 @@ pub fn judge(scenario: &Scenario, history: &History) -> (Vec<Violation>, Waits) 
     let mut judge = Judge { scenario, history, lines, found: Vec::new() };
     let waits = judge.budget();
     judge.rows();
+    judge.mass();
     judge.ending();
     judge.found.sort_by_key(|violation| violation.at);
     (judge.found, waits)

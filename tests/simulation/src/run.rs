@@ -115,12 +115,22 @@ fn trace_hash(history: &History) -> u64 {
 
 /// Runs many seeds on `threads` threads; `each` sees every outcome as it comes.
 pub fn seeds(seeds: &[u64], threads: usize, each: impl Fn(&Outcome) + Sync) -> Vec<Outcome> {
+    seeds_while(seeds, threads, || true, each)
+}
+
+/// The same as long as `go_on` says so.
+pub fn seeds_while(
+    seeds: &[u64],
+    threads: usize,
+    go_on: impl Fn() -> bool + Sync,
+    each: impl Fn(&Outcome) + Sync,
+) -> Vec<Outcome> {
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::with_capacity(seeds.len()));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some(one) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
+                while let Some(one) = seeds.get(next.fetch_add(1, Ordering::SeqCst)).filter(|_| go_on()) {
                     let outcome = seed(*one);
                     each(&outcome);
                     outcomes.lock().unwrap().push(outcome);

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::calls::{Slot, UPDATE_SLOTS};
 
@@ -43,6 +44,10 @@ pub struct Budget {
     pub last_patch: Option<Millis>,
 }
 
+fn slots() -> usize {
+    UPDATE_SLOTS + usize::from(broken::is(Broken::SixSlots))
+}
+
 impl Budget {
     /// Whether `want` may be reserved at `now`.
     ///
@@ -57,13 +62,15 @@ impl Budget {
     }
 
     fn allows(&self, want: Want, now: Millis) -> bool {
-        if self.taken_at(now) >= UPDATE_SLOTS {
+        if self.taken_at(now) >= slots() {
             return false;
         }
         let post_may_follow = self.last_post.map_or(now, |last| now.max(last + G));
         match want {
             Want::Post { updates_wait } => {
-                let regular = self.last_post.is_none_or(|last| now >= last + G);
+                let regular = self
+                    .last_post
+                    .is_none_or(|last| now >= last + if broken::is(Broken::HiresWait) { G * 2 } else { G });
                 regular || (!updates_wait && self.headroom(now, now + G))
             }
             Want::Patch => self.last_patch.is_none_or(|last| now >= last + P) && self.headroom(now, post_may_follow),
@@ -84,7 +91,7 @@ impl Budget {
             .map(|slot| (slot.reserved, if slot.answered { slot.frees } else { now + HOLD }))
             .collect();
         spans.extend(starts.iter().map(|start| (*start, *start + HOLD)));
-        starts.iter().all(|start| spans.iter().filter(|(from, to)| from <= start && start < to).count() <= UPDATE_SLOTS)
+        starts.iter().all(|start| spans.iter().filter(|(from, to)| from <= start && start < to).count() <= slots())
     }
 
     /// The first moment after `now` at which the answer may change by the passing of time alone.

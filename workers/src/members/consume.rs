@@ -14,6 +14,7 @@ use renkei_events::codes::Code;
 use renkei_events::event::{Change, EmployeeEvent};
 use renkei_events::topic::Topic;
 use renkei_log::{LogError, LogReader, LogWriter, NewRecord, Record};
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
@@ -87,7 +88,9 @@ impl Consumer {
         let records = self.pending.records().len();
         let (written, read) = self.write_and_read_ahead(records == BATCH).await;
         let changed = written?;
-        self.reader.commit(&self.pending.positions()).await?;
+        if !broken::is(Broken::PositionNotCommitted) {
+            self.reader.commit(&self.pending.positions()).await?;
+        }
         self.pending = Batch::default();
         // In a backlog the look that comes every 250 ms is soon enough: delivery and this step want the same locks.
         if changed > 0 && self.ahead.is_empty() {
@@ -308,7 +311,7 @@ impl<'a> Fold<'a> {
         let at = (i64::from(position.partition), position.offset);
         let version = event.version.0;
         let result = match self.rows.get_mut(&key) {
-            Some(row) if row.event_ids.contains(&event_id) => "duplicate",
+            Some(row) if row.event_ids.contains(&event_id) && !broken::is(Broken::DuplicateAsNew) => "duplicate",
             Some(row) if row.content == content => {
                 remember(&mut row.event_ids, event_id);
                 row.version = row.version.max(version);
@@ -319,7 +322,10 @@ impl<'a> Fold<'a> {
                 }
                 "already_known"
             }
-            Some(row) if version < row.version || (version == row.version && at <= row.position) => {
+            Some(row)
+                if (version < row.version && !broken::is(Broken::NoVersionGuard))
+                    || (version == row.version && (at <= row.position || broken::is(Broken::EqualVersionReversed))) =>
+            {
                 remember(&mut row.event_ids, event_id);
                 self.known.insert(key.clone());
                 if let Some(changed) = self.changed.get_mut(&key) {
@@ -372,10 +378,10 @@ impl<'a> Fold<'a> {
         let stays_baseline = before.as_ref().is_none_or(|row| row.state == RowState::Baseline);
         let (state, reason) = match connection.activated {
             Some(_) if stays_baseline && self.came_before(&event, connection) => (RowState::Baseline, None),
-            None => (RowState::Baseline, None),
+            None if !broken::is(Broken::BaselineSent) => (RowState::Baseline, None),
             // What flies lands first; its landing sees the newer version.
             Some(_) if flying => (RowState::Flying, None),
-            Some(_) => (fresh, reason),
+            _ => (fresh, reason),
         };
         let detail = (!event.faults.is_empty()).then(|| {
             let places: Vec<String> =

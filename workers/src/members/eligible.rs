@@ -2,6 +2,7 @@
 
 use renkei_events::codes::Code;
 use renkei_events::record::{DataEntryState, EmployeeRecord, EmployeeStatus};
+use renkei_runtime::broken::{self, Broken};
 
 /// Why a record is not sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,8 @@ pub fn sent_as(record: &EmployeeRecord, retired_date: bool) -> Result<Sent, NotE
 /// # Errors
 /// The first reason that applies.
 pub fn eligible(record: &EmployeeRecord) -> Result<(), NotEligible> {
-    if matches!(record.employee_status, EmployeeStatus::Applicant | EmployeeStatus::Retired) {
+    let lets_in = broken::is(Broken::ApplicantSent) && record.employee_status == EmployeeStatus::Applicant;
+    if !lets_in && matches!(record.employee_status, EmployeeStatus::Applicant | EmployeeStatus::Retired) {
         return Err(NotEligible::StatusExcluded);
     }
     if record.data_entry_state != DataEntryState::Completed {

@@ -3,6 +3,7 @@
 use renkei_events::codes::Code as Why;
 use renkei_events::event::Change;
 use renkei_events::record::EmployeeRecord;
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::codes::{Code, near_key};
 use renkei_store::employees::{FullRow, Mass, Op, Values};
@@ -119,7 +120,7 @@ pub fn judge<'a>(
         Sent::Whole => filter::passes(record, &settings.filter, today),
         Sent::Leaver => filter::passes_but_status(record, &settings.filter, today),
     };
-    if !wanted {
+    if !wanted && !broken::is(Broken::FilterIgnored) {
         return Verdict::Skip(Why::Filtered.as_str());
     }
     Case { row, record, number, sent, facts, settings, known: known.into(), hash }.judge()
@@ -208,9 +209,14 @@ impl Case<'_> {
                 changed.retain(|field, value| code.hashes.get(field) != Some(&(self.hash)(field, value)));
             }
         }
+        if broken::is(Broken::PatchOfNothing) || (broken::is(Broken::PatchOfEverything) && !changed.is_empty()) {
+            changed = self.map_for_update().map(|mapped| mapped.values).unwrap_or_default();
+        }
         match changed.is_empty() {
             true => Verdict::Unchanged,
-            false if facts.braked => self.mass(Why::DeliveryBrake, Verdict::Update(changed)),
+            false if facts.braked && !broken::is(Broken::BrakeIgnored) => {
+                self.mass(Why::DeliveryBrake, Verdict::Update(changed))
+            }
             false => self.declined(Why::DeliveryBrake, Verdict::Update(changed)),
         }
     }
@@ -231,7 +237,7 @@ impl Case<'_> {
     /// the mapped values change once more.
     fn declined(&self, why: Why, verdict: Verdict) -> Verdict {
         match &self.row.mass {
-            _ if self.row.confirmed => verdict,
+            _ if self.row.confirmed || broken::is(Broken::HeldGoesOut) => verdict,
             Mass::None => verdict,
             Mass::Undecided => Verdict::HoldMass(why.as_str(), self.fingerprint()),
             Mass::Declined(values) if *values == self.fingerprint() => Verdict::Skip(Why::DeliveryDeclined.as_str()),

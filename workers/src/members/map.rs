@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use renkei_events::codes::Code;
 use renkei_events::record::EmployeeRecord;
+use renkei_runtime::broken::{self, Broken};
 use renkei_store::employees::{Op, Values};
 use renkei_store::settings::Settings;
 
@@ -120,7 +121,10 @@ pub fn map<'a>(
             Some(value) => {
                 values.insert(field, value);
             }
-            None if op == Op::Update && settings.clear_when_empty.contains(&field) && !required(layout, &field) => {
+            None if op == Op::Update
+                && (settings.clear_when_empty.contains(&field) || broken::is(Broken::KeptCleared))
+                && !required(layout, &field) =>
+            {
                 values.insert(field, String::new());
             }
             None => {}

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use renkei_store::employees::RowState;
 
 use super::Judge;
+use super::rows::rows_of;
 use super::rules::{Fate, Wish, Wishes, fate};
 use crate::play::held_at_first;
 use crate::scenario::{What, code};
@@ -50,6 +51,12 @@ impl Judge<'_> {
         let what = last.what.clone();
         let fate = fate(&what, self.lines.last_settings(link));
         let bad = self.scenario.bad.contains(&person);
+        let alone = |one: &crate::world::network::Departure| matches!(rows_of(one).as_slice(), [(only, _)] if *only == code(person));
+        let parked =
+            self.history.people.get(&person).is_some_and(|row| row.reason.as_deref() == Some("kaonavi.rejected"));
+        if parked && !self.history.departures.iter().any(alone) {
+            self.add("I5", end, Some(person), "parked without a try of its own");
+        }
         if bad && held != at_first {
             self.add("I5", end, Some(person), "カオナビ refuses the record, and it has changed");
         }
@@ -72,6 +79,7 @@ impl Judge<'_> {
                 None => (RowState::Skipped, "status_excluded"),
                 Some(held) if held["retired_date"] == *date => (RowState::Synced, ""),
                 Some(_) if bad => (RowState::Parked, "kaonavi.rejected"),
+                Some(_) if self.is_held_back(person, state, &reason) => return,
                 Some(_) => return self.add("I2", end, Some(person), "退職日 is not in カオナビ"),
             },
             Fate::Send(wishes) => {

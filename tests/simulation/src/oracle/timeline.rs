@@ -36,10 +36,12 @@ impl Timelines {
             }
             // The newest wins; of two with one version the one that came later.
             let version = versions.entry(sent.person).or_insert(i64::MIN);
-            if sent.version < *version {
+            // Nobody's record is from later than when it came.
+            let made = sent.version.min(received.at.0 - history.start.0);
+            if made < *version {
                 continue;
             }
-            *version = sent.version;
+            *version = made;
             let states = people.entry(sent.person).or_default();
             if states.last().is_none_or(|state| state.what != sent.what) {
                 states.push(State { at: received.at, what: sent.what.clone(), baseline: received.baseline });

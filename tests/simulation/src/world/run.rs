@@ -199,10 +199,10 @@ impl World {
             if busy && until.since(now) * 2 <= self.lease {
                 match accounts::claim(&self.store, &account, &worker.name, now, self.lease).await.unwrap() {
                     Some(lease) => worker.leases.insert(account, (lease, now + self.lease)),
+                    // Only its next step finds out.
                     None => {
-                        worker.ask_at = now;
-                        worker.next.retain(|(known, _), _| *known != account);
-                        worker.leases.remove(&account)
+                        let lease = worker.leases[&account].0.clone();
+                        worker.leases.insert(account, (lease, now + self.lease))
                     }
                 };
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::{self, Account, Lease};
 use renkei_store::calls::{self, CallKind};
@@ -79,7 +80,11 @@ impl Held {
     pub fn going(&self, op: Op) -> Going {
         let quarter = QUARTER.as_millis() as i64;
         let mut going = Going { quarter: Millis(self.now.0.div_euclid(quarter) * quarter), ..Going::default() };
-        for connection in self.connections.iter().filter(|connection| connection.state == ConnectionState::Active) {
+        let leaks = |connection: &Connection| {
+            broken::is(Broken::PauseLeaks) && op == Op::Update && connection.state == ConnectionState::Paused
+        };
+        let on = |connection: &&Connection| connection.state == ConnectionState::Active || leaks(connection);
+        for connection in self.connections.iter().filter(on) {
             match (connection.settings.timing, op) {
                 (Timing::QuarterHour, Op::Update) => going.quarterly.push(connection.id.clone()),
                 _ => going.at_once.push(connection.id.clone()),

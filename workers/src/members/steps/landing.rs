@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use renkei_runtime::broken::{self, Broken};
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, Member};
 use renkei_store::codes::{self, WrittenCode, field_hash};
@@ -73,7 +74,7 @@ pub async fn land(context: &Context, held: &Held, flown: &[(Member, Values)], ki
             key: member.key.clone(),
             written: all,
             number: member.code.clone(),
-            due_again: row.content != member.content,
+            due_again: row.content != member.content && !broken::is(Broken::LandingIgnoresNewer),
         });
     }
     codes::put_written(&held.tx, account, &written, held.now).await?;

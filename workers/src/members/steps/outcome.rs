@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use renkei_events::codes::Code;
+use renkei_runtime::broken::{self, Broken};
 use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, BatchState, Repair};
@@ -60,6 +61,9 @@ pub async fn record(
     };
     context.metrics.calls.with_label_values(&[kind.as_str(), label]).inc();
     calls::answered(&held.tx, call, status, now).await?;
+    if broken::is(Broken::TokenForEveryCall) {
+        held.account.token = None;
+    }
     tracing::info!(
         account.id = %account, batch.id = batch.id, batch.people = batch.members.len(), call.kind = kind.as_str(),
         call.outcome = label, http.status = status, "update call ended"
@@ -82,7 +86,10 @@ pub async fn record(
             held.doc.failures += 1;
             held.doc.blocked_until = now + back_off(context.random.as_ref(), held.doc.failures.min(4));
         }
-        Outcome::Unknown { .. } if batch.op == Op::Create => {
+        Outcome::Unknown { .. } if broken::is(Broken::UnknownIsOk) => {
+            super::landing::ok(context, &mut held, batch).await?
+        }
+        Outcome::Unknown { .. } if batch.op == Op::Create && !broken::is(Broken::PostAgain) => {
             let keys: Vec<EmployeeKey> = batch.members.iter().map(|member| member.key.clone()).collect();
             employees::count_failure(&held.tx, &keys).await?;
             batches::mark_unknown(&held.tx, &account, batch.id, now, now + FIRST_LOOK).await?;
@@ -207,7 +214,7 @@ pub async fn dissolve(context: &Context, held: &Held, batch: &Batch, outcome: &s
 /// # Errors
 /// When the store does not answer.
 pub async fn uncertain(context: &Context, held: &Held, batch: &Batch) -> Result<()> {
-    if batch.op != Op::Update {
+    if batch.op != Op::Update || broken::is(Broken::UncertainForgotten) {
         return Ok(());
     }
     let keys: Vec<EmployeeKey> = batch.members.iter().map(|member| member.key.clone()).collect();
@@ -291,6 +298,12 @@ pub async fn content(context: &Context, held: &mut Held, batch: &Batch, messages
         return alone(context, held, batch, &messages.join("\n")).await;
     }
     batches::finish(&context.store, &held.tx, &batch.account, batch.id, "refused", held.now).await?;
+    if broken::is(Broken::NgParksAll) {
+        for member in &batch.members {
+            park(context, held, &member.key, Code::KaonaviRejected, "").await?;
+        }
+        return Ok(());
+    }
     if batch.repair.is_some() {
         return search_failed(context, held, batch, &named).await;
     }
@@ -317,6 +330,15 @@ async fn begin_search(
     members: Vec<EmployeeKey>,
     named: Vec<EmployeeKey>,
 ) -> Result<()> {
+    if broken::is(Broken::NamedNotRetried) && !named.is_empty() {
+        for key in &members {
+            match named.contains(key) {
+                true => park(context, held, key, Code::KaonaviRejected, "").await?,
+                false => employees::make_due(&held.tx, key, batch.op, held.now, 0, held.now).await?,
+            }
+        }
+        return Ok(());
+    }
     for key in &members {
         employees::note(&context.store, &held.tx, key, "in_search", "").await?;
     }

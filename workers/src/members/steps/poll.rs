@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use renkei_events::codes::Code;
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, BatchState, OpenBatch};
@@ -112,6 +113,7 @@ async fn record(
         Ok(TaskEnd::Open) => {}
         Ok(TaskEnd::Ok) => landing::ok(context, &mut held, &batch).await?,
         Ok(TaskEnd::Ng(messages)) => outcome::content(context, &mut held, &batch, &messages).await?,
+        Ok(TaskEnd::Error) if broken::is(Broken::ErrorIsOk) => landing::ok(context, &mut held, &batch).await?,
         Ok(TaskEnd::Error) => outcome::failed_for_now(context, &mut held, &batch, Code::KaonaviTaskError).await?,
         Err(ReadFault::Refused(refused)) => match refused.status {
             401 => {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use renkei_events::codes::Code;
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::http::client::CONNECT_DEADLINE;
 use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
@@ -202,7 +203,10 @@ pub async fn reserve_and_send(
     batches::insert(&context.store, &held.tx, &batch).await?;
     let keys: Vec<EmployeeKey> = batch.members.iter().map(|member| member.key.clone()).collect();
     employees::fly(&held.tx, &keys, batch.id, now).await?;
-    let call = calls::reserve(&held.tx, &batch.account, kind, Some(batch.id), now, gives_up + SLOT_HOLD).await?;
+    let uncounted = broken::is(Broken::SharedKeyNotCounted)
+        && held.connections.first().is_some_and(|first| keys.iter().all(|key| key.connection != first.id));
+    let frees = if uncounted { now } else { gives_up + SLOT_HOLD };
+    let call = calls::reserve(&held.tx, &batch.account, kind, Some(batch.id), now, frees).await?;
     let client = held.client(context);
     held.commit(context).await?;
 

@@ -1,0 +1,64 @@
+//! I7 where many change at once: what the brake holds does not go out, and what was declined does not either.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use renkei_runtime::clock::Millis;
+
+use super::Judge;
+use super::rows::rows_of;
+use super::rules::Fate;
+use crate::scenario::code;
+
+/// The brake holds more than this many, if they are also more than the share.
+const FEW: usize = 50;
+/// In percent of all members.
+const SHARE: usize = 30;
+/// Counted generously, because the number of members grows while the scenario goes on.
+const HIRES: usize = 10;
+
+impl Judge<'_> {
+    pub(super) fn mass(&mut self) {
+        if !self.scenario.flavor.mass {
+            return;
+        }
+        let mut departed: BTreeMap<String, Vec<Millis>> = BTreeMap::new();
+        for departure in self.history.departures.iter().filter(|departure| departure.method == "PATCH") {
+            for (code, _) in rows_of(departure) {
+                departed.entry(code).or_default().push(departure.at);
+            }
+        }
+        let mut together: BTreeMap<(usize, Millis), BTreeSet<usize>> = BTreeMap::new();
+        for (person, states) in self.lines.people.iter().filter(|(person, _)| **person <= self.scenario.members) {
+            let link = self.scenario.link_of(*person);
+            for state in states.iter().filter(|state| !state.baseline) {
+                let fates = self.lines.fates_at(link, *person, state.at);
+                if matches!(fates.last(), Some(Fate::Send(_))) {
+                    together.entry((link, state.at)).or_default().insert(*person);
+                }
+            }
+        }
+        let all = self.history.members.len() + HIRES;
+        let most = FEW.max(all * SHARE / 100);
+        for ((link, at), people) in together.into_iter().filter(|(_, people)| people.len() > most) {
+            let decision = self.history.decisions[link].iter().find(|(decided, _)| *decided > at).copied();
+            for person in people {
+                let gone = departed.get(&code(person)).cloned().unwrap_or_default();
+                self.held(person, at, decision, &gone);
+            }
+        }
+    }
+
+    fn held(&mut self, person: usize, at: Millis, decision: Option<(Millis, bool)>, gone: &[Millis]) {
+        let decided = decision.map_or(Millis::NEVER, |(decided, _)| decided);
+        if let Some(left) = gone.iter().find(|left| **left > at && **left < decided) {
+            self.add("I7", *left, Some(person), "sent while the brake held it");
+        }
+        if decision.is_some_and(|(_, release)| !release) {
+            let changed = self.lines.people[&person].iter().map(|state| state.at).find(|changed| *changed > at);
+            let changed = changed.unwrap_or(Millis::NEVER);
+            if let Some(left) = gone.iter().find(|left| **left >= decided && **left < changed) {
+                self.add("I7", *left, Some(person), "sent although it was declined");
+            }
+        }
+    }
+}
