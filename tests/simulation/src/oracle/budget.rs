@@ -93,18 +93,21 @@ impl Judge<'_> {
         }
         let batch = self.scenario.links.iter().map(|settings| settings.batch_size).min().unwrap_or(1) as usize;
         for (came, gone, person) in hires.clone() {
-            let waiting = hires.iter().filter(|(other, left, _)| *other <= came && *left >= came).count();
+            // More than one call holds: nothing is promised to each of them.
+            let waiting = hires.iter().filter(|(other, left, _)| *other <= gone && *left >= came).count();
+            if waiting > batch {
+                continue;
+            }
             let quiet = posts.iter().all(|post| *post >= came || came.0 - post.0 >= G);
-            let rounds = waiting.div_ceil(batch.max(1)).max(1) as i64;
             // A token is fetched when a call is due.
-            let fetched = |at: Millis| came <= at && at <= gone;
+            let slow = Duration::from_millis(self.scenario.ways.slow + 2 * self.scenario.ways.to);
+            let fetched = |at: Millis| came - slow <= at && at <= gone;
             let token = self.history.departures.iter().any(|one| one.url.ends_with("/token") && fetched(one.at));
-            let slow = self.scenario.ways.slow + 2 * self.scenario.ways.to;
-            let token = if token { i64::try_from(slow).unwrap() } else { 0 };
-            let most = token + if quiet && waiting <= batch { 1_000 } else { 21_000 * rounds };
+            let token = if token { i64::try_from(slow.as_millis()).unwrap() } else { 0 };
+            let most = token + if quiet { 1_000 } else { 21_000 };
             let wait = gone.since(came);
             waits.hires += 1;
-            if waiting <= batch && token == 0 {
+            if token == 0 {
                 waits.longest = waits.longest.max(i64::try_from(wait.as_millis()).unwrap());
             }
             if wait > Duration::from_millis(u64::try_from(most).unwrap()) {

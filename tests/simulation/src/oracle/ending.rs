@@ -85,6 +85,8 @@ impl Judge<'_> {
             Fate::Send(wishes) => {
                 let wrong = held.as_ref().map_or_else(|| vec!["all"], |held| self.wrong(link, held, wishes, &older));
                 match (wrong.is_empty(), bad) {
+                    // Its refused fields are tried once more, though カオナビ holds them as the source has them again.
+                    (true, true) if (state, reason.as_str()) == (RowState::Parked, "kaonavi.rejected") => return,
                     (true, _) => (RowState::Synced, ""),
                     (false, true) => (RowState::Parked, "kaonavi.rejected"),
                     (false, false) if self.is_held_back(person, state, &reason) => return,

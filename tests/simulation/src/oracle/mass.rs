@@ -40,25 +40,30 @@ impl Judge<'_> {
         let all = self.history.members.len() + HIRES;
         let most = FEW.max(all * SHARE / 100);
         for ((link, at), people) in together.into_iter().filter(|(_, people)| people.len() > most) {
-            let decision = self.history.decisions[link].iter().find(|(decided, _)| *decided > at).copied();
+            let later = |release: bool| {
+                let decided = self.history.decisions[link].iter().filter(|(decided, _)| *decided > at);
+                decided
+                    .copied()
+                    .find(|(_, released)| *released == release)
+                    .map_or(Millis::NEVER, |(decided, _)| decided)
+            };
+            let (released, declined) = (later(true), later(false));
             for person in people {
                 let gone = departed.get(&code(person)).cloned().unwrap_or_default();
-                self.held(person, at, decision, &gone);
+                self.held(person, at, (released, declined), &gone);
             }
         }
     }
 
-    fn held(&mut self, person: usize, at: Millis, decision: Option<(Millis, bool)>, gone: &[Millis]) {
-        let decided = decision.map_or(Millis::NEVER, |(decided, _)| decided);
-        if let Some(left) = gone.iter().find(|left| **left > at && **left < decided) {
-            self.add("I7", *left, Some(person), "sent while the brake held it");
+    fn held(&mut self, person: usize, at: Millis, (released, declined): (Millis, Millis), gone: &[Millis]) {
+        let sent = |until: Millis| gone.iter().copied().find(|left| *left > at && *left < until);
+        if let Some(left) = sent(released.min(declined)) {
+            self.add("I7", left, Some(person), "sent while the brake held it");
         }
-        if decision.is_some_and(|(_, release)| !release) {
-            let changed = self.lines.people[&person].iter().map(|state| state.at).find(|changed| *changed > at);
-            let changed = changed.unwrap_or(Millis::NEVER);
-            if let Some(left) = gone.iter().find(|left| **left >= decided && **left < changed) {
-                self.add("I7", *left, Some(person), "sent although it was declined");
-            }
+        // With quarter hours somebody may be held only after a person declined what was held then.
+        let changed = self.lines.people[&person].iter().map(|state| state.at).find(|changed| *changed > at);
+        if let Some(left) = sent(released.min(changed.unwrap_or(Millis::NEVER))).filter(|left| *left >= declined) {
+            self.add("I7", left, Some(person), "sent although it was declined");
         }
     }
 }

@@ -120,6 +120,22 @@ impl<'a> Source<'a> {
         self.send(at, sent);
     }
 
+    /// A quarter of an hour in which hires and changes come all the time, so that every slot is wanted.
+    pub(super) fn rush(&mut self, at: i64) {
+        let mut now = at;
+        while now < at + 15 * MINUTE {
+            let people = self.random.random_range(1..3);
+            self.hire(now, people);
+            for _ in 0..self.random.random_range(0..4) {
+                let person = self.somebody();
+                let said = self.edited(person);
+                let sent = self.state(now, person, said);
+                self.send(now, vec![sent]);
+            }
+            now += self.random.random_range(500..9_000);
+        }
+    }
+
     /// Something happens at the source.
     pub(super) fn happen(&mut self, at: i64) {
         match self.random.random_range(0..100) {

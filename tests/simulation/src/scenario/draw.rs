@@ -40,7 +40,8 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     let members = if flavor.mass { random.random_range(60..80) } else { random.random_range(5..40) };
     let calm = flavor.is_calm();
     let task_ms = if calm { random.random_range(1..5) } else { random.random_range(1..60) } * SECOND;
-    let slow_percent = if random.random_bool(0.5) { 10 } else { 0 };
+    let rush = seed % 16 == 8 || random.random_bool(0.1);
+    let slow_percent = if rush { 40 } else { *[0, 10].choose(&mut random).unwrap() };
     let ways = Ways { from: 20, to: 300, slow_percent, slow: 6000 };
     let simulator = Simulator {
         task_running_ms: task_ms,
@@ -79,6 +80,9 @@ pub(super) fn scenario(seed: u64) -> Scenario {
             _ => source.random.random_range(5 * MINUTE..60 * MINUTE),
         };
         at += pause;
+    }
+    if rush {
+        source.rush(HOUR);
     }
     if flavor.mass {
         for _ in 0..2 {
