@@ -74,6 +74,8 @@ impl Judge<'_> {
             {
                 return;
             }
+            // Who was refused stays so when another filter is saved.
+            Fate::Skip("filtered") if bad && state == RowState::Parked && reason == "kaonavi.rejected" => return,
             Fate::Skip(reason) => (RowState::Skipped, *reason),
             Fate::Leaver(date) => match &held {
                 None => (RowState::Skipped, "status_excluded"),

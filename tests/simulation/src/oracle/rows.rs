@@ -110,6 +110,16 @@ impl Judge<'_> {
                 if person > self.scenario.members || taken.iter().any(|row| row.at < at) {
                     return;
                 }
+                // Nor is anything known of a field that was tried and refused.
+                let tried = |one: &Departure| {
+                    one.at < at
+                        && rows_of(one)
+                            .iter()
+                            .any(|(tried, fields)| *tried == code(person) && fields.contains_key(field))
+                };
+                if self.history.departures.iter().any(tried) {
+                    return;
+                }
                 let held = held_at_first(self.scenario, person).get(field).cloned().unwrap_or_default();
                 (self.history.start, held)
             }
