@@ -40,7 +40,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     let members = if flavor.mass { random.random_range(60..80) } else { random.random_range(5..40) };
     let calm = flavor.is_calm();
     let task_ms = if calm { random.random_range(1..5) } else { random.random_range(1..60) } * SECOND;
-    let rush = seed % 16 == 8 || random.random_bool(0.1);
+    let rush = matches!(seed % 16, 8 | 10) || random.random_bool(0.1);
     let slow_percent = if rush { 40 } else { *[0, 10].choose(&mut random).unwrap() };
     let ways = Ways { from: 20, to: 300, slow_percent, slow: 6000 };
     let simulator = Simulator {
@@ -53,8 +53,9 @@ pub(super) fn scenario(seed: u64) -> Scenario {
         duplicate_create: *[DuplicateCreate::BadRequest, DuplicateCreate::TaskNg].choose(&mut random).unwrap(),
         ..Simulator::default()
     };
-    let links: Vec<Settings> =
-        (0..if random.random_bool(0.3) { 2 } else { 1 }).map(|_| settings(&mut random, flavor)).collect();
+    let links: Vec<Settings> = (0..if matches!(seed % 32, 8 | 10) || random.random_bool(0.3) { 2 } else { 1 })
+        .map(|_| settings(&mut random, flavor))
+        .collect();
     let length = random.random_range(4..if flavor.mass { 5 } else { 12 }) * HOUR;
     let mut bad = BTreeSet::new();
     if random.random_bool(0.4) {
@@ -102,6 +103,14 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     } else {
         Faults { ng_codes: door(&bad), ..Faults::default() }
     };
+    if rush && flavor.crashes {
+        // Whoever takes over must know the calls of the one before.
+        for minute in [2, 4, 6, 8, 10, 12] {
+            let at = HOUR + minute * MINUTE + random.random_range(0..MINUTE);
+            actions.push(Timed { at, what: Action::Freeze });
+            actions.push(Timed { at: at + random.random_range(12..50) * SECOND, what: Action::Thaw });
+        }
+    }
     disturb(&mut random, flavor, length, &links, &lasting, &mut actions);
     actions.sort_by_key(|action| action.at);
     Scenario { seed, flavor, members, stale, bad, bad_at_the_door, ways, simulator, links, baseline, actions, length }
