@@ -61,13 +61,11 @@ pub enum Broken {
     HeldGoesOut,
     /// A token is fetched for every call.
     TokenForEveryCall,
-    /// The position in the log is never committed.
-    PositionNotCommitted,
 }
 
 impl Broken {
     /// All of them.
-    pub const ALL: [Broken; 28] = [
+    pub const ALL: [Broken; 27] = [
         Self::SixSlots,
         Self::SlotFromTheSend,
         Self::SlotsForgotten,
@@ -95,7 +93,6 @@ impl Broken {
         Self::BrakeIgnored,
         Self::HeldGoesOut,
         Self::TokenForEveryCall,
-        Self::PositionNotCommitted,
     ];
 }
 

@@ -5,7 +5,7 @@
 use renkei_simulation::run;
 
 /// How many seeds every run of the tests tries.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 60;
 
 fn once_failed() -> Vec<u64> {
     let text = include_str!("../regressions.txt");

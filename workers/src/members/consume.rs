@@ -88,9 +88,7 @@ impl Consumer {
         let records = self.pending.records().len();
         let (written, read) = self.write_and_read_ahead(records == BATCH).await;
         let changed = written?;
-        if !broken::is(Broken::PositionNotCommitted) {
-            self.reader.commit(&self.pending.positions()).await?;
-        }
+        self.reader.commit(&self.pending.positions()).await?;
         self.pending = Batch::default();
         // In a backlog the look that comes every 250 ms is soon enough: delivery and this step want the same locks.
         if changed > 0 && self.ahead.is_empty() {
