@@ -11,5 +11,6 @@ pub mod rate;
 pub mod refusal;
 pub mod server;
 pub mod settings;
+pub mod tally;
 pub mod trace;
 pub mod webhook;

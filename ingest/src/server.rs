@@ -18,6 +18,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::rate::Limits;
 use crate::settings::Settings;
+use crate::tally::Tally;
 use crate::trace::Randomness;
 use crate::webhook::{self, Complaints, Gate, HeldBytes};
 
@@ -27,6 +28,8 @@ const CONNECTIONS: usize = 4096;
 const FLUSH_TIME: Duration = Duration::from_secs(10);
 /// How often limits of silent connections are forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How often the store is told which deliveries passed their signature.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// How long the headers of a request may take. Slower senders get 408 from the HTTP library.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
@@ -125,6 +128,7 @@ impl Server {
             log,
             metrics,
             random,
+            tally: Tally::default(),
             complaints: Complaints::default(),
         };
         Ok(Self { gate: web::Data::new(gate), cache, registry, webhooks, internal })
@@ -213,7 +217,7 @@ fn background(
     gate: &web::Data<Gate>,
     cache: &Arc<ConnectionCache>,
     ended: &Shutdown,
-) -> [tokio::task::JoinHandle<()>; 3] {
+) -> [tokio::task::JoinHandle<()>; 4] {
     let refresh = {
         let (gate, cache, ended) = (gate.clone(), Arc::clone(cache), ended.clone());
         tokio::spawn(async move { cache.keep_fresh(&gate.metrics, &ended).await })
@@ -233,5 +237,16 @@ fn background(
             }
         })
     };
-    [refresh, watch, tidy]
+    let report = {
+        let (gate, cache, ended) = (gate.clone(), Arc::clone(cache), ended.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = gate.clock.sleep(REPORT_EVERY) => cache.report(&gate.tally).await,
+                    () = ended.requested() => return cache.report(&gate.tally).await,
+                }
+            }
+        })
+    };
+    [refresh, watch, tidy, report]
 }

@@ -21,6 +21,7 @@ pub mod seal;
 pub mod settings;
 pub mod surge;
 pub mod time;
+pub mod webhook_health;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

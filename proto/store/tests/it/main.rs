@@ -11,3 +11,4 @@ mod private;
 mod sealing;
 mod tidy;
 mod time;
+mod webhook_health;
