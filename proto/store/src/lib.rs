@@ -5,6 +5,8 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod attention;
+pub mod audit;
 pub mod batches;
 pub mod calls;
 pub mod codes;
@@ -14,10 +16,13 @@ pub mod employees;
 pub mod error;
 pub mod logtable;
 mod migration;
+pub mod owned;
 mod private;
 pub mod seal;
 pub mod settings;
+pub mod switch;
 pub mod time;
+pub mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
