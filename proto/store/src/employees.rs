@@ -790,3 +790,12 @@ pub async fn page(
     let rows = store.db.rows(&query, values).await?;
     rows.iter().map(|row| full(store, row)).collect()
 }
+
+/// How many rows of each state there are in all.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn totals(sql: &impl Sql) -> Result<Vec<(RowState, i64)>> {
+    let rows = sql.rows("SELECT state, COUNT(*) AS rows FROM employees GROUP BY state", vec![]).await?;
+    rows.iter().map(|row| Ok((RowState::parse(&row.get::<String>("state")?)?, row.get("rows")?))).collect()
+}
