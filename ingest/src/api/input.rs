@@ -36,6 +36,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         Box::pin(async move {
             let api = request.app_data::<web::Data<Api>>().cloned().ok_or(ApiError::Unavailable)?;
             let bytes = take(&request, payload, api.clock.as_ref()).await?;
+            must_be_an_object(&bytes)?;
             let mut reader = serde_json::Deserializer::from_slice(&bytes);
             let value =
                 serde_path_to_error::deserialize(&mut reader).map_err(|error| fault(error.path(), error.inner()))?;
@@ -67,6 +68,15 @@ async fn take(request: &HttpRequest, mut payload: Payload, clock: &dyn Clock) ->
             Some(Err(_)) => return Err(ApiError::NotJson("the body is not complete".to_owned())),
         }
     }
+}
+
+/// A list would be taken for the fields in their order.
+fn must_be_an_object(bytes: &[u8]) -> Result<(), ApiError> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+        return Ok(());
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| fault_of_json(&error))?;
+    Err(ApiError::WrongType { pointer: String::new(), expected: "an object".to_owned() })
 }
 
 impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {

@@ -125,12 +125,17 @@ fn complete(path: &str, operation: &mut Value) {
         }
     }
     for (status, response) in responses {
+        if response.get("description").is_none() {
+            response["description"] = json!("");
+        }
         if status.starts_with('4') || status.starts_with('5') {
             let reference = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
             response["content"] = json!({"application/problem+json": reference});
             if response["description"] == "" {
                 response["description"] = json!("the state does not allow it");
             }
+        } else if response["description"] == "" {
+            response["description"] = json!("done");
         }
     }
 }
