@@ -1,6 +1,5 @@
 //! Two companies that must not see each other, and somebody who asks.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use renkei_events::event::Change;
