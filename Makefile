@@ -15,10 +15,10 @@ BENCH ?=
 FUZZ_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-rust check-scripts check-deploy prove rules bench
+.PHONY: help run test check check-rust check-scripts check-deploy prove rules bench fuzz-api
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 run: ## the whole product with a sample company (ONCE=1 ends with a verdict, LOG=kafka goes through a real Kafka)
 	@$(BUILD)/prerequisites.sh build $(if $(filter kafka,$(LOG)),kafka)
@@ -34,7 +34,7 @@ check: check-scripts check-rust check-deploy ## format, lints, documentation, li
 
 check-scripts:
 	@$(BUILD)/prerequisites.sh check
-	shellcheck --external-sources .ci/run $(BUILD)/*.sh deploy/*.sh
+	shellcheck --external-sources .ci/run $(BUILD)/*.sh deploy/*.sh tests/api/*.sh
 
 check-rust:
 	@$(BUILD)/prerequisites.sh build
@@ -54,6 +54,10 @@ prove: ## what takes long: kill runs, budget runs in real time, fuzzing
 	@$(BUILD_TESTS)
 	@$(KEEP_CLEAN) $(BUILD)/cargo_test.sh --ignored --test-threads=1 prove_
 	@$(KEEP_CLEAN) $(BUILD)/fuzz.sh $(FUZZ_SECONDS)
+
+fuzz-api: ## invented calls against the REST API: no answer is a 5xx (needs python3 and PyPI)
+	@$(BUILD)/prerequisites.sh build
+	@tests/api/fuzz.sh
 
 rules: ## one line for each rule that the simulators enforce: a naive client fails it, ours passes
 	@$(BUILD)/prerequisites.sh build

@@ -6,7 +6,7 @@
 mod body;
 mod complaints;
 mod envelope;
-mod media;
+pub(crate) mod media;
 
 use std::sync::Arc;
 

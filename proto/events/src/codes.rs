@@ -23,11 +23,14 @@ pub enum Side {
     Settings,
     /// A limit on calls, which passes.
     Quota,
+    /// Whoever calls the API.
+    Caller,
 }
 
 impl Side {
     /// All sides.
-    pub const ALL: [Side; 5] = [Side::Source, Side::Renkei, Side::Destination, Side::Settings, Side::Quota];
+    pub const ALL: [Side; 6] =
+        [Side::Source, Side::Renkei, Side::Destination, Side::Settings, Side::Quota, Side::Caller];
 
     /// The stable text.
     #[must_use]
@@ -38,6 +41,7 @@ impl Side {
             Side::Destination => "destination",
             Side::Settings => "settings",
             Side::Quota => "quota",
+            Side::Caller => "caller",
         }
     }
 
@@ -50,6 +54,7 @@ impl Side {
             Side::Destination => "カオナビ側",
             Side::Settings => "Renkei での設定・判断",
             Side::Quota => "利用回数の上限",
+            Side::Caller => "API を呼び出した側",
         }
     }
 
@@ -62,6 +67,7 @@ impl Side {
             Side::Destination => "カオナビ",
             Side::Settings => "Settings and decisions in Renkei",
             Side::Quota => "A limit on calls",
+            Side::Caller => "The caller of the API",
         }
     }
 }

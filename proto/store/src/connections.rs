@@ -80,7 +80,7 @@ pub struct Connection {
     pub problems: Vec<String>,
     /// Decisions of the administrator.
     pub settings: Settings,
-    /// Rises with every change of the settings.
+    /// Rises with every change of the settings or the name.
     pub settings_version: i64,
     /// First activation on the worker's calendar, to compare with times that ingest wrote.
     pub activated_wall: Option<Millis>,
@@ -229,6 +229,44 @@ pub async fn of_account(store: &Store, sql: &impl Sql, account: &str) -> Result<
     rows.iter().map(|row| read(store, row)).collect()
 }
 
+/// The connections of one tenant, by id.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn of_tenant(store: &Store, sql: &impl Sql, tenant: &str) -> Result<Vec<Connection>> {
+    let query = format!("SELECT {COLUMNS} FROM connections WHERE tenant_id = $1 ORDER BY connection_id");
+    let rows = sql.rows(&query, vec![tenant.into()]).await?;
+    rows.iter().map(|row| read(store, row)).collect()
+}
+
+/// Locks a connection's row for the rest of the transaction: two changes of settings come one after the other.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn lock(tx: &Tx, id: &str) -> Result<()> {
+    let query = format!("SELECT connection_id FROM connections WHERE connection_id = $1{}", tx.for_update());
+    tx.row(&query, vec![id.into()]).await?;
+    Ok(())
+}
+
+/// Makes a new connection with its name and settings; `false` when the id is taken, by whomever.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn insert(tx: &Tx, connection: &Connection, now: Millis) -> Result<bool> {
+    let sql = "INSERT INTO connections (connection_id, tenant_id, name, source, state, state_ms, settings)
+        VALUES ($1, $2, $3, $4, 'draft', $5, $6) ON CONFLICT (connection_id) DO NOTHING";
+    let values = vec![
+        connection.id.clone().into(),
+        connection.tenant.clone().into(),
+        connection.name.clone().into(),
+        connection.source.clone().into(),
+        now.0.into(),
+        serde_json::to_string(&connection.settings)?.into(),
+    ];
+    Ok(tx.exec(sql, values).await? == 1)
+}
+
 /// What ingest needs of all connections, disconnected ones included.
 ///
 /// # Errors
@@ -323,6 +361,40 @@ pub async fn tenant_name(sql: &impl Sql, id: &str) -> Result<Option<String>> {
     row.map(|row| row.get("name")).transpose()
 }
 
+/// A company.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// When it was made.
+    pub created: Millis,
+}
+
+/// Tenants by id, after `after`.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn tenants(sql: &impl Sql, after: &str, most: u32) -> Result<Vec<Tenant>> {
+    let query = "SELECT tenant_id, name, created_ms FROM tenants WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2";
+    let rows = sql.rows(query, vec![after.into(), i64::from(most).into()]).await?;
+    rows.iter().map(read_tenant).collect()
+}
+
+/// One tenant, if there is one.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn tenant(sql: &impl Sql, id: &str) -> Result<Option<Tenant>> {
+    let query = "SELECT tenant_id, name, created_ms FROM tenants WHERE tenant_id = $1";
+    sql.row(query, vec![id.into()]).await?.map(|row| read_tenant(&row)).transpose()
+}
+
+fn read_tenant(row: &Row) -> Result<Tenant> {
+    Ok(Tenant { id: row.get("tenant_id")?, name: row.get("name")?, created: Millis(row.get("created_ms")?) })
+}
+
 /// Writes everything of a connection but its switch; a new one starts as a draft.
 ///
 /// # Errors
@@ -332,7 +404,7 @@ pub async fn put(tx: &Tx, connection: &Connection, now: Millis) -> Result<()> {
           declared_state) VALUES ($1, $2, $3, $4, $5, 'draft', $6, $7, $8)
         ON CONFLICT (connection_id) DO UPDATE SET name = excluded.name, account_id = excluded.account_id,
           settings_version = connections.settings_version
-            + CASE WHEN connections.settings = excluded.settings THEN 0 ELSE 1 END,
+            + CASE WHEN connections.settings = excluded.settings AND connections.name = excluded.name THEN 0 ELSE 1 END,
           settings = excluded.settings, declared_state = excluded.declared_state";
     let values = vec![
         connection.id.clone().into(),

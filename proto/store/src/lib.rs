@@ -5,6 +5,8 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod attention;
+pub mod audit;
 pub mod batches;
 pub mod calls;
 pub mod codes;
@@ -15,12 +17,15 @@ pub mod employees;
 pub mod error;
 pub mod logtable;
 mod migration;
+pub mod owned;
 pub mod previews;
 mod private;
 pub mod seal;
 pub mod settings;
 pub mod surge;
+pub mod switch;
 pub mod time;
+pub mod tokens;
 pub mod webhook_health;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on ends here")]
 
 mod accounts;
+mod attention;
 mod deadlines;
 mod employees;
 mod engines;
@@ -11,4 +12,5 @@ mod private;
 mod sealing;
 mod tidy;
 mod time;
+mod tokens;
 mod webhook_health;
