@@ -17,10 +17,12 @@ pub mod error;
 pub mod logtable;
 mod migration;
 pub mod owned;
+pub mod people;
 mod private;
 pub mod seal;
 pub mod settings;
 pub mod switch;
+pub mod tenants;
 pub mod time;
 pub mod tokens;
 
