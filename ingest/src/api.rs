@@ -27,7 +27,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::middleware::from_fn;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use renkei_runtime::clock::{Clock, Millis};
 use renkei_runtime::config::OutsideConfig;
@@ -106,7 +107,11 @@ impl From<Millis> for Time {
 /// The routes of the API.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/api/openapi.json", web::get().to(openapi::serve));
-    let scope = web::scope("/api/v1").wrap(from_fn(caller::authenticate)).default_service(web::to(no_route));
+    let scope = web::scope("/api/v1")
+        .wrap(from_fn(caller::authenticate))
+        // Some answers show a secret once; none of them may be kept on the way.
+        .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
+        .default_service(web::to(no_route));
     let scope = [
         tenants::resources(),
         connections::resources(),

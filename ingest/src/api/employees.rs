@@ -3,7 +3,8 @@
 use actix_web::{HttpResponse, Resource, web};
 use renkei_events::record::EmployeeRecord;
 use renkei_store::activity as stored;
-use renkei_store::employees::{self, FullRow, Op, People, RowState};
+use renkei_store::employees::{FullRow, Op, RowState};
+use renkei_store::people::{self, People};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -125,8 +126,8 @@ pub(super) async fn list_employees(caller: TenantCaller, api: web::Data<Api>, qu
     let rows = within(&api, async {
         let own = Scoped::new(&api, &caller).connections(connection.as_deref()).await?;
         let states: Vec<&str> = state.as_deref().into_iter().collect();
-        let people = People { states: &states, number: number.as_deref(), ..People::default() };
-        Ok(employees::page(&api.store, &own, people, (&after.0, &after.1), listing.most()).await?)
+        let wanted = People { states: &states, number: number.as_deref(), ..People::default() };
+        Ok(people::page(&api.store, &own, wanted, (&after.0, &after.1), listing.most()).await?)
     });
     let position = |row: &FullRow| (row.key.connection.clone(), row.key.employee.clone());
     Ok(HttpResponse::Ok().json(listing.page(rows.await?, position, |row| EmployeeView::from(&row))?))

@@ -5,8 +5,9 @@ use renkei_runtime::clock::Millis;
 use renkei_store::audit::{self, Deed};
 use renkei_store::connections::{self, ConnectionState};
 use renkei_store::db::{Sql, Tx};
-use renkei_store::employees::{self, FullRow, People};
+use renkei_store::employees::FullRow;
 use renkei_store::owned::{self, OwnConnection};
+use renkei_store::people::{self, People};
 use renkei_store::{Store, accounts};
 
 use super::Api;
@@ -59,8 +60,8 @@ impl<'a> Scoped<'a> {
     pub async fn employee(&self, connection: &str, id: &str) -> Result<(OwnConnection, FullRow), ApiError> {
         EmployeeId::new(id).map_err(|_| ApiError::NotFound)?;
         let own = self.connection(connection).await?;
-        let people = People { employee: Some(id), ..People::default() };
-        let rows = employees::page(self.store, std::slice::from_ref(&own), people, ("", ""), 1).await?;
+        let wanted = People { employee: Some(id), ..People::default() };
+        let rows = people::page(self.store, std::slice::from_ref(&own), wanted, ("", ""), 1).await?;
         let row = rows.into_iter().next().ok_or(ApiError::NotFound)?;
         Ok((own, row))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, Resource, web};
 use renkei_store::employees::{self, RowState};
-use renkei_store::owned;
+use renkei_store::{owned, people as totals};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -52,7 +52,7 @@ pub(super) async fn get_system(caller: AnyCaller, api: web::Data<Api>) -> Answer
         let (mut people, mut connections) = (none(), Vec::new());
         match &caller.tenant {
             None => {
-                for (state, count) in employees::totals(&api.store.db).await? {
+                for (state, count) in totals::totals(&api.store.db).await? {
                     *people.entry(label(state)).or_default() += count;
                 }
             }

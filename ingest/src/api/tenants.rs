@@ -3,7 +3,8 @@
 use actix_web::{HttpResponse, Resource, web};
 use renkei_events::ids::TenantId;
 use renkei_store::audit::{self, Deed};
-use renkei_store::connections::{self, Tenant};
+use renkei_store::connections;
+use renkei_store::tenants::{self, Tenant};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -74,7 +75,7 @@ pub(super) async fn list_tenants(_: PlatformCaller, api: web::Data<Api>, query: 
     let listing = Listing::new(&api.store, "tenants", "", query.0.limit, query.0.cursor);
     let after: Option<String> = listing.after()?;
     let rows = within(&api, async {
-        Ok(connections::tenants(&api.store.db, after.as_deref().unwrap_or_default(), listing.most()).await?)
+        Ok(tenants::page(&api.store.db, after.as_deref().unwrap_or_default(), listing.most()).await?)
     });
     let page = listing.page(rows.await?, |tenant| tenant.id.clone(), TenantView::from)?;
     Ok(HttpResponse::Ok().json(page))
@@ -97,7 +98,7 @@ pub(super) async fn create_tenant(caller: PlatformCaller, api: web::Data<Api>, b
     responses((status = 200, body = TenantView)))]
 pub(super) async fn get_tenant(_: PlatformCaller, api: web::Data<Api>, id: web::Path<String>) -> Answer {
     TenantId::new(id.as_str()).map_err(|_| ApiError::NotFound)?;
-    let found = within(&api, async { Ok(connections::tenant(&api.store.db, &id).await?) }).await?;
+    let found = within(&api, async { Ok(tenants::find(&api.store.db, &id).await?) }).await?;
     Ok(HttpResponse::Ok().json(TenantView::from(found.ok_or(ApiError::NotFound)?)))
 }
 
@@ -126,7 +127,7 @@ async fn put(
     within(api, async {
         let tx = api.store.begin().await?;
         let now = api.store.now_in(&tx).await?;
-        match connections::tenant(&tx, id).await? {
+        match tenants::find(&tx, id).await? {
             Some(_) if !known => return Err(ApiError::conflict("there is a tenant with this id")),
             None if known => return Err(ApiError::NotFound),
             _ => {}
@@ -134,7 +135,7 @@ async fn put(
         connections::put_tenant(&tx, id, name, now).await?;
         let deed = Deed { tenant: None, actor: &caller.actor, action, target: id, detail: None };
         audit::add(&api.store, &tx, deed, now).await?;
-        let made = connections::tenant(&tx, id).await?.ok_or(ApiError::Unavailable)?;
+        let made = tenants::find(&tx, id).await?.ok_or(ApiError::Unavailable)?;
         tx.commit().await?;
         Ok(made.into())
     })

@@ -5,10 +5,11 @@ use sea_orm::Value;
 
 use crate::activity::{self, Entry};
 use crate::db::{Sql, Tx, list};
-use crate::employees::{FullRow, People};
+use crate::employees::FullRow;
 use crate::error::Result;
 use crate::owned::OwnConnection;
-use crate::{Store, accounts, employees};
+use crate::people::{self, People};
+use crate::{Store, accounts};
 
 /// The reason of what was dismissed.
 pub const DISMISSED: &str = "dismissed";
@@ -35,8 +36,8 @@ pub async fn page(
     after: (&str, &str),
     most: u32,
 ) -> Result<Vec<FullRow>> {
-    let people = People { states: &["parked", "held"], reason: code, ..People::default() };
-    employees::page(store, own, people, after, most).await
+    let wanted = People { states: &["parked", "held"], reason: code, ..People::default() };
+    people::page(store, own, wanted, after, most).await
 }
 
 /// Parked people are judged again, with today's data and settings. How many.

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::Store;
 use crate::db::{Engine, Row, Sql, Tx, list, pieces, tuples};
 use crate::error::{Result, StoreError};
-use crate::owned::OwnConnection;
 
 /// Which person of which connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,7 +61,7 @@ impl RowState {
         }
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == text)
@@ -386,11 +385,11 @@ pub struct FullRow {
     pub changed: Millis,
 }
 
-const FULL: &str =
+pub(crate) const FULL: &str =
     "connection_id, employee_id, number, version, content, change, record, state, op, reason, detail, due_ms,
     next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, confirmed, declined, declined_ms, received_ms, changed_ms";
 
-fn full(store: &Store, row: &Row) -> Result<FullRow> {
+pub(crate) fn full(store: &Store, row: &Row) -> Result<FullRow> {
     let key = key_of(row)?;
     let open = |column: &str| -> Result<Option<Vec<u8>>> {
         let sealed: Option<Vec<u8>> = row.get(column)?;
@@ -858,68 +857,4 @@ async fn again(tx: &Tx, connection: &str, those: &str, now: Millis) -> Result<u6
          WHERE connection_id = $2 AND {those} AND record IS NOT NULL"
     );
     tx.exec(&sql, vec![now.0.into(), connection.into()]).await
-}
-
-/// Which people a list is about.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct People<'a> {
-    /// In one of these states; empty: in any.
-    pub states: &'a [&'a str],
-    /// With this 社員番号.
-    pub number: Option<&'a str>,
-    /// With this 従業員ID.
-    pub employee: Option<&'a str>,
-    /// For this reason.
-    pub reason: Option<&'a str>,
-}
-
-/// People of a tenant's connections, by connection and id, after `after`.
-///
-/// # Errors
-/// When the store does not answer, or a row does not open.
-pub async fn page(
-    store: &Store,
-    own: &[OwnConnection],
-    people: People<'_>,
-    after: (&str, &str),
-    most: u32,
-) -> Result<Vec<FullRow>> {
-    if own.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut values: Vec<Value> = vec![i64::from(most).into(), after.0.into(), after.1.into()];
-    let mut conditions = String::new();
-    for (column, wanted) in [("number", people.number), ("employee_id", people.employee), ("reason", people.reason)] {
-        if let Some(wanted) = wanted {
-            values.push(wanted.into());
-            conditions.push_str(&format!(" AND {column} = ${}", values.len()));
-        }
-    }
-    if !people.states.is_empty() {
-        // Written out, so that the index of what needs a person is found; the words are our own.
-        let states: Vec<String> = RowState::ALL
-            .iter()
-            .filter(|state| people.states.contains(&state.as_str()))
-            .map(|state| format!("'{}'", state.as_str()))
-            .collect();
-        conditions.push_str(&format!(" AND state IN ({})", states.join(", ")));
-    }
-    let first = values.len() + 1;
-    values.extend(own.iter().map(|connection| connection.id.clone().into()));
-    let query = format!(
-        "SELECT {FULL} FROM employees WHERE connection_id IN ({}) AND (connection_id, employee_id) > ($2, $3){conditions}
-         ORDER BY connection_id, employee_id LIMIT $1",
-        list(own.len(), first)
-    );
-    let rows = store.db.rows(&query, values).await?;
-    rows.iter().map(|row| full(store, row)).collect()
-}
-
-/// How many rows of each state there are in all.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn totals(sql: &impl Sql) -> Result<Vec<(RowState, i64)>> {
-    let rows = sql.rows("SELECT state, COUNT(*) AS rows FROM employees GROUP BY state", vec![]).await?;
-    rows.iter().map(|row| Ok((RowState::parse(&row.get::<String>("state")?)?, row.get("rows")?))).collect()
 }

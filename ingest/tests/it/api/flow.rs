@@ -65,7 +65,9 @@ async fn a_connection_is_switched_on_when_nothing_is_missing() {
     assert_eq!(refused.json()["missing"], json!(["credentials", "webhook_secret"]));
 
     let path = "/api/v1/connections/acme-d/webhook-secrets";
-    let made = world.send(Who::Own, ask("PUT", path, Some(json!({"id": "1"})))).await.json();
+    let made = world.send(Who::Own, ask("PUT", path, Some(json!({"id": "1"})))).await;
+    assert_eq!(made.header("cache-control"), Some("no-store"));
+    let made = made.json();
     assert!(made["secret"].as_str().unwrap().starts_with("whsec_"));
     let listed = world.get(path).await.json();
     assert_eq!(listed, json!({"items": [{"id": "1", "expires": null}]}), "it is shown once");

@@ -8,6 +8,7 @@ use renkei_store::attention::{self, Whom};
 use renkei_store::connections::{self, Connection};
 use renkei_store::employees::{self, RowState};
 use renkei_store::owned::{self, OwnConnection};
+use renkei_store::people;
 use secrecy::SecretString;
 
 use crate::employees::{key, row};
@@ -35,8 +36,7 @@ async fn own(engine: &Engine) -> OwnConnection {
 }
 
 async fn states(engine: &Engine, own: &OwnConnection) -> Vec<(String, Option<String>)> {
-    let rows =
-        employees::page(&engine.store, std::slice::from_ref(own), Default::default(), ("", ""), 99).await.unwrap();
+    let rows = people::page(&engine.store, std::slice::from_ref(own), Default::default(), ("", ""), 99).await.unwrap();
     rows.into_iter().map(|row| (row.state.as_str().to_owned(), row.reason)).collect()
 }
 
