@@ -14,6 +14,7 @@ pub mod employees;
 pub mod input;
 pub mod openapi;
 pub mod page;
+pub mod previews;
 pub mod problem;
 pub mod scoped;
 pub mod secrets;
@@ -119,6 +120,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         secrets::resources(),
         credentials::resources(),
         switch::resources(),
+        previews::resources(),
         employees::resources(),
         activity::resources(),
         attention::resources(),

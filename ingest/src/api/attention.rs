@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, Resource, web};
 use renkei_events::codes::Code;
 use renkei_store::attention::{self, AT_ONCE, Whom};
+use renkei_store::decisions::{self, Decision, DecisionError};
 use renkei_store::employees::FullRow;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -11,8 +12,9 @@ use super::activity::MASK;
 use super::caller::TenantCaller;
 use super::input::{Body, Flag, Query, is_set};
 use super::page::{Limit, Listing, Page};
+use super::previews::chosen;
 use super::problem::ApiError;
-use super::scoped::Scoped;
+use super::scoped::{Scoped, refuse_ended};
 use super::{Answer, Api, Time, resource, within};
 
 /// Somebody who needs a person.
@@ -96,11 +98,37 @@ pub struct Changed {
     changed: u64,
 }
 
+impl Changed {
+    /// So many people.
+    #[must_use]
+    pub fn people(changed: u64) -> Self {
+        Self { changed }
+    }
+}
+
+/// What a person decided about people who are held.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionWish {
+    /// The connection.
+    connection: String,
+    /// What they wait for.
+    code: String,
+    /// release, decline, register_new, number_moved or take_over, as the code allows.
+    decision: String,
+    /// Everybody of the connection who waits for it.
+    #[serde(default)]
+    all: bool,
+    /// These, by 従業員ID; 500 at most.
+    employees: Option<Vec<String>>,
+}
+
 pub(super) fn resources() -> Vec<Resource> {
     vec![
         resource("/attention").route(web::get().to(list_attention)),
         resource("/attention/retry").route(web::post().to(retry_attention)),
         resource("/attention/dismiss").route(web::post().to(dismiss_attention)),
+        resource("/attention/decide").route(web::post().to(decide_attention)),
     ]
 }
 
@@ -136,6 +164,33 @@ pub(super) async fn retry_attention(caller: TenantCaller, api: web::Data<Api>, b
     responses((status = 200, body = Changed), (status = 409)))]
 pub(super) async fn dismiss_attention(caller: TenantCaller, api: web::Data<Api>, body: Body<Choice>) -> Answer {
     decide(&api, &caller, &body.0, false).await
+}
+
+/// Decides about held people, all or some of them; what is left out stays held.
+#[utoipa::path(post, path = "/api/v1/attention/decide", tag = "tenant", request_body = DecisionWish,
+    responses((status = 200, body = Changed), (status = 409)))]
+pub(super) async fn decide_attention(caller: TenantCaller, api: web::Data<Api>, body: Body<DecisionWish>) -> Answer {
+    let wish = body.0;
+    let code = Code::parse(&wish.code).ok_or_else(|| ApiError::invalid("/code", "is not a code"))?;
+    let allowed: Vec<&str> = Decision::allowed(code).iter().map(|decision| decision.as_str()).collect();
+    if allowed.is_empty() {
+        return Err(ApiError::invalid("/code", "nothing is to be decided about it"));
+    }
+    let decision = Decision::parse(&wish.decision).filter(|decision| allowed.contains(&decision.as_str()));
+    let decision =
+        decision.ok_or_else(|| ApiError::invalid("/decision", format!("must be one of {}", allowed.join(", "))))?;
+    let who = chosen(wish.all, wish.employees.as_deref())?;
+    let scoped = Scoped::new(&api, &caller);
+    let changed = within(&api, async {
+        let own = scoped.connection(&wish.connection).await?;
+        refuse_ended(&own)?;
+        scoped.audit_alone(&format!("attention.{}", decision.as_str()), &own.id).await?;
+        decisions::decide(&api.store, &own, code, decision, who).await.map_err(|error| match error {
+            DecisionError::Store(error) => ApiError::from(error),
+            error @ DecisionError::NotAllowed { .. } => ApiError::invalid("/decision", error.to_string()),
+        })
+    });
+    Ok(HttpResponse::Ok().json(Changed::people(changed.await?)))
 }
 
 async fn decide(api: &Api, caller: &TenantCaller, choice: &Choice, retry: bool) -> Answer {

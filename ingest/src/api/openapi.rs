@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    activity, attention, audit, budget, connections, credentials, employees, secrets, settings, switch, system,
-    tenants, tokens,
+    activity, attention, audit, budget, connections, credentials, employees, previews, secrets, settings, switch,
+    system, tenants, tokens,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +36,9 @@ use super::{
         switch::pause,
         switch::disconnect,
         switch::verify,
+        previews::want_preview,
+        previews::get_preview,
+        previews::sync,
         employees::list_employees,
         employees::get_employee,
         employees::get_timeline,
@@ -43,6 +46,7 @@ use super::{
         attention::list_attention,
         attention::retry_attention,
         attention::dismiss_attention,
+        attention::decide_attention,
         tokens::list_tokens,
         tokens::create_token,
         tokens::revoke_token,

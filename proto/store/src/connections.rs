@@ -399,16 +399,6 @@ pub async fn want(tx: &Tx, id: &str, now: Millis) -> Result<()> {
     Ok(())
 }
 
-/// Says that somebody wants a connection verified without switching it on.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn want_verified(tx: &Tx, id: &str, now: Millis) -> Result<()> {
-    let sql = "UPDATE connections SET verify_wanted_ms = $1 WHERE connection_id = $2 AND state <> 'disconnected'";
-    tx.exec(sql, vec![now.0.into(), id.into()]).await?;
-    Ok(())
-}
-
 /// Writes down what a verification found, as JSON, and that nobody waits for it any more.
 ///
 /// # Errors

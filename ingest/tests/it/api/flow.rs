@@ -187,3 +187,72 @@ async fn without_the_store_it_is_our_fault() {
     assert_eq!((answer.status, problem(&answer).0.as_str()), (503, "api.unavailable"));
     assert_eq!(answer.header("retry-after"), Some("5"));
 }
+
+#[actix_web::test]
+async fn a_preview_is_asked_for_looked_at_and_confirmed() {
+    let world = World::new().await;
+    let wish = |body: Value| ask("POST", &format!("{CONNECTION}/preview"), Some(body));
+    for (body, pointer) in [
+        (json!({"of": "people"}), "/employees"),
+        (json!({"of": "people", "employees": []}), "/employees"),
+        (json!({"of": "waiting", "employees": ["rm_1"]}), "/employees"),
+        (json!({"of": "everybody"}), "/of"),
+    ] {
+        let refused = world.send(Who::Own, wish(body.clone())).await;
+        assert_eq!((refused.status, refused.json()["pointer"].as_str()), (400, Some(pointer)), "{body}");
+    }
+    let wanted = world.send(Who::Own, wish(json!({"of": "first_load"}))).await;
+    assert_eq!((wanted.status, wanted.json()["state"].as_str()), (202, Some("wanted")));
+    let sync = |body: Value| ask("POST", &format!("{CONNECTION}/sync"), Some(body));
+    let early = world.send(Who::Own, sync(json!({"preview": wanted.json()["id"], "all": true}))).await;
+    assert_eq!(early.status, 409, "nobody made it yet");
+
+    let path = format!("{CONNECTION}/preview/{}", world.preview);
+    let masked = world.get(&path).await.json();
+    assert_eq!((&masked["state"], &masked["counts"]), (&json!("ready"), &json!({"create": 1})));
+    assert_eq!(masked["items"][0]["fields"]["name"], json!({"old": null, "new": "•••"}));
+    let shown = world.get(&format!("{path}?reveal=true")).await.json();
+    assert_eq!(shown["items"][0]["fields"]["name"]["new"], "髙橋 花子");
+    assert_eq!(world.audited().await[0], "preview.reveal");
+
+    let unclear = world.send(Who::Own, sync(json!({"preview": world.preview}))).await;
+    assert_eq!(unclear.status, 400, "everybody or some, and said so");
+    let done = world.send(Who::Own, sync(json!({"preview": world.preview, "employees": ["rm_1"]}))).await;
+    assert_eq!((done.status, done.json()), (200, json!({"changed": 1})));
+    let row = world.get("/api/v1/employees/acme-c/rm_1").await.json();
+    assert_eq!((&row["state"], &row["op"]), (&json!("due"), &json!("create")));
+}
+
+#[actix_web::test]
+async fn a_decision_fits_what_the_people_wait_for() {
+    let world = World::new().await;
+    let sql =
+        "UPDATE employees SET state = 'held', reason = 'delivery.brake', declined = 'x' WHERE connection_id = 'acme-c'";
+    world.store.db.exec(sql, vec![]).await.unwrap();
+    let decide = |code: &str, decision: &str, who: Value| {
+        let mut body = json!({"connection": "acme-c", "code": code, "decision": decision});
+        for (key, value) in who.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        ask("POST", "/api/v1/attention/decide", Some(body))
+    };
+    for (code, decision, who, pointer) in [
+        ("delivery.brake", "take_over", json!({"all": true}), "/decision"),
+        ("delivery.brake", "nonsense", json!({"all": true}), "/decision"),
+        ("kaonavi.rejected", "release", json!({"all": true}), "/code"),
+        ("no.code", "release", json!({"all": true}), "/code"),
+        ("delivery.brake", "release", json!({}), "/employees"),
+        ("delivery.brake", "release", json!({"all": true, "employees": ["rm_1"]}), "/employees"),
+    ] {
+        let refused = world.send(Who::Own, decide(code, decision, who)).await;
+        assert_eq!((refused.status, refused.json()["pointer"].as_str()), (400, Some(pointer)), "{code} {decision}");
+    }
+    let declined = world.send(Who::Own, decide("delivery.brake", "decline", json!({"employees": ["rm_1"]}))).await;
+    assert_eq!((declined.status, declined.json()), (200, json!({"changed": 1})));
+    let row = world.get("/api/v1/employees/acme-c/rm_1").await.json();
+    assert_eq!((&row["state"], &row["reason"]), (&json!("skipped"), &json!("delivery.declined")));
+    let released = world.send(Who::Own, decide("delivery.declined", "release", json!({"all": true}))).await;
+    assert_eq!(released.json(), json!({"changed": 1}));
+    assert_eq!(world.get("/api/v1/employees/acme-c/rm_1").await.json()["state"], "due");
+    assert_eq!(world.audited().await[..2], ["attention.release", "attention.decline"]);
+}

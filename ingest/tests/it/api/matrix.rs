@@ -33,6 +33,13 @@ fn sample(world: &World, operation: &str) -> Option<(String, Option<Value>)> {
         "delete_webhook_secret" => (format!("{c}/webhook-secrets/1"), None),
         "put_credentials" => (format!("{c}/credentials"), Some(json!({"consumer_key": "k2", "consumer_secret": "s2"}))),
         "activate" | "pause" | "disconnect" | "verify" => (format!("{c}/{operation}"), None),
+        "want_preview" => (format!("{c}/preview"), Some(json!({"of": "waiting"}))),
+        "get_preview" => (format!("{c}/preview/{}", world.preview), None),
+        "sync" => (format!("{c}/sync"), Some(json!({"preview": world.preview, "all": true}))),
+        "decide_attention" => {
+            let wish = json!({"connection": "acme-c", "code": "member.near_miss", "decision": "release", "all": true});
+            ("/api/v1/attention/decide".to_owned(), Some(wish))
+        }
         "list_employees" => ("/api/v1/employees".to_owned(), None),
         "get_employee" => (e.to_owned(), None),
         "get_timeline" => (format!("{e}/timeline"), None),

@@ -10,6 +10,7 @@ use renkei_store::accounts::{self, Credentials};
 use renkei_store::activity::{self, Entry};
 use renkei_store::connections::{self, Connection, StoredSecret};
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
+use renkei_store::previews::{self, Item, Shown};
 use renkei_store::seal::MasterKey;
 use renkei_store::{Store, tokens};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -50,6 +51,8 @@ pub struct World {
     pub spare: String,
     /// The account of `own`.
     pub account: String,
+    /// A preview of `own` that is made: `rm_1` would be registered.
+    pub preview: String,
     _folder: tempfile::TempDir,
 }
 
@@ -81,12 +84,13 @@ impl World {
         let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
         let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
         let outside = OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false };
+        let preview = preview(&store).await;
         let api = Api::new(store.clone(), clock.clone(), outside);
         let serving = serving::start_api(serving::settings(), clock, Some(api)).await;
         let text = |at: usize| made[at].1.expose_secret().to_owned();
         let (own, rival, platform, expired, revoked) = (text(0), text(1), text(2), text(3), text(4));
         let spare = made[5].0.id.clone();
-        Self { serving, store, own, rival, platform, expired, revoked, spare, account, _folder: folder }
+        Self { serving, store, own, rival, platform, expired, revoked, spare, account, preview, _folder: folder }
     }
 
     pub async fn send(&self, who: Who, request: Request) -> Answer {
@@ -190,4 +194,21 @@ async fn company(store: &Store, tenant: &str) -> String {
     activity::add(store, &tx, &[entry]).await.unwrap();
     tx.commit().await.unwrap();
     account
+}
+
+async fn preview(store: &Store) -> String {
+    let connection = connections::get(store, &store.db, "acme-c").await.unwrap();
+    let preview = previews::want(store, &connection, &Shown::Waiting).await.unwrap();
+    let item = Item {
+        employee: "rm_1".to_owned(),
+        number: Some("E0012".to_owned()),
+        content: "x".to_owned(),
+        action: "create".to_owned(),
+        code: None,
+        fields: [("name".to_owned(), (None, "髙橋 花子".to_owned()))].into(),
+    };
+    let tx = store.begin().await.unwrap();
+    previews::answer(store, &tx, &preview, &[item]).await.unwrap();
+    tx.commit().await.unwrap();
+    preview.id
 }
