@@ -394,6 +394,17 @@ fn full(store: &Store, row: &Row) -> Result<FullRow> {
     })
 }
 
+/// Rows in full that meet a condition over the table's columns.
+pub(crate) async fn full_where(
+    store: &Store,
+    sql: &impl Sql,
+    filter: &str,
+    values: Vec<Value>,
+) -> Result<Vec<FullRow>> {
+    let rows = sql.rows(&format!("SELECT {FULL} FROM employees WHERE {filter}"), values).await?;
+    rows.iter().map(|row| full(store, row)).collect()
+}
+
 /// The people of these connections whose change may go out now, longest due first.
 ///
 /// # Errors

@@ -11,13 +11,17 @@ pub mod codes;
 pub mod connections;
 pub mod db;
 pub mod employees;
+pub mod episodes;
 pub mod error;
+pub mod leases;
 pub mod logtable;
 mod migration;
+pub mod outbox;
 mod private;
 pub mod seal;
 pub mod settings;
 pub mod time;
+pub mod troubles;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -205,7 +209,8 @@ impl Store {
         }
     }
 
-    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity after 90 days.
+    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity, mails and episodes that
+    /// ended after 90 days.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -221,6 +226,8 @@ impl Store {
         for (sql, before) in statements {
             deleted += self.db.exec(sql, vec![before.into()]).await?;
         }
+        deleted += outbox::tidy(&self.db, Millis(days(90))).await?;
+        deleted += episodes::tidy(self, Millis(days(90))).await?;
         Ok(deleted)
     }
 

@@ -8,11 +8,11 @@ use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Landing, Op, RowSt
 
 use crate::engines::{Engine, START, both};
 
-fn key(index: usize) -> EmployeeKey {
+pub fn key(index: usize) -> EmployeeKey {
     EmployeeKey { connection: "c".to_owned(), employee: format!("e{index}") }
 }
 
-fn row(index: usize, version: i64) -> ConsumedRow {
+pub fn row(index: usize, version: i64) -> ConsumedRow {
     let record = serde_json::json!({
         "employee_id": format!("e{index}"), "employee_number": format!("E{index}"), "employee_status": "active",
         "data_entry_state": "completed", "last_name": "髙橋", "first_name": "𠮷子", "updated_at": "2026-04-01T00:00:00Z"
@@ -38,7 +38,7 @@ fn row(index: usize, version: i64) -> ConsumedRow {
     }
 }
 
-async fn put(engine: &Engine, rows: &[ConsumedRow]) {
+pub async fn put(engine: &Engine, rows: &[ConsumedRow]) {
     let tx = engine.store.begin().await.unwrap();
     let now = engine.store.now_in(&tx).await.unwrap();
     employees::put_consumed(&engine.store, &tx, rows, now).await.unwrap();
