@@ -4,9 +4,11 @@ pub mod status;
 
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_store::activity::{self, Entry};
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::employees::{self, RowState};
+use renkei_store::episodes::{self, Trouble};
 use renkei_store::error::StoreError;
 use renkei_store::{Store, accounts, calls};
 
@@ -117,7 +119,12 @@ pub async fn resume(store: &Store, id: &str) -> Result<Connection> {
             activity::add(store, &tx, &[entry(now, id, "resumed")]).await?;
         }
         // Paused before it ever was active: a worker verifies it first, as for a halted one.
-        ConnectionState::Halted | ConnectionState::Paused => connections::want(&tx, id, now).await?,
+        ConnectionState::Halted | ConnectionState::Paused => {
+            connections::want(&tx, id, now).await?;
+            if let Some(code) = connection.state_code.as_deref().and_then(Code::parse) {
+                episodes::acted(&tx, &Trouble::of(code, &connection), now).await?;
+            }
+        }
         ConnectionState::Draft => {
             return Err(refuse("activate it with `state: active` in its file and `renkei-ingest apply`"));
         }
@@ -143,6 +150,9 @@ pub async fn release(store: &Store, id: &str, number: &str) -> Result<usize> {
     for row in employees::with_number(store, &tx, id, number).await? {
         if row.state == RowState::Held {
             employees::release(&tx, &row.key, number, now).await?;
+            if let Some(code) = row.reason.as_deref().and_then(Code::parse) {
+                episodes::acted(&tx, &Trouble::of(code, &connection), now).await?;
+            }
             let mut entry = entry(now, id, "released");
             entry.employee = Some(row.key.employee);
             activity::add(store, &tx, &[entry]).await?;

@@ -55,6 +55,9 @@ pub struct ConnectionFile {
     /// How it is delivered.
     #[serde(default)]
     pub delivery: Option<DeliveryFile>,
+    /// Who is told by mail.
+    #[serde(default)]
+    pub notify: Option<NotifyFile>,
     /// `active` or `paused`.
     #[serde(default)]
     pub state: Option<Spanned<String>>,
@@ -124,6 +127,18 @@ pub struct DeliveryFile {
     /// `off`: the number of new members is not limited.
     #[serde(default)]
     pub ceiling: Option<Spanned<String>>,
+}
+
+/// Who is told by mail when a person is needed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotifyFile {
+    /// Addresses; the list replaces the one before.
+    #[serde(default)]
+    pub recipients: Option<Vec<Spanned<String>>>,
+    /// Whether a mail may name people.
+    #[serde(default)]
+    pub names_in_mail: Option<bool>,
 }
 
 /// A document with its path, for messages.
@@ -212,7 +227,7 @@ mod tests {
         let unknown = |at: &str| read(&EXAMPLE.replacen(at, &format!("nonsense_{at}"), 1));
         // A struct that meets an unknown key lists the keys that it has.
         let lists =
-            ["tenants", "name: 必", "name: ロ", "expires", "base_url", "gender", "batch_size"].map(unknown).join("\n");
+            ["tenants", "name: 必", "name: ロ", "expires", "base_url", "gender", "batch_size", "recipients"].map(unknown).join("\n");
         let keys: BTreeSet<&str> = lists
             .lines()
             .filter_map(|line| line.split_once("expected one of ").or_else(|| line.split_once("expected ")))
