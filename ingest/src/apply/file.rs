@@ -226,8 +226,9 @@ mod tests {
         let read = |text: &str| parse(Path::new("connections.yaml"), text).unwrap_err().to_string();
         let unknown = |at: &str| read(&EXAMPLE.replacen(at, &format!("nonsense_{at}"), 1));
         // A struct that meets an unknown key lists the keys that it has.
-        let lists =
-            ["tenants", "name: 必", "name: ロ", "expires", "base_url", "gender", "batch_size", "recipients"].map(unknown).join("\n");
+        let lists = ["tenants", "name: 必", "name: ロ", "expires", "base_url", "gender", "batch_size", "recipients"]
+            .map(unknown)
+            .join("\n");
         let keys: BTreeSet<&str> = lists
             .lines()
             .filter_map(|line| line.split_once("expected one of ").or_else(|| line.split_once("expected ")))

@@ -163,7 +163,8 @@ fn parameters(config: &SmtpConfig) -> Result<TlsParameters, SmtpSetupError> {
     let mut builder = TlsParameters::builder(config.host.clone());
     if let Some(path) = &config.ca_location {
         let key = "RENKEI_MAIL_SMTP_CA_LOCATION";
-        let pem = std::fs::read(path).map_err(|error| SmtpSetupError { key, reason: format!("can not be read: {error}") })?;
+        let pem =
+            std::fs::read(path).map_err(|error| SmtpSetupError { key, reason: format!("can not be read: {error}") })?;
         let authority = Certificate::from_pem(&pem)
             .map_err(|_| SmtpSetupError { key, reason: "holds no certificate in PEM".to_owned() })?;
         builder = builder.add_root_certificate(authority);

@@ -70,8 +70,8 @@ pub struct AccountDoc {
     pub unanswered: BTreeMap<String, (Millis, Millis)>,
 }
 
-/// Calls are tried again within a quarter of an hour. When none failed for longer, nobody wants to make one any more.
-const STILL: Duration = Duration::from_secs(1800);
+/// A call that failed is made again within half an hour. When none failed for longer than this, nobody wants one any more.
+const STILL: Duration = Duration::from_secs(3600);
 
 impl AccountDoc {
     /// Reads the stored text. One that is not understood (older version) counts as empty: everything in it is found out

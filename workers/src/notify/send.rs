@@ -86,8 +86,12 @@ pub async fn one(context: &Context, mailer: &dyn Mailer, now: Millis) -> Result<
 async fn took(context: &Context, waiting: &mut Waiting, handed: &Handed, now: Millis) -> Result<()> {
     for (_, status) in &handed.refused {
         // Which of them it was stands in no log.
-        tracing::warn!(episode.id = waiting.episode, mail.digest = waiting.digest, smtp.status = status,
-            "the mail server refused one recipient of a mail for good");
+        tracing::warn!(
+            episode.id = waiting.episode,
+            mail.digest = waiting.digest,
+            smtp.status = status,
+            "the mail server refused one recipient of a mail for good"
+        );
         context.metrics.mails.with_label_values(&["recipient_refused"]).inc();
     }
     let all = waiting.mail.to.len();

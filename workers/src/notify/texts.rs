@@ -115,7 +115,10 @@ impl Letter {
         let names = names.concat();
         match &self.told {
             Told::People(people) if self.digest > 1 => {
-                format!("連携{names}で、前回のお知らせのあとに、新たに{}名の方について対応が必要になりました。", people.total)
+                format!(
+                    "連携{names}で、前回のお知らせのあとに、新たに{}名の方について対応が必要になりました。",
+                    people.total
+                )
             }
             _ if self.digest > 1 => format!("連携{names}で、前回のお知らせのあとに、同じことが新たに起きています。"),
             _ => format!("連携{names}で、ご対応をお願いしたいことがあります。"),
@@ -128,7 +131,10 @@ const CLOSING: &str = "このお知らせは、連携の自動化を行う Renke
 
 /// A text of somebody else's on one line: nothing in it can look like a line of ours.
 fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// What カオナビ said, in at most five short lines.

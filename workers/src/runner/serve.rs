@@ -220,3 +220,17 @@ async fn expire(context: &Context) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_role_means_all_and_an_unknown_one_is_named() {
+        let parse = |names: &[&str]| Roles::parse(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(parse(&[]), Ok(Roles { members: true, notify: true }));
+        assert_eq!(parse(&["members"]), Ok(Roles { members: true, notify: false }));
+        assert_eq!(parse(&["notify"]), Ok(Roles { members: false, notify: true }));
+        assert_eq!(parse(&["notify", "sweep"]), Err("sweep".to_owned()));
+    }
+}

@@ -13,6 +13,7 @@ mod faults;
 mod held_people;
 mod judging;
 mod known;
+mod mails;
 mod mapping;
 mod on_postgres;
 mod people;

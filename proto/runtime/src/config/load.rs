@@ -82,7 +82,11 @@ impl Reader {
         parse(&self.text(path)?).map_err(|reason| self.fault(path, reason))
     }
 
-    pub(super) fn optional<T>(&self, path: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, ConfigError> {
+    pub(super) fn optional<T>(
+        &self,
+        path: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
         let text = self.text(path)?;
         if text.is_empty() {
             return Ok(None);

@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn marks_go_and_texts_stay() {
-        let read = blocks("1. 鍵（`whsec_` で始まる文字）を見る\n2. [一覧](README.md)の **次**\n\n- 点\n文。 1. ではない");
+        let read =
+            blocks("1. 鍵（`whsec_` で始まる文字）を見る\n2. [一覧](README.md)の **次**\n\n- 点\n文。 1. ではない");
         let step = |number: &str, text: &str| Block::Step(number.to_owned(), text.to_owned());
         assert_eq!(
             read,

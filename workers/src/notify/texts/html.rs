@@ -6,13 +6,16 @@ use super::blocks::{Block, blocks};
 use super::{CLOSING, Letter, People, Told, one_line, quoted};
 
 const PAGE: &str = "margin:0;padding:24px 12px;background:#f4f5f7;color:#1f2933;font-family:'Hiragino Sans','Noto Sans JP','Noto Sans CJK JP',Meiryo,sans-serif;font-size:15px;line-height:1.7";
-const CARD: &str = "max-width:640px;margin:0 auto;background:#ffffff;border:1px solid #d9dde3;border-radius:6px;padding:24px 28px";
+const CARD: &str =
+    "max-width:640px;margin:0 auto;background:#ffffff;border:1px solid #d9dde3;border-radius:6px;padding:24px 28px";
 const TITLE: &str = "margin:12px 0 4px;padding:10px 14px;background:#fff6e5;border-left:4px solid #c77700;font-size:17px;line-height:1.5;font-weight:bold";
 const HEADING: &str = "margin:22px 0 6px;font-size:14px;font-weight:bold;color:#3e4c59;border-bottom:1px solid #e4e7eb;padding-bottom:4px";
 const CELL: &str = "padding:3px 16px 3px 0;text-align:left;font-size:15px";
 const CHIP: &str = "display:inline-block;margin:2px 6px 2px 0;padding:1px 8px;background:#f0f2f5;border-radius:3px";
-const BUTTON: &str = "display:inline-block;padding:9px 18px;background:#1f5fa8;color:#ffffff;text-decoration:none;border-radius:4px";
-const SMALL: &str = "margin:24px 0 0;padding-top:12px;border-top:1px solid #e4e7eb;font-size:12px;line-height:1.6;color:#52606d";
+const BUTTON: &str =
+    "display:inline-block;padding:9px 18px;background:#1f5fa8;color:#ffffff;text-decoration:none;border-radius:4px";
+const SMALL: &str =
+    "margin:24px 0 0;padding-top:12px;border-top:1px solid #e4e7eb;font-size:12px;line-height:1.6;color:#52606d";
 
 pub(super) fn render(letter: &Letter) -> String {
     let mut html = String::new();
@@ -53,7 +56,7 @@ pub(super) fn render(letter: &Letter) -> String {
     }
     let _ = write!(
         html,
-        "<p style=\"{SMALL}\">エラーコード：{}（お問い合わせの際にお知らせください）<br>\n{CLOSING}</p>\n\
+        "<p style=\"{SMALL}\">エラーコード：{}<br>\nお問い合わせの際は、このコードをお知らせください。<br>\n{CLOSING}</p>\n\
          </div>\n</body>\n</html>\n",
         letter.code
     );
@@ -96,7 +99,8 @@ fn list(html: &mut String, people: &People) {
     if people.listed.iter().any(|person| person.name.is_some()) {
         html.push_str("<table style=\"border-collapse:collapse\">\n");
         for person in &people.listed {
-            let name = person.name.as_deref().map(|name| format!("{} さん", escaped(&one_line(name)))).unwrap_or_default();
+            let name =
+                person.name.as_deref().map(|name| format!("{} さん", escaped(&one_line(name)))).unwrap_or_default();
             let _ = writeln!(
                 html,
                 "<tr><td style=\"{CELL}\">{}</td><td style=\"{CELL}\">{name}</td></tr>",

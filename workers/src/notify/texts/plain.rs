@@ -44,7 +44,8 @@ pub(super) fn render(letter: &Letter) -> String {
     }
     text.push(String::new());
     text.push("-".repeat(COLUMNS));
-    text.push(wrap("", &format!("エラーコード：{}（お問い合わせの際にお知らせください）", letter.code)));
+    text.push(format!("エラーコード：{}", letter.code));
+    text.push("お問い合わせの際は、このコードをお知らせください。".to_owned());
     text.push(wrap("", CLOSING));
     text.push(String::new());
     text.join("\n")
