@@ -10,13 +10,12 @@ use renkei_events::codes::{Code, Side};
 const PARTS: [&str; 9] = ["kaonavi", "mapping", "member", "delivery", "source", "webhook", "mail", "api", "renkei"];
 
 /// Of that form, and no code: keys of the connections file and of the settings.
-const NO_CODES: [&str; 12] = [
+const NO_CODES: [&str; 11] = [
     "kaonavi.base_url",
     "kaonavi.consumer_key",
     "delivery.batch_size",
     "mapping.clear_when_empty",
     "mail.smtp_host",
-    "mail.smtp_port",
     "mail.smtp_tls",
     "mail.smtp_ca_location",
     "mail.smtp_user",

@@ -105,28 +105,30 @@ fn with_a_master_key_alone_everything_has_a_default() {
 
 #[test]
 fn a_mail_server_has_the_port_of_its_protection_and_a_password_from_a_file() {
-    let mail = |more: &[(&str, &str)]| {
-        let mut all =
-            vec![("RENKEI_MAIL_SMTP_HOST", "mail.example.jp"), ("RENKEI_MAIL_FROM", "Renkei <renkei@example.jp>")];
+    let mail = |host: &str, more: &[(&str, &str)]| {
+        let mut all = vec![("RENKEI_MAIL_SMTP_HOST", host), ("RENKEI_MAIL_FROM", "Renkei <renkei@example.jp>")];
         all.extend_from_slice(more);
         load_with(&all).unwrap().mail
     };
     for (tls, port, expected) in
         [("starttls", 587, SmtpTls::StartTls), ("tls", 465, SmtpTls::Implicit), ("none", 25, SmtpTls::None)]
     {
-        let smtp = mail(&[("RENKEI_MAIL_SMTP_TLS", tls)]).smtp.unwrap();
+        let smtp = mail("mail.example.jp", &[("RENKEI_MAIL_SMTP_TLS", tls)]).smtp.unwrap();
         assert_eq!((smtp.port, smtp.tls), (port, expected));
         assert!(smtp.login.is_none() && smtp.from == "Renkei <renkei@example.jp>" && smtp.host == "mail.example.jp");
     }
-    let mail = mail(&[
-        ("RENKEI_MAIL_SMTP_PORT", "2525"),
-        ("RENKEI_MAIL_SMTP_USER", "renkei"),
-        ("RENKEI_MAIL_SMTP_PASSWORD_FILE", "/secrets/password"),
-        ("RENKEI_MAIL_FALLBACK_TO", "jinji@example.jp, soumu@example.jp"),
-    ]);
+    let mail = mail(
+        "[::1]:2525",
+        &[
+            ("RENKEI_MAIL_SMTP_USER", "renkei"),
+            ("RENKEI_MAIL_SMTP_PASSWORD_FILE", "/secrets/password"),
+            ("RENKEI_MAIL_FALLBACK_TO", "jinji@example.jp, soumu@example.jp"),
+        ],
+    );
     assert_eq!(mail.fallback_to, ["jinji@example.jp", "soumu@example.jp"]);
     let smtp = mail.smtp.unwrap();
     let (user, password) = smtp.login.as_ref().unwrap();
+    assert!(smtp.is_loopback() && smtp.host == "::1");
     assert_eq!((smtp.port, user.as_str(), password.expose_secret()), (2525, "renkei", "pass word"));
     assert!(!format!("{smtp:?}").contains("pass word"), "i8");
     let local = load_with(&[("RENKEI_PUBLIC_URL", "http://10.0.0.7:8080/")]).unwrap();
@@ -312,11 +314,15 @@ fn every_bad_setting_is_one_line_with_key_value_and_reason() {
         (&[("RENKEI_MAIL_SMTP_HOST", "m.example:25")], &["RENKEI_MAIL_FROM", "is missing"]),
         (
             &[("RENKEI_MAIL_SMTP_HOST", "smtp://m.example"), ("RENKEI_MAIL_FROM", "a@b.c")],
-            &["RENKEI_MAIL_SMTP_HOST", "host name"],
+            &["RENKEI_MAIL_SMTP_HOST", "with or without a port"],
         ),
         (&[("RENKEI_MAIL_FROM", "Renkei")], &["RENKEI_MAIL_FROM", "\"Renkei\"", "must be an address"]),
         (&[("RENKEI_MAIL_SMTP_TLS", "ssl")], &["RENKEI_MAIL_SMTP_TLS", "\"ssl\"", "\"starttls\""]),
-        (&[("RENKEI_MAIL_SMTP_PORT", "70000")], &["RENKEI_MAIL_SMTP_PORT", "\"70000\"", "65535"]),
+        (
+            &[("RENKEI_MAIL_SMTP_HOST", "m.example:70000")],
+            &["RENKEI_MAIL_SMTP_HOST", "70000", "with or without a port"],
+        ),
+        (&[("RENKEI_MAIL_SMTP_HOST", "::1")], &["RENKEI_MAIL_SMTP_HOST", "\"::1\"", "with or without a port"]),
         (&[("RENKEI_MAIL_FALLBACK_TO", "a@b.c,jinji")], &["RENKEI_MAIL_FALLBACK_TO", "must be addresses"]),
         (
             &[("RENKEI_MAIL_SMTP_HOST", "m.example"), ("RENKEI_MAIL_FROM", "a@b.c"), ("RENKEI_MAIL_SMTP_USER", "u")],

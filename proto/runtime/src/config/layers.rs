@@ -62,7 +62,6 @@ pub const KEYS: &[Key] = &[
     key("kafka.compression"),
     key("public_url"),
     key("mail.smtp_host"),
-    key("mail.smtp_port"),
     key("mail.smtp_tls"),
     key("mail.smtp_ca_location"),
     key("mail.smtp_user"),

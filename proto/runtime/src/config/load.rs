@@ -98,7 +98,7 @@ impl Reader {
         self.optional(path, |text| Ok(PathBuf::from(text)))
     }
 
-    pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
+    fn number<T: FromStr + PartialOrd + std::fmt::Display>(
         &self,
         path: &str,
         least: T,

@@ -38,8 +38,9 @@ impl SmtpConfig {
     /// Whether it is on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        let address = self.host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        address.map_or_else(|_| self.host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
+        self.host
+            .parse::<IpAddr>()
+            .map_or_else(|_| self.host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
     }
 }
 
@@ -72,32 +73,23 @@ impl Reader {
     pub(super) fn mail(&self) -> Result<MailConfig, ConfigError> {
         let fallback_to = self.list("mail.fallback_to")?;
         if !fallback_to.iter().all(|address| is_mail_address(address)) {
-            return Err(self.fault("mail.fallback_to", "must be addresses, like jinji@example.co.jp"));
+            return Err(self.fault("mail.fallback_to", "must be addresses of mailboxes, without names"));
         }
-        let host = self.text("mail.smtp_host")?;
+        let server = self.optional("mail.smtp_host", server)?;
         let tls = match self.one_of("mail.smtp_tls", &["starttls", "tls", "none"])?.as_str() {
             "tls" => SmtpTls::Implicit,
             "none" => SmtpTls::None,
             _ => SmtpTls::StartTls,
         };
-        let port = match self.number::<u16>("mail.smtp_port", 0, u16::MAX)? {
-            0 => match tls {
-                SmtpTls::StartTls => 587,
-                SmtpTls::Implicit => 465,
-                SmtpTls::None => 25,
-            },
-            port => port,
-        };
         let from = self.optional("mail.from", sender)?;
         let user = self.text("mail.smtp_user")?;
         let password = self.text("mail.smtp_password")?;
-        if host.is_empty() {
-            return Ok(MailConfig { smtp: None, fallback_to });
-        }
-        if host.chars().any(|c| !(c.is_ascii_alphanumeric() || ".-:[]".contains(c))) {
-            let reason = "must be a host name or an address alone; the port has a key of its own";
-            return Err(self.fault("mail.smtp_host", reason));
-        }
+        let Some((host, port)) = server else { return Ok(MailConfig { smtp: None, fallback_to }) };
+        let port = port.unwrap_or(match tls {
+            SmtpTls::StartTls => 587,
+            SmtpTls::Implicit => 465,
+            SmtpTls::None => 25,
+        });
         let Some(from) = from else {
             return Err(self.fault("mail.from", "is missing, and mail.smtp_host needs it"));
         };
@@ -116,6 +108,26 @@ impl Reader {
     }
 }
 
+/// Host and port. The port has no key of its own: Kubernetes sets variables that end in `_PORT`.
+fn server(text: &str) -> Result<(String, Option<u16>), String> {
+    let fault = || "must be a host name or an address, with or without a port, like mail.example.co.jp:587".to_owned();
+    // Of an address of IPv6 the brackets tell where the port begins.
+    let end = text.rfind(']').map_or(0, |at| at + 1);
+    let (host, port) = match text[end..].rfind(':') {
+        Some(at) => {
+            let port = text[end + at + 1..].parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(fault)?;
+            (&text[..end + at], Some(port))
+        }
+        None => (text, None),
+    };
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let good = match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)),
+    };
+    if good { Ok((bracketed.unwrap_or(host).to_owned(), port)) } else { Err(fault()) }
+}
+
 fn sender(text: &str) -> Result<String, String> {
     let address = match text.split_once('<') {
         Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
@@ -124,7 +136,7 @@ fn sender(text: &str) -> Result<String, String> {
     if is_mail_address(address) && !text.chars().any(char::is_control) {
         return Ok(text.to_owned());
     }
-    Err("must be an address, like renkei@example.co.jp or \"Renkei <renkei@example.co.jp>\"".to_owned())
+    Err("must be an address, or a name and the address in angle brackets".to_owned())
 }
 
 /// A base for links that people follow. Renkei itself never calls it, so it may be at a private address.

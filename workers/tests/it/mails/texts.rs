@@ -74,7 +74,7 @@ fn both_forms_say_the_same_for_every_code_and_have_nothing_to_fetch() {
         for told in [people(2, false), Told::Nothing, Told::Value("値".to_owned())] {
             let letter = letter(code, told);
             let (text, html) = (letter.text(), letter.html());
-            for form in [text.replace('\n', "").replace(' ', ""), html.replace(' ', "")] {
+            for form in [text.replace(['\n', ' '], ""), html.replace(' ', "")] {
                 assert!(form.contains(code.as_str()) && form.contains("していただきたいこと"), "{code}");
                 assert!(form.contains(&code.title_ja().replace(' ', "")), "{code}: {form}");
             }
