@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
+use renkei_store::batches::{self, Batch, BatchState, Member};
 use renkei_store::connections::{self, ConnectionState};
 use renkei_store::db::Sql;
-use renkei_store::employees::{self, EmployeeKey, RowState};
+use renkei_store::employees::{self, EmployeeKey, Op, RowState};
 use renkei_store::outbox::{self, Mail};
 use renkei_workers::commands;
 use renkei_workers::context::NextWake;
@@ -268,4 +269,71 @@ async fn two_workers_tell_once() {
     let worker = &stage.world.workers[1];
     notify::step(&worker.context, &stage.post, &worker.name).await.unwrap();
     assert_eq!(stage.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn i11_keys_that_are_refused_are_one_mail_to_all_whom_it_concerns() {
+    let mut stage = Stage::new().await;
+    stage.world.link(crate::world::link("c2", "a")).await;
+    stage
+        .settings(|settings| settings.recipients = vec!["hr@example.jp".to_owned(), "all@example.jp".to_owned()])
+        .await;
+    let store = &stage.world.store;
+    let mut second = stage.world.connection("c2").await;
+    second.settings.recipients = vec!["all@example.jp".to_owned(), "branch@example.jp".to_owned()];
+    let tx = store.begin().await.unwrap();
+    let now = store.now_in(&tx).await.unwrap();
+    connections::put(&tx, &second, now).await.unwrap();
+    for id in ["c1", "c2"] {
+        let code = Some(Code::KaonaviCredentialsRefused.as_str());
+        connections::switch_off(store, &tx, id, ConnectionState::Halted, code, None, now).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    stage.tell_for(120 * MINUTE).await;
+    let mails = stage.mails();
+    assert_eq!(mails.len(), 1, "{:?}", mails.iter().map(|(_, mail)| &mail.subject).collect::<Vec<_>>());
+    assert_eq!(mails[0].1.to, ["hr@example.jp", "all@example.jp", "branch@example.jp"]);
+    assert!(
+        mails[0].1.text.contains("「c1」「c2」") && mails[0].1.text.contains("https://renkei.example.jp/attention\n")
+    );
+}
+
+#[tokio::test]
+async fn i11_a_task_that_does_not_end_is_told_after_an_hour_or_sooner_when_hires_wait() {
+    for (hires_wait, quiet) in [(false, 60), (true, 10)] {
+        let stage = with_people(1).await;
+        let store = &stage.world.store;
+        let account = stage.world.connection("c1").await.account.unwrap();
+        let key = EmployeeKey { connection: "c1".to_owned(), employee: "rm_00001".to_owned() };
+        let tx = store.begin().await.unwrap();
+        let now = store.now_in(&tx).await.unwrap();
+        let member =
+            Member { key: key.clone(), code: "E00001".to_owned(), version: 1, content: String::new(), received: now };
+        let batch = Batch {
+            account,
+            id: 77,
+            op: Op::Update,
+            repair: None,
+            state: BatchState::Accepted,
+            members: vec![member],
+            payload: vec![],
+            task: Some(1),
+            epoch: 1,
+            planned: now,
+            gives_up: now,
+            next_look: now,
+            looks: 0,
+        };
+        batches::insert(store, &tx, &batch).await.unwrap();
+        if hires_wait {
+            employees::make_due(&tx, &key, Op::Create, now, 0, now).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        stage.tell_for(quiet * MINUTE).await;
+        assert_eq!(stage.mails().len(), 0, "hires wait: {hires_wait}");
+        stage.tell_for(2 * MINUTE).await;
+        let mails = stage.mails();
+        assert_eq!(mails.len(), 1, "hires wait: {hires_wait}");
+        assert!(mails[0].1.subject.contains(Code::KaonaviTaskStuck.title_ja()));
+    }
 }
