@@ -6,7 +6,7 @@ use std::path::Path;
 use renkei_events::ids::{ConnectionId, IdFault, TenantId};
 use renkei_events::signature::WebhookSecret;
 use renkei_runtime::clock::Millis;
-use renkei_runtime::config::OutsideConfig;
+use renkei_runtime::config::{OutsideConfig, is_mail_address};
 use renkei_store::accounts::{self, Credentials};
 use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret};
 use renkei_store::db::Tx;
@@ -17,7 +17,7 @@ use secrecy::ExposeSecret as _;
 use serde_saphyr::Spanned;
 
 use super::ApplyError;
-use super::file::{ConnectionFile, Document, KaonaviFile, MappingFile, NumberFile, TableFile, TenantFile};
+use super::file::{ConnectionFile, Document, KaonaviFile, MappingFile, NotifyFile, NumberFile, TableFile, TenantFile};
 use crate::connections::Source;
 use crate::setup::{self, AdoptError, if_it_opens};
 
@@ -280,6 +280,9 @@ impl Applying<'_> {
         if let Some(mapping) = &file.mapping {
             self.mapping(key, mapping, settings)?;
         }
+        if let Some(notify) = &file.notify {
+            self.notify(key, notify, settings)?;
+        }
         let Some(delivery) = &file.delivery else { return Ok(()) };
         if let Some(size) = &delivery.batch_size {
             setup::batch_size(size.value)
@@ -360,6 +363,22 @@ impl Applying<'_> {
         }
         if let Some(convert) = mapping.hiragana_to_katakana {
             settings.hiragana_to_katakana = convert;
+        }
+        Ok(())
+    }
+
+    fn notify(&self, key: &str, notify: &NotifyFile, settings: &mut Settings) -> Result<(), ApplyError> {
+        if let Some(recipients) = &notify.recipients {
+            for (at, address) in recipients.iter().enumerate() {
+                if !is_mail_address(&address.value) {
+                    let reason = "is not an address such as jinji@example.co.jp";
+                    return Err(self.fault(address, format!("{key}.notify.recipients[{at}]"), reason));
+                }
+            }
+            settings.recipients = recipients.iter().map(|address| address.value.clone()).collect();
+        }
+        if let Some(names) = notify.names_in_mail {
+            settings.names_in_mail = names;
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! 要対応: rows that need a person, and what a person says about them.
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 
 use crate::activity::{self, Entry};
 use crate::db::{Sql, Tx, list};
 use crate::employees::FullRow;
+use crate::episodes::{self, Trouble};
 use crate::error::Result;
 use crate::owned::OwnConnection;
 use crate::people::{self, People};
@@ -89,6 +91,15 @@ async fn change(
             format!(" AND employee_id IN ({})", list(ids.len().min(AT_ONCE), 3))
         }
     };
+    // Whoever acts on some of a trouble has heard of it: the next failure is told anew.
+    let query = format!(
+        "SELECT DISTINCT reason FROM employees WHERE $1 = $1 AND connection_id = $2 AND state = 'parked'{those}"
+    );
+    for row in tx.rows(&query, values.clone()).await? {
+        if let Some(code) = row.get::<Option<String>>("reason")?.as_deref().and_then(Code::parse) {
+            episodes::acted(tx, &Trouble::of(code, own), now).await?;
+        }
+    }
     let sql = format!("{sql} connection_id = $2 AND state = 'parked'{those} RETURNING employee_id");
     let rows = tx.rows(&sql, values).await?;
     let mut entries = Vec::with_capacity(rows.len());

@@ -428,6 +428,17 @@ pub(crate) fn full(store: &Store, row: &Row) -> Result<FullRow> {
     })
 }
 
+/// Rows in full that meet a condition over the table's columns.
+pub(crate) async fn full_where(
+    store: &Store,
+    sql: &impl Sql,
+    filter: &str,
+    values: Vec<Value>,
+) -> Result<Vec<FullRow>> {
+    let rows = sql.rows(&format!("SELECT {FULL} FROM employees WHERE {filter}"), values).await?;
+    rows.iter().map(|row| full(store, row)).collect()
+}
+
 /// Whose changes may go out now.
 #[derive(Debug, Clone, Default)]
 pub struct Going {

@@ -14,9 +14,12 @@ pub mod connections;
 pub mod db;
 pub mod decisions;
 pub mod employees;
+pub mod episodes;
 pub mod error;
+pub mod leases;
 pub mod logtable;
 mod migration;
+pub mod outbox;
 pub mod owned;
 pub mod people;
 pub mod previews;
@@ -28,6 +31,7 @@ pub mod switch;
 pub mod tenants;
 pub mod time;
 pub mod tokens;
+pub mod troubles;
 pub mod webhook_health;
 
 use std::collections::BTreeMap;
@@ -216,7 +220,8 @@ impl Store {
         }
     }
 
-    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity after 90 days.
+    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity, mails and episodes that
+    /// ended after 90 days.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -233,6 +238,8 @@ impl Store {
         for (sql, before) in statements {
             deleted += self.db.exec(sql, vec![before.into()]).await?;
         }
+        deleted += outbox::tidy(&self.db, Millis(days(90))).await?;
+        deleted += episodes::tidy(self, Millis(days(90))).await?;
         Ok(deleted)
     }
 

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::{Clock, Millis};
 use renkei_runtime::http::client::CONNECT_DEADLINE;
 
 use crate::activity::{self, Entry};
 use crate::connections::{self, Connection, ConnectionState};
 use crate::db::Sql;
+use crate::episodes::{self, Trouble};
 use crate::error::StoreError;
 use crate::{Store, accounts, calls};
 
@@ -127,7 +129,12 @@ async fn turn_on(store: &Store, id: &str, first_time: bool) -> Result<Connection
             activity::add(store, &tx, &[entry(now, id, "resumed")]).await?;
         }
         // Paused before it ever was active: a worker verifies it first, as for a halted one.
-        ConnectionState::Halted | ConnectionState::Paused => connections::want(&tx, id, now).await?,
+        ConnectionState::Halted | ConnectionState::Paused => {
+            connections::want(&tx, id, now).await?;
+            if let Some(code) = connection.state_code.as_deref().and_then(Code::parse) {
+                episodes::acted(&tx, &Trouble::of(code, &connection), now).await?;
+            }
+        }
         ConnectionState::Draft if first_time => connections::want(&tx, id, now).await?,
         ConnectionState::Draft => {
             return Err(refuse("activate it with `state: active` in its file and `renkei-ingest apply`"));

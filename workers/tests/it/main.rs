@@ -15,6 +15,7 @@ mod further_mapping;
 mod held_people;
 mod judging;
 mod known;
+mod mails;
 mod mapping;
 mod mass;
 mod on_postgres;

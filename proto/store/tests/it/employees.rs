@@ -38,7 +38,7 @@ pub fn row(index: usize, version: i64) -> ConsumedRow {
     }
 }
 
-async fn put(engine: &Engine, rows: &[ConsumedRow]) {
+pub async fn put(engine: &Engine, rows: &[ConsumedRow]) {
     let tx = engine.store.begin().await.unwrap();
     let now = engine.store.now_in(&tx).await.unwrap();
     employees::put_consumed(&engine.store, &tx, rows, now).await.unwrap();

@@ -60,6 +60,7 @@ pub async fn record(
     };
     context.metrics.calls.with_label_values(&[kind.as_str(), label]).inc();
     calls::answered(&held.tx, call, status, now).await?;
+    held.doc.heard("update", matches!(outcome, Outcome::Accepted { .. } | Outcome::Refused(_)), now);
     tracing::info!(
         account.id = %account, batch.id = batch.id, batch.people = batch.members.len(), call.kind = kind.as_str(),
         call.outcome = label, http.status = status, "update call ended"

@@ -239,6 +239,7 @@ async fn record_layout(
 ) -> Result<()> {
     let mut held = Held::lock(context, lease).await?;
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
+    held.doc.heard("read", !matches!(answer, Err(ReadFault::Later)), held.now);
     match answer {
         Ok(layout) => {
             let maps_gender = |connection: &Connection| {
@@ -277,6 +278,7 @@ async fn record_members(
     }
     let mut held = Held::lock(context, lease).await?;
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
+    held.doc.heard("read", !matches!(answer, Err(ReadFault::Later)), held.now);
     match answer {
         Ok(members) => {
             let account = held.account.id.clone();
