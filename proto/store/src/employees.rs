@@ -336,6 +336,10 @@ pub enum Mass {
     Declined(String),
 }
 
+/// Stands in [`FullRow::written`] for a value that nobody knows: a call without an answer may still be carried out, whatever a
+/// read shows meanwhile. No value of カオナビ is equal to it.
+pub const FORGOTTEN: &str = "\u{0}";
+
 /// A row in full.
 #[derive(Clone)]
 pub struct FullRow {
@@ -383,6 +387,14 @@ pub struct FullRow {
     pub received: Millis,
     /// When the row last changed.
     pub changed: Millis,
+}
+
+impl FullRow {
+    /// What カオナビ holds in a field because we wrote it, if we know.
+    #[must_use]
+    pub fn held(&self, field: &str) -> Option<&String> {
+        self.written.as_ref()?.get(field).filter(|value| *value != FORGOTTEN)
+    }
 }
 
 pub(crate) const FULL: &str =
@@ -793,8 +805,8 @@ pub async fn put_held_already(store: &Store, tx: &Tx, key: &EmployeeKey, values:
 /// # Errors
 /// When the store does not answer.
 pub async fn forget_fields(store: &Store, tx: &Tx, row: &FullRow, fields: &[String]) -> Result<()> {
-    let Some(mut written) = row.written.clone() else { return Ok(()) };
-    written.retain(|field, _| !fields.contains(field));
+    let mut written = row.written.clone().unwrap_or_default();
+    written.extend(fields.iter().map(|field| (field.clone(), FORGOTTEN.to_owned())));
     let sealed = store.keys.seal_json(&place("written", &row.key), &written)?;
     let sql = "UPDATE employees SET written = $1 WHERE connection_id = $2 AND employee_id = $3";
     tx.exec(sql, vec![sealed.into(), row.key.connection.clone().into(), row.key.employee.clone().into()]).await?;

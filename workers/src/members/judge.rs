@@ -198,16 +198,17 @@ impl Case<'_> {
             Err(fault) => return Verdict::Park(fault.code, fault.detail),
         };
         let mut changed = mapped.values;
-        match &row.written {
-            Some(written) => changed.retain(|field, value| written.get(field) != Some(value)),
-            None => {
-                let age = facts.now.since(code.read);
-                if age > std::time::Duration::from_secs(FIRST_CONTACT_HOURS * 3600) {
-                    return Verdict::ReadFirst;
-                }
-                changed.retain(|field, value| code.hashes.get(field) != Some(&(self.hash)(field, value)));
-            }
+        // What we wrote is known. Of a field that we never wrote (first contact, or mapped only since), the last read tells.
+        let written = |field: &str| row.written.as_ref().and_then(|written| written.get(field));
+        let age = facts.now.since(code.read);
+        let too_old = age > std::time::Duration::from_secs(FIRST_CONTACT_HOURS * 3600);
+        if too_old && (row.written.is_none() || changed.keys().any(|field| written(field).is_none())) {
+            return Verdict::ReadFirst;
         }
+        changed.retain(|field, value| match written(field) {
+            Some(known) => known != value,
+            None => code.hashes.get(field) != Some(&(self.hash)(field, value)),
+        });
         match changed.is_empty() {
             true => Verdict::Unchanged,
             false if facts.braked => self.mass(Why::DeliveryBrake, Verdict::Update(changed)),

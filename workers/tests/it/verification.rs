@@ -67,6 +67,11 @@ async fn each_permission_is_told_apart() {
         let connection = world.connection("c1").await;
         assert_eq!(connection.state, ConnectionState::Draft, "{boxes:?}");
         assert!(connection.problems[0].starts_with("kaonavi.forbidden"), "{:?}", connection.problems);
+        // The box is ticked, and a minute later it is tried again.
+        world.company("a", |company| *company.permissions_mut() = Permissions::for_members()).await;
+        world.want("c1").await;
+        world.run_for(MINUTE * 2).await;
+        assert_eq!(world.connection("c1").await.state, ConnectionState::Active, "{boxes:?}");
     }
 }
 

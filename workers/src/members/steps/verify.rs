@@ -26,7 +26,7 @@ use crate::members::budget::Want;
 use crate::members::doc::Layout;
 use crate::members::map::{self, FIELDS};
 
-/// How long the answer of a try counts for switching on.
+/// How long a good answer of a try counts for switching on. A bad one never does: somebody may just have mended it.
 const TRIED_FOR: Duration = Duration::from_secs(3600);
 
 /// What was looked at.
@@ -129,10 +129,12 @@ pub fn asked_since(held: &Held) -> Option<Millis> {
 /// Which call has to be tried, if any: verification tries both anew, switching on does with an answer of the last hour.
 fn untried(held: &Held) -> Option<Op> {
     [Op::Update, Op::Create].into_iter().find(|op| {
-        let tried = held.doc.tried.get(op.as_str()).map(|tried| tried.at);
+        let tried = held.doc.tried.get(op.as_str());
+        let since = |moment: Millis| tried.is_some_and(|tried| tried.at >= moment);
+        let good_since = |moment: Millis| tried.is_some_and(|tried| tried.permitted && tried.at >= moment);
         held.connections.iter().any(|connection| {
-            let verifying = connection.verify_wanted.is_some_and(|since| tried < Some(since));
-            let switching = connection.wanted.is_some_and(|since| tried < Some(since - TRIED_FOR));
+            let verifying = connection.verify_wanted.is_some_and(|asked| !since(asked));
+            let switching = connection.wanted.is_some_and(|asked| !since(asked) && !good_since(asked - TRIED_FOR));
             verifying || switching
         })
     })
