@@ -209,3 +209,25 @@ async fn without_the_option_a_leaver_is_skipped() {
     };
     assert_eq!(world.company("a", retired).await, "");
 }
+
+/// 退職日 was all that was compared when it was written; the other fields are compared when the person comes back.
+#[tokio::test]
+async fn i2_who_was_first_written_as_a_leaver_comes_back_with_fields_that_kaonavi_holds_otherwise() {
+    let mut company = sample::company("a");
+    company.members = vec![crate::people::member(1, "髙橋 花子1")];
+    let mut world = World::new(3, vec![company], no_latency()).await;
+    world.link(Link { settings: Settings { retired_date: true, ..settings() }, ..link("c1", "a") }).await;
+    world.run_for(Duration::from_secs(70)).await;
+    let at = world.now();
+    let left = json!({ "employee_status": "退職", "retired_date": "2026-06-30" });
+    world.send("c1", record(left, 1, at)).await;
+    world.run_for(Duration::from_secs(120)).await;
+    let kana = |company: &mut renkei_sandbox::kaonavi::Company| {
+        company.member("E00001").unwrap().get(TextField::NameKana).to_owned()
+    };
+    assert_eq!(world.company("a", kana).await, "フルイ", "only 退職日 of somebody who left goes over");
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    world.run_for(Duration::from_secs(120)).await;
+    assert_eq!(world.company("a", kana).await, "タカハシ ハナコ");
+}

@@ -11,8 +11,9 @@ use renkei_store::employees::{self, FullRow, Op, Values};
 use super::held::{Held, TooMany};
 use crate::error::Result;
 use crate::members::doc::Layout;
+use crate::members::eligible::{Sent, sent_as};
 use crate::members::judge::{Facts, Verdict, judge};
-use crate::members::map::{Departments, Known, map};
+use crate::members::map::{Departments, Known, map, map_leaver};
 
 /// Gathered once for all people of a step.
 pub struct Surroundings {
@@ -61,10 +62,14 @@ impl Surroundings {
         })
     }
 
-    /// Everything that the record of a person maps to when it is changed.
+    /// Everything that the record of a person maps to when it is changed: of somebody who left, 退職日 and nothing else.
     #[must_use]
     pub fn mapped(&self, row: &FullRow, connection: &Connection) -> Values {
-        let mapped = row.record.as_ref().map(|record| map(record, &connection.settings, self.known(), Op::Update));
+        let settings = &connection.settings;
+        let mapped = row.record.as_ref().map(|record| match sent_as(record, settings.retired_date) {
+            Ok(Sent::Leaver) => map_leaver(record, self.known()),
+            _ => map(record, settings, self.known(), Op::Update),
+        });
         mapped.and_then(std::result::Result::ok).map(|mapped| mapped.values).unwrap_or_default()
     }
 
