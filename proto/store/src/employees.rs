@@ -240,6 +240,10 @@ pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Mil
         .iter()
         .map(|column| match *column {
             "surge_op" | "surge_ms" => format!("{column} = COALESCE(excluded.{column}, employees.{column})"),
+            // Whoever waits keeps the place in the queue, however often the record changes meanwhile.
+            "due_ms" => {
+                "due_ms = CASE WHEN employees.state = 'due' THEN employees.due_ms ELSE excluded.due_ms END".to_owned()
+            }
             column => format!("{column} = excluded.{column}"),
         })
         .collect();

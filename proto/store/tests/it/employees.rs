@@ -145,3 +145,18 @@ async fn codes_know_who_is_near() {
         assert!(codes::near(&tx, "a", &["123".to_owned()]).await.unwrap().is_empty(), "who is gone is near to nobody");
     }
 }
+
+#[tokio::test]
+async fn whoever_waits_keeps_the_place_in_the_queue_however_often_the_record_changes() {
+    for engine in both().await {
+        let at = |ms: i64, row: ConsumedRow| (Millis(START + ms), row);
+        for (now, row) in [at(1, row(1, 1)), at(2, row(2, 1)), at(3, row(1, 2))] {
+            let tx = engine.store.begin().await.unwrap();
+            employees::put_consumed(&engine.store, &tx, &[row], now).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let order: Vec<_> = due(&engine, Op::Create).await.into_iter().map(|row| (row.key.employee, row.due)).collect();
+        let expected = [("e1".to_owned(), Some(Millis(START + 1))), ("e2".to_owned(), Some(Millis(START + 2)))];
+        assert_eq!(order, expected, "{}", engine.name);
+    }
+}
