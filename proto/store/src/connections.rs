@@ -417,7 +417,7 @@ pub async fn put_verification(tx: &Tx, id: &str, found: &str, now: Millis) -> Re
 pub async fn switch_on(tx: &Tx, id: &str, now: Millis, wall: Option<Millis>) -> Result<()> {
     let sql = "UPDATE connections SET wanted_ms = NULL, problems = '[]', state = 'active', state_code = NULL,
         state_detail = NULL, state_ms = $1, activated_ms = COALESCE(activated_ms, $1),
-        activated_wall_ms = COALESCE(activated_wall_ms, $2) WHERE connection_id = $3 AND state <> 'disconnected'";
+        activated_wall_ms = CASE WHEN activated_ms IS NULL THEN $2 ELSE activated_wall_ms END WHERE connection_id = $3 AND state <> 'disconnected'";
     tx.exec(sql, vec![now.0.into(), wall.map(|wall| wall.0).into(), id.into()]).await?;
     Ok(())
 }
@@ -453,6 +453,8 @@ pub async fn switch_off(
     tx.exec(sql, values).await?;
     if state == ConnectionState::Disconnected {
         tx.exec("DELETE FROM webhook_secrets WHERE connection_id = $1", vec![id.into()]).await?;
+        let sql = "UPDATE connections SET verify_wanted_ms = NULL, preview_wanted_ms = NULL WHERE connection_id = $1";
+        tx.exec(sql, vec![id.into()]).await?;
     }
     Ok(())
 }

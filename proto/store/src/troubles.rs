@@ -117,7 +117,7 @@ pub async fn tasks_open_since(sql: &impl Sql, before: Millis) -> Result<Vec<Stuc
 /// When the store does not answer.
 pub async fn refused_deliveries(sql: &impl Sql, before: Millis) -> Result<Vec<(String, Millis)>> {
     let query = "SELECT connection_id, refused_since_ms FROM webhook_health
-        WHERE refused_since_ms < $1 AND (accepted_ms IS NULL OR accepted_ms < refused_since_ms) ORDER BY connection_id";
+        WHERE refused_since_ms < $1 AND (accepted_ms IS NULL OR accepted_ms <= refused_since_ms) ORDER BY connection_id";
     let rows = sql.rows(query, vec![before.0.into()]).await?;
     rows.iter().map(|row| Ok((row.get("connection_id")?, Millis(row.get("refused_since_ms")?)))).collect()
 }

@@ -79,6 +79,8 @@ pub struct AccountDoc {
     pub token_blocked_until: Millis,
     /// A 401 came although the token looked good; the next one, with a fresh token, is final.
     pub unauthorized_once: bool,
+    /// No try whether a call is permitted before this time.
+    pub try_blocked_until: Millis,
     /// Whether カオナビ permits changes (`update`) and registrations (`create`), when that was last tried.
     pub tried: BTreeMap<String, Tried>,
     /// When an update call last made a task.

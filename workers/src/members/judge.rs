@@ -154,12 +154,18 @@ impl Case<'_> {
     /// Whether the number seems to be another person's: last written for somebody else or by nobody known, and both 氏名 and
     /// 入社日 differ from what カオナビ holds. An empty side never counts as different.
     fn is_reused(&self, code: &Code) -> bool {
-        let ours = self.row.written_number.as_deref() == Some(self.number)
-            || code.owner.as_ref().is_some_and(|(_, employee)| *employee == self.row.key.employee);
+        // Who wrote it last counts: whoever wrote it before that may have given the number up.
+        let ours = match &code.owner {
+            Some((_, employee)) => *employee == self.row.key.employee,
+            None => self.row.written_number.as_deref() == Some(self.number),
+        };
         if ours || self.released() {
             return false;
         }
-        let Ok(mapped) = map(self.record, self.settings, self.known, Op::Create) else { return false };
+        let Ok(mapped) = map(self.record, self.settings, self.known, Op::Create) else {
+            // Nobody can compare. A whole record is set aside for its mapping; a leaver's 退職日 must not go to somebody else.
+            return self.sent == Sent::Leaver && code.owner.is_some();
+        };
         let differs = |field: &str, value: Option<String>| {
             let value = value.filter(|value| !value.is_empty());
             let held = code.hashes.get(field).filter(|held| **held != (self.hash)(field, ""));
