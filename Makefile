@@ -20,10 +20,10 @@ FROM ?= 0
 BROKEN_SEEDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-rust check-scripts check-deploy prove sim rules bench
+.PHONY: help run test check check-rust check-scripts check-deploy prove sim rules bench fuzz-api
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 run: ## the whole product with a sample company (ONCE=1 ends with a verdict, LOG=kafka goes through a real Kafka)
 	@$(BUILD)/prerequisites.sh build $(if $(filter kafka,$(LOG)),kafka)
@@ -39,7 +39,7 @@ check: check-scripts check-rust check-deploy ## format, lints, documentation, li
 
 check-scripts:
 	@$(BUILD)/prerequisites.sh check
-	shellcheck --external-sources .ci/run $(BUILD)/*.sh deploy/*.sh
+	shellcheck --external-sources .ci/run $(BUILD)/*.sh deploy/*.sh tests/api/*.sh
 
 check-rust:
 	@$(BUILD)/prerequisites.sh build
@@ -67,12 +67,16 @@ sim: ## simulated company-days against an independent oracle (SEEDS=n, FROM=firs
 	@$(BUILD_PROGRAMS)
 	@$(OUT)/debug/renkei-sim --seeds $(SEEDS) --from $(FROM)
 
+fuzz-api: ## invented calls against the REST API: no answer is a 5xx (needs python3 and PyPI)
+	@$(BUILD)/prerequisites.sh build
+	@tests/api/fuzz.sh
+
 rules: ## one line for each rule that the simulators enforce: a naive client fails it, ours passes
 	@$(BUILD)/prerequisites.sh build
 	@cargo test --quiet --workspace --no-run
 	@cargo test --quiet --workspace --test it -- --nocapture --exact rules::every_rule_that_is_touched_is_kept_by_the_real_delivery
 
-bench: ## figures: requests a second, latency and CPU at ingest, drain of a backlog (needs Kafka and PostgreSQL)
+bench: ## figures: requests a second, latency and CPU at ingest, drain of a backlog, 1,000 connections (needs Kafka and PostgreSQL)
 	@$(BUILD)/prerequisites.sh build kafka test
 	@cargo build --release --bins -p renkei-ingest -p renkei-workers -p renkei-sandbox -p renkei-load
 	@$(KEEP_CLEAN) $(OUT)/release/renkei-load $(BENCH)

@@ -59,6 +59,8 @@ look_for_kafka() {
 look_for_test() {
     local bin
     have openssl || needs openssl openssl
+    # Not on the path of an ordinary user. Tests start a copy of their own; a service that the package may start is not used.
+    if ! [ -x /usr/sbin/exim4 ] && ! [ -x /usr/sbin/exim ]; then needs "the mail server Exim" exim4-daemon-light; fi
     for bin in "$(pg_config --bindir 2>/dev/null || true)" /usr/lib/postgresql/*/bin /usr/local/pgsql/bin; do
         if [ -x "$bin/initdb" ] && [ -x "$bin/postgres" ]; then return; fi
     done

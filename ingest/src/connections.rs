@@ -14,9 +14,11 @@ use renkei_events::ids::ConnectionId;
 use renkei_events::signature::ActiveSecret;
 use renkei_runtime::clock::Clock;
 use renkei_runtime::shutdown::Shutdown;
+use renkei_store::webhook_health::Seen;
 
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::tally::Tally;
 
 /// The systems that can send webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,12 @@ pub trait ConnectionSource: Send + Sync {
     /// # Errors
     /// When they can not be read now.
     async fn ingest_connections(&self) -> Result<Vec<IngestConnection>, SourceError>;
+
+    /// Is told which deliveries passed their signature.
+    ///
+    /// # Errors
+    /// When it can not be written down now; it is told again.
+    async fn report(&self, seen: &[Seen]) -> Result<(), SourceError>;
 }
 
 /// What a request's path stands for.
@@ -148,6 +156,21 @@ impl ConnectionCache {
         let snapshot = Arc::new(Snapshot { by_id, read_at });
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         Ok(())
+    }
+
+    /// Tells the source which deliveries passed their signature; what it does not take is told again later.
+    pub async fn report(&self, tally: &Tally) {
+        let seen = tally.take();
+        if seen.is_empty() {
+            return;
+        }
+        let told = tokio::select! {
+            told = self.source.report(&seen) => told.is_ok(),
+            () = self.clock.sleep(self.refresh_time) => false,
+        };
+        if !told {
+            tally.put_back(&seen);
+        }
     }
 
     /// How old the snapshot is.

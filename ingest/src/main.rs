@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use renkei_ingest::api::{Api, openapi};
 use renkei_ingest::apply::{ApplyError, file, plan, wait};
 use renkei_ingest::connections::from_store::StoreConnections;
 use renkei_ingest::server;
+use renkei_ingest::token::{self, TokenCommand};
 use renkei_log::{LogError, open};
 use renkei_runtime::clock::{Clock, Millis, SystemClock};
 use renkei_runtime::config::{Config, ConfigError, EXIT_BAD_CONFIG, Program};
@@ -45,6 +47,13 @@ enum Command {
         #[arg(long, value_parser = wait::duration)]
         wait: Option<Duration>,
     },
+    /// Tokens of the REST API.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Print the description of the REST API, as in docs/openapi.json.
+    Openapi,
     /// Wrap the store's keys with RENKEI_MASTER_KEY; until now they are wrapped with RENKEI_MASTER_KEY_PREVIOUS.
     RotateMasterKey,
 }
@@ -85,12 +94,23 @@ fn end(stop: &Stop) -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Stop> {
+    if matches!(cli.command, Some(Command::Openapi)) {
+        print!("{}", openapi::text());
+        return Ok(());
+    }
     let config = Config::from_process(Program::Ingest).map_err(|error| Stop::bad_config(&error))?;
     let anchor = Millis::from(SystemClock::real().wall());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::scaled(anchor, config.clock_scale));
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&config, clock).await,
         Command::Apply { file, dry_run, wait } => apply_file(&config, clock, &file, dry_run, wait).await,
+        Command::Token { command } => {
+            let store = open_store(&config, &clock).await?;
+            println!("{}", token::run(&store, command).await?);
+            Ok(())
+        }
+        // Answered before anything is configured.
+        Command::Openapi => Ok(()),
         Command::RotateMasterKey => rotate(&config, clock).await,
     }
 }
@@ -107,8 +127,9 @@ async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Stop> {
     let shutdown = shutdown::on_signals()?;
     let store = open_store(config, &clock).await?;
     let log = open::writer(config, &store, Arc::clone(&clock)).await.map_err(|error| unusable_log(&error))?;
+    let api = Api::new(store.clone(), Arc::clone(&clock), config.outside.clone());
     let connections = Arc::new(StoreConnections(store));
-    server::serve(config, connections, log, clock, shutdown).await?;
+    server::serve(config, connections, log, clock, Some(api), shutdown).await?;
     Ok(())
 }
 

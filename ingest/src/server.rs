@@ -13,11 +13,13 @@ use renkei_runtime::config::Config;
 use renkei_runtime::probe::{self, ListenError};
 use renkei_runtime::shutdown::{self, Shutdown};
 
+use crate::api::{self, Api};
 use crate::connections::{ConnectionCache, ConnectionSource, Connections, SourceError};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::rate::Limits;
 use crate::settings::Settings;
+use crate::tally::Tally;
 use crate::trace::Randomness;
 use crate::webhook::{self, Complaints, Gate, HeldBytes};
 
@@ -27,6 +29,8 @@ const CONNECTIONS: usize = 4096;
 const FLUSH_TIME: Duration = Duration::from_secs(10);
 /// How often limits of silent connections are forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How often the store is told which deliveries passed their signature.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// How long the headers of a request may take. Slower senders get 408 from the HTTP library.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
@@ -68,11 +72,14 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// For trace ids.
     pub random: Arc<Randomness>,
+    /// The REST API, if there is a store behind it.
+    pub api: Option<Api>,
 }
 
 /// Ports are open and connections are known; nothing is answered yet.
 pub struct Server {
     gate: web::Data<Gate>,
+    api: Option<web::Data<Api>>,
     cache: Arc<ConnectionCache>,
     registry: Registry,
     webhooks: TcpListener,
@@ -88,6 +95,7 @@ pub async fn serve(
     connections: Arc<dyn ConnectionSource>,
     log: Arc<dyn LogWriter>,
     clock: Arc<dyn Clock>,
+    api: Option<Api>,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
     let parts = Parts {
@@ -98,6 +106,7 @@ pub async fn serve(
         log,
         clock,
         random: Arc::new(rand::random::<u128>),
+        api,
     };
     Server::bind(parts).await?.run(shutdown).await
 }
@@ -108,7 +117,7 @@ impl Server {
     /// # Errors
     /// When either is not possible.
     pub async fn bind(parts: Parts) -> Result<Self, ServeError> {
-        let Parts { settings, listen, internal_listen, connections, log, clock, random } = parts;
+        let Parts { settings, listen, internal_listen, connections, log, clock, random, api } = parts;
         let webhooks = probe::listen(listen, "RENKEI_LISTEN")?;
         let internal = probe::listen(internal_listen, "RENKEI_INTERNAL_LISTEN")?;
         let registry = Registry::new();
@@ -125,9 +134,10 @@ impl Server {
             log,
             metrics,
             random,
+            tally: Tally::default(),
             complaints: Complaints::default(),
         };
-        Ok(Self { gate: web::Data::new(gate), cache, registry, webhooks, internal })
+        Ok(Self { gate: web::Data::new(gate), api: api.map(web::Data::new), cache, registry, webhooks, internal })
     }
 
     /// Where webhooks are received.
@@ -151,14 +161,14 @@ impl Server {
     /// # Errors
     /// See [`ServeError`].
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServeError> {
-        let Self { gate, cache, registry, webhooks, internal } = self;
+        let Self { gate, api, cache, registry, webhooks, internal } = self;
         let (address, internal_address) = (webhooks.local_addr()?, internal.local_addr()?);
         let (ended, until_ended) = shutdown::channel();
         let probes = probe::serve(internal, Arc::clone(&gate.health) as _, registry, until_ended.clone());
         let probes = tokio::spawn(probes);
-        let background = background(&gate, &cache, &until_ended);
+        let background = background(&gate, api.as_ref(), &cache, &until_ended);
 
-        let http = start(&gate, webhooks)?;
+        let http = start(&gate, api, webhooks)?;
         let handle = http.handle();
         let mut http = std::pin::pin!(http);
         tracing::info!(listen = %address, internal_listen = %internal_address, "taking webhooks");
@@ -188,12 +198,20 @@ impl Server {
     }
 }
 
-fn start(gate: &web::Data<Gate>, listener: TcpListener) -> io::Result<actix_web::dev::Server> {
+fn start(
+    gate: &web::Data<Gate>,
+    api: Option<web::Data<Api>>,
+    listener: TcpListener,
+) -> io::Result<actix_web::dev::Server> {
     let threads = gate.settings.threads;
     let drain = gate.settings.drain.as_secs().max(1);
     let app_gate = gate.clone();
     let mut server = HttpServer::new(move || {
-        App::new().app_data(app_gate.clone()).configure(webhook::routes).default_service(web::to(webhook::no_route))
+        let mut app = App::new().app_data(app_gate.clone()).configure(webhook::routes);
+        if let Some(api) = &api {
+            app = app.app_data(api.clone()).configure(api::routes);
+        }
+        app.default_service(web::to(webhook::no_route))
     })
     .disable_signals()
     .client_request_timeout(HEADER_TIME)
@@ -211,9 +229,10 @@ fn start(gate: &web::Data<Gate>, listener: TcpListener) -> io::Result<actix_web:
 /// What runs beside the requests.
 fn background(
     gate: &web::Data<Gate>,
+    api: Option<&web::Data<Api>>,
     cache: &Arc<ConnectionCache>,
     ended: &Shutdown,
-) -> [tokio::task::JoinHandle<()>; 3] {
+) -> [tokio::task::JoinHandle<()>; 4] {
     let refresh = {
         let (gate, cache, ended) = (gate.clone(), Arc::clone(cache), ended.clone());
         tokio::spawn(async move { cache.keep_fresh(&gate.metrics, &ended).await })
@@ -223,15 +242,31 @@ fn background(
         tokio::spawn(async move { gate.health.watch(gate.log.as_ref(), &gate.metrics, &ended).await })
     };
     let tidy = {
-        let (gate, ended) = (gate.clone(), ended.clone());
+        let (gate, api, ended) = (gate.clone(), api.cloned(), ended.clone());
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    () = gate.clock.sleep(TIDY_EVERY) => gate.limits.tidy(),
+                    () = gate.clock.sleep(TIDY_EVERY) => {
+                        gate.limits.tidy();
+                        if let Some(api) = &api {
+                            api.limits.tidy();
+                        }
+                    }
                     () = ended.requested() => return,
                 }
             }
         })
     };
-    [refresh, watch, tidy]
+    let report = {
+        let (gate, cache, ended) = (gate.clone(), Arc::clone(cache), ended.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = gate.clock.sleep(REPORT_EVERY) => cache.report(&gate.tally).await,
+                    () = ended.requested() => return cache.report(&gate.tally).await,
+                }
+            }
+        })
+    };
+    [refresh, watch, tidy, report]
 }

@@ -6,7 +6,7 @@
 mod body;
 mod complaints;
 mod envelope;
-mod media;
+pub(crate) mod media;
 
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::rate::Limits;
 use crate::refusal::{OwnFault, Refusal, Stage};
 use crate::settings::{LARGEST_BODY, Settings};
+use crate::tally::Tally;
 use crate::trace::{Randomness, continue_trace};
 
 /// Everything that a delivery needs on its way.
@@ -50,6 +51,8 @@ pub struct Gate {
     pub health: Arc<Health>,
     /// For trace ids.
     pub random: Arc<Randomness>,
+    /// Which deliveries pass their signature.
+    pub tally: Tally,
     /// What went wrong on our side, as log lines.
     pub complaints: Complaints,
 }
@@ -218,6 +221,11 @@ fn log_fault(gate: &Gate, error: &LogError) -> Refusal {
 /// Counts, logs and answers.
 fn conclude(gate: &Gate, connection: &IngestConnection, outcome: Result<usize, Refusal>) -> HttpResponse {
     let id = connection.id.as_str();
+    match &outcome {
+        Ok(_) => gate.tally.passed(&connection.id),
+        Err(Refusal::Unverified(_)) => gate.tally.refused(&connection.id),
+        Err(_) => {}
+    }
     match outcome {
         Ok(accepted) => {
             gate.metrics.accepted();

@@ -1,3 +1,4 @@
 //! Clients of the outside systems.
 
 pub mod kaonavi;
+pub mod smtp;

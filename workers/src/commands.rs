@@ -2,19 +2,14 @@
 
 pub mod status;
 
-use std::time::Duration;
-
 use renkei_events::codes::Code;
-use renkei_store::activity::{self, Entry};
-use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::decisions::{Decision, DecisionError, Who, decide};
 use renkei_store::employees::{self, RowState};
 use renkei_store::error::StoreError;
-use renkei_store::{Store, accounts, calls};
+use renkei_store::switch::SwitchError;
+use renkei_store::{Store, connections};
 
-use renkei_runtime::clock::Clock;
-
-use crate::members::steps::send::ON_THE_WIRE_WITHIN;
+pub use renkei_store::switch::{disconnect, pause, resume};
 
 /// Why a command can not be done.
 #[derive(Debug, thiserror::Error)]
@@ -22,19 +17,12 @@ pub enum CommandError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The switch does not turn.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
     /// A decision that can not be taken.
     #[error(transparent)]
     Decision(#[from] DecisionError),
-    /// The connection's state does not allow it.
-    #[error("connection {connection} is {state}: {hint}")]
-    State {
-        /// Which.
-        connection: String,
-        /// Where its switch stands.
-        state: ConnectionState,
-        /// What to do instead.
-        hint: &'static str,
-    },
     /// Nobody is held under that number.
     #[error("nobody with number {number} is held in connection {connection}; see `renkei-workers status`")]
     NobodyHeld {
@@ -46,92 +34,6 @@ pub enum CommandError {
 }
 
 type Result<T> = std::result::Result<T, CommandError>;
-
-/// Turns the switch off. When this answers, no write of the connection starts any more: every earlier reservation was
-/// answered or is so old that its first byte has left or never will.
-///
-/// # Errors
-/// When there is no such connection or the store does not answer.
-pub async fn pause(store: &Store, clock: &dyn Clock, id: &str) -> Result<Connection> {
-    switch_off(store, clock, id, ConnectionState::Paused, "paused").await
-}
-
-/// 連携解除: turns the switch off and deletes credentials, token and webhook secrets. The history stays.
-///
-/// # Errors
-/// As [`pause`].
-pub async fn disconnect(store: &Store, clock: &dyn Clock, id: &str) -> Result<Connection> {
-    let connection = switch_off(store, clock, id, ConnectionState::Disconnected, "disconnected").await?;
-    if let Some(account) = &connection.account {
-        let tx = store.begin().await?;
-        accounts::lock_for_command(&tx, account).await?;
-        accounts::forget_credentials_if_unused(&tx, account).await?;
-        tx.commit().await?;
-    }
-    Ok(connection)
-}
-
-async fn switch_off(
-    store: &Store,
-    clock: &dyn Clock,
-    id: &str,
-    state: ConnectionState,
-    kind: &str,
-) -> Result<Connection> {
-    let account = connections::get(store, &store.db, id).await?.account;
-    let tx = store.begin().await?;
-    if let Some(account) = &account {
-        // Reservations take the same lock: after this commit none is made for the connection.
-        accounts::lock_for_command(&tx, account).await?;
-    }
-    let now = store.now_in(&tx).await?;
-    connections::switch_off(store, &tx, id, state, None, None, now).await?;
-    activity::add(store, &tx, &[entry(now, id, kind)]).await?;
-    tx.commit().await?;
-    if let Some(account) = &account {
-        // Not only until a call has started: it may still be connecting.
-        let on_the_wire = clock.stretched(ON_THE_WIRE_WITHIN);
-        loop {
-            let since = now - on_the_wire;
-            let over = store.now().await? > now + on_the_wire;
-            if over || calls::unanswered_since(&store.db, account, since).await? == 0 {
-                break;
-            }
-            clock.sleep(Duration::from_millis(50)).await;
-        }
-    }
-    Ok(connections::get(store, &store.db, id).await?)
-}
-
-/// Turns the switch on again. After a pause by a person it is on at once; after a halt a worker verifies first.
-///
-/// # Errors
-/// When the connection was never active or is disconnected.
-pub async fn resume(store: &Store, id: &str) -> Result<Connection> {
-    let connection = connections::get(store, &store.db, id).await?;
-    let refuse = |hint| CommandError::State { connection: id.to_owned(), state: connection.state, hint };
-    let tx = store.begin().await?;
-    let now = store.now_in(&tx).await?;
-    if let Some(account) = &connection.account {
-        accounts::wake(&tx, account, now).await?;
-    }
-    match connection.state {
-        ConnectionState::Active => {}
-        ConnectionState::Paused if connection.activated.is_some() => {
-            connections::switch_on(&tx, id, now, None).await?;
-            activity::add(store, &tx, &[entry(now, id, "resumed")]).await?;
-        }
-        // Paused before it ever was active: a worker verifies it first, as for a halted one.
-        ConnectionState::Halted | ConnectionState::Paused => connections::want(&tx, id, now).await?,
-        ConnectionState::Draft => {
-            return Err(refuse("activate it with `state: active` in its file and `renkei-ingest apply`"));
-        }
-        ConnectionState::Disconnected => return Err(refuse("it was ended for good; give a new connection another id")),
-    }
-    tx.commit().await?;
-    store.hint();
-    Ok(connections::get(store, &store.db, id).await?)
-}
 
 /// 別の人として登録する, もう一度登録する, この番号で更新する: somebody who is held under a number is sent.
 ///
@@ -152,8 +54,4 @@ pub async fn release(store: &Store, id: &str, number: &str) -> Result<u64> {
         return Err(CommandError::NobodyHeld { connection: id.to_owned(), number: number.to_owned() });
     }
     Ok(released)
-}
-
-fn entry(at: renkei_runtime::clock::Millis, connection: &str, kind: &str) -> Entry {
-    Entry { at, connection: connection.to_owned(), employee: None, kind: kind.to_owned(), code: None, detail: None }
 }

@@ -10,4 +10,5 @@ pub mod context;
 pub mod error;
 pub mod members;
 pub mod metrics;
+pub mod notify;
 pub mod runner;

@@ -13,11 +13,14 @@ use renkei_runtime::config::{Config, ConfigError, EXIT_BAD_CONFIG, Program};
 use renkei_runtime::http::client::HttpClient;
 use renkei_runtime::{probe, shutdown, telemetry};
 use renkei_store::{OpenError, Store};
+use renkei_workers::clients::smtp::SmtpMailer;
 use renkei_workers::commands;
 use renkei_workers::commands::status;
 use renkei_workers::context::{Context, ThreadRandom};
 use renkei_workers::members::consume::{Consumer, GROUP};
 use renkei_workers::metrics::Metrics;
+use renkei_workers::notify::Post;
+use renkei_workers::runner::serve::{Roles, Work};
 use renkei_workers::runner::{RunnerSettings, serve};
 
 /// In a backlog most of a record's cost is small allocations.
@@ -153,15 +156,16 @@ async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Store, St
 }
 
 async fn work(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(), Stop> {
-    if let Some(unknown) = config.workers.roles.iter().find(|role| *role != "members") {
-        let error =
-            ConfigError::of_key("workers.roles", Some(unknown), "is not a role; this version knows \"members\"");
-        return Err(Stop { code: EXIT_BAD_CONFIG, line: error.to_string() });
-    }
+    let roles = Roles::parse(&config.workers.roles).map_err(|unknown| {
+        let reason = "is not a role; this version knows \"members\" and \"notify\"";
+        let error = ConfigError::of_key("workers.roles", Some(&unknown), reason);
+        Stop { code: EXIT_BAD_CONFIG, line: error.to_string() }
+    })?;
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
     let listener = probe::listen(config.internal_listen, "RENKEI_INTERNAL_LISTEN")?;
     let transport = Arc::new(HttpClient::new(config.outside.allow_private.clone())?);
+    let post = if roles.notify { Some(Arc::new(post(&config)?)) } else { None };
     let context = Context {
         store,
         transport,
@@ -175,7 +179,7 @@ async fn work(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(),
     let writer = writer.await.map_err(|error| unusable_log(&error))?;
     let reader = open::reader(&config, &context.store, Arc::clone(&context.clock), Topic::Employee, GROUP);
     let reader = reader.map_err(|error| unusable_log(&error))?;
-    let consumer = Consumer::new(context.clone(), reader, Arc::clone(&writer));
+    let consumer = roles.members.then(|| Consumer::new(context.clone(), reader, Arc::clone(&writer)));
     let owner = format!("{}-{}", std::process::id(), uuid_like());
     let settings = RunnerSettings {
         lease: config.workers.lease_ttl,
@@ -186,12 +190,24 @@ async fn work(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(),
     let (ended, probes_end) = shutdown::channel();
     let probes = tokio::spawn(probe::serve(listener, health.readiness(), registry, probes_end));
     tracing::info!(worker.id = %settings.owner, log.wake_hints = settings.hints, "workers started");
-    serve::until_stopped(context, consumer, writer, settings, health, stop).await;
+    serve::until_stopped(context, Work { consumer, post }, writer, settings, health, stop).await;
     ended.pull();
     let within = tokio::time::timeout(Duration::from_secs(5), probes);
     let _ = within.await;
     tracing::info!("workers ended");
     Ok(())
+}
+
+/// How mails leave, as the settings say.
+fn post(config: &Config) -> Result<Post, Stop> {
+    let Some(smtp) = &config.mail.smtp else {
+        tracing::info!("mail is off: RENKEI_MAIL_SMTP_HOST is not set");
+        return Ok(Post::new(None, String::new(), Vec::new(), None));
+    };
+    let mailer = SmtpMailer::new(smtp)
+        .map_err(|error| Stop { code: EXIT_BAD_CONFIG, line: format!("bad configuration: {error}") })?;
+    let domain = mailer.domain().to_owned();
+    Ok(Post::new(Some(Arc::new(mailer)), domain, config.mail.fallback_to.clone(), config.public_url.clone()))
 }
 
 fn unusable_log(error: &LogError) -> Stop {

@@ -59,6 +59,9 @@ pub struct ConnectionFile {
     /// How it is delivered.
     #[serde(default)]
     pub delivery: Option<DeliveryFile>,
+    /// Who is told by mail.
+    #[serde(default)]
+    pub notify: Option<NotifyFile>,
     /// `active` or `paused`.
     #[serde(default)]
     pub state: Option<Spanned<String>>,
@@ -165,6 +168,18 @@ pub struct DeliveryFile {
     pub ceiling: Option<Spanned<NumberFile>>,
 }
 
+/// Who is told by mail when a person is needed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotifyFile {
+    /// Addresses; the list replaces the one before.
+    #[serde(default)]
+    pub recipients: Option<Vec<Spanned<String>>>,
+    /// Whether a mail may name people.
+    #[serde(default)]
+    pub names_in_mail: Option<bool>,
+}
+
 /// A document with its path, for messages.
 #[derive(Debug)]
 pub struct Document<'a> {
@@ -262,6 +277,7 @@ mod tests {
             "employment_types",
             "on_or_after",
             "days_before",
+            "recipients",
         ]
         .map(unknown)
         .join("\n");

@@ -6,24 +6,20 @@ use std::path::Path;
 use renkei_events::ids::{ConnectionId, IdFault, TenantId};
 use renkei_events::signature::WebhookSecret;
 use renkei_runtime::clock::Millis;
-use renkei_runtime::config::{BaseUrl, OutsideConfig};
+use renkei_runtime::config::{OutsideConfig, is_mail_address};
 use renkei_store::accounts::{self, Credentials};
 use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret};
 use renkei_store::db::Tx;
 use renkei_store::employees;
-use renkei_store::error::StoreError;
 use renkei_store::settings::{Settings, Timing};
 use renkei_store::{Store, activity};
 use secrecy::ExposeSecret as _;
 use serde_saphyr::Spanned;
 
 use super::ApplyError;
-use super::file::{ConnectionFile, Document, KaonaviFile, MappingFile, NumberFile, TableFile, TenantFile};
+use super::file::{ConnectionFile, Document, KaonaviFile, MappingFile, NotifyFile, NumberFile, TableFile, TenantFile};
 use crate::connections::Source;
-
-/// カオナビ's layout allows these fields to be cleared.
-const CLEARABLE: [&str; 8] =
-    ["name", "name_kana", "gender", "birthday", "entered_date", "mail", "retired_date", "department"];
+use crate::setup::{self, AdoptError, if_it_opens};
 
 /// What an application did, or would do.
 #[derive(Debug, Default)]
@@ -249,58 +245,21 @@ impl Applying<'_> {
     ) -> Result<Option<String>, ApplyError> {
         let Some(kaonavi) = &file.kaonavi else { return Ok(None) };
         let credentials = self.credentials(key, kaonavi)?;
-        let base_url = match &kaonavi.base_url {
-            Some(text) => {
-                let url = BaseUrl::parse(&text.value, &self.outside.allow_private);
-                let url = url.map_err(|reason| self.fault(text, format!("{key}.kaonavi.base_url"), reason))?;
-                if !self.outside.may_be_called(&url) {
-                    let reason = "is another host than RENKEI_KAONAVI_BASE_URL; credentials go only there or to hosts in RENKEI_ALLOW_PRIVATE_BASE_URLS";
-                    return Err(self.fault(text, format!("{key}.kaonavi.base_url"), reason));
-                }
-                if self.outside.loopback_only && !url.is_loopback() {
-                    let reason = "must be on this machine while RENKEI_CLOCK_SCALE is above 1";
-                    return Err(self.fault(text, format!("{key}.kaonavi.base_url"), reason));
-                }
-                url.as_str().to_owned()
-            }
-            None => self.outside.kaonavi_base_url.as_str().to_owned(),
-        };
-        let mark = accounts::fingerprint(self.store, &credentials.key);
-        let known = accounts::with_fingerprint(&self.tx, &mark).await?;
+        let base_url = setup::base_url(self.outside, kaonavi.base_url.as_ref().map(|text| text.value.as_str()));
+        let base_url = base_url.map_err(|reason| {
+            let place = kaonavi.base_url.as_ref().unwrap_or(&file.id);
+            self.fault(place, format!("{key}.kaonavi.base_url"), reason)
+        })?;
         let own = before.and_then(|connection| connection.account.clone());
-        let id = known.clone().or(own).unwrap_or(mark);
-        let stored = if_it_opens(accounts::credentials(self.store, &self.tx, &id).await)?.flatten();
-        let same = stored.as_ref().is_some_and(|(url, stored)| {
-            *url == base_url
-                && stored.as_ref().is_some_and(|stored| {
-                    stored.key.expose_secret() == credentials.key.expose_secret()
-                        && stored.secret.expose_secret() == credentials.secret.expose_secret()
-                })
-        });
-        if !same {
-            self.refuse_takeover(key, tenant, file, &id).await?;
-            let verb = if stored.is_some() { "replace" } else { "set" };
+        let adopted = setup::adopt(self.store, &self.tx, tenant, own, &base_url, &credentials, self.now).await;
+        let adopted = adopted.map_err(|error| match error {
+            AdoptError::Store(error) => error.into(),
+            refused @ AdoptError::InUse => self.fault(&file.id, format!("{key}.kaonavi"), refused.to_string()),
+        })?;
+        if let Some(verb) = adopted.done {
             self.plan.lines.push(format!("{verb} credentials of connection {}", file.id.value));
-            accounts::put(self.store, &self.tx, &id, &base_url, &credentials, self.now).await?;
         }
-        Ok(Some(id))
-    }
-
-    /// Companies that share an account share its budget; none may change where it is or how it is opened for another.
-    async fn refuse_takeover(
-        &self,
-        key: &str,
-        tenant: &str,
-        file: &ConnectionFile,
-        account: &str,
-    ) -> Result<(), ApplyError> {
-        let users = connections::of_account(self.store, &self.tx, account).await?;
-        if users.iter().any(|user| user.tenant != tenant && user.state != ConnectionState::Disconnected) {
-            let reason =
-                "this Consumer Key is in use by another tenant with another secret or base URL; change it there";
-            return Err(self.fault(&file.id, format!("{key}.kaonavi"), reason));
-        }
-        Ok(())
+        Ok(Some(adopted.account))
     }
 
     fn credentials(&self, key: &str, kaonavi: &KaonaviFile) -> Result<Credentials, ApplyError> {
@@ -321,11 +280,13 @@ impl Applying<'_> {
         if let Some(mapping) = &file.mapping {
             self.mapping(key, mapping, settings)?;
         }
+        if let Some(notify) = &file.notify {
+            self.notify(key, notify, settings)?;
+        }
         let Some(delivery) = &file.delivery else { return Ok(()) };
         if let Some(size) = &delivery.batch_size {
-            if !(1..=1000).contains(&size.value) {
-                return Err(self.fault(size, format!("{key}.delivery.batch_size"), "must be from 1 to 1000"));
-            }
+            setup::batch_size(size.value)
+                .map_err(|reason| self.fault(size, format!("{key}.delivery.batch_size"), reason))?;
             settings.batch_size = size.value;
         }
         if let Some(fifo) = delivery.fifo_tasks {
@@ -388,7 +349,7 @@ impl Applying<'_> {
             };
         }
         if let Some(custom) = &mapping.custom {
-            if let Some(unknown) = custom.value.keys().find(|item| !is_custom(item)) {
+            if let Some(unknown) = custom.value.keys().find(|item| !setup::is_custom(item)) {
                 let reason =
                     format!("{unknown} is not a custom item; write custom: and its number, such as custom:412");
                 return Err(self.fault(custom, format!("{key}.mapping.custom"), reason));
@@ -396,15 +357,28 @@ impl Applying<'_> {
             settings.custom.clone_from(&custom.value);
         }
         if let Some(fields) = &mapping.clear_when_empty {
-            let known = |field: &str| CLEARABLE.contains(&field) || is_custom(field);
-            if let Some(unknown) = fields.value.iter().find(|field| !known(field)) {
-                let reason = format!("{unknown} is not a mapped field; known: {}, custom:NUMBER", CLEARABLE.join(", "));
-                return Err(self.fault(fields, format!("{key}.mapping.clear_when_empty"), reason));
-            }
+            setup::clearable(&fields.value)
+                .map_err(|reason| self.fault(fields, format!("{key}.mapping.clear_when_empty"), reason))?;
             settings.clear_when_empty.clone_from(&fields.value);
         }
         if let Some(convert) = mapping.hiragana_to_katakana {
             settings.hiragana_to_katakana = convert;
+        }
+        Ok(())
+    }
+
+    fn notify(&self, key: &str, notify: &NotifyFile, settings: &mut Settings) -> Result<(), ApplyError> {
+        if let Some(recipients) = &notify.recipients {
+            for (at, address) in recipients.iter().enumerate() {
+                if !is_mail_address(&address.value) {
+                    let reason = "is not an address such as jinji@example.co.jp";
+                    return Err(self.fault(address, format!("{key}.notify.recipients[{at}]"), reason));
+                }
+            }
+            settings.recipients = recipients.iter().map(|address| address.value.clone()).collect();
+        }
+        if let Some(names) = notify.names_in_mail {
+            settings.names_in_mail = names;
         }
         Ok(())
     }
@@ -444,19 +418,6 @@ impl Applying<'_> {
             activity::add(self.store, &self.tx, &[entry]).await?;
         }
         Ok(())
-    }
-}
-
-/// Whether it names a custom item: `custom:` and a number.
-fn is_custom(item: &str) -> bool {
-    item.strip_prefix("custom:").is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn if_it_opens<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-    match read {
-        Ok(value) => Ok(Some(value)),
-        Err(StoreError::Sealed { .. }) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

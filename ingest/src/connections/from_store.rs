@@ -5,6 +5,7 @@ use renkei_events::ids::ConnectionId;
 use renkei_events::signature::{ActiveSecret, WebhookSecret};
 use renkei_store::Store;
 use renkei_store::connections::{self, StoredSecret};
+use renkei_store::webhook_health::{self, Seen};
 use secrecy::ExposeSecret as _;
 
 use super::{ConnectionSource, IngestConnection, IngestState, Source, SourceError};
@@ -18,6 +19,10 @@ impl ConnectionSource for StoreConnections {
     async fn ingest_connections(&self) -> Result<Vec<IngestConnection>, SourceError> {
         let stored = connections::for_ingest(&self.0).await.map_err(|error| SourceError(error.to_string()))?;
         Ok(stored.into_iter().filter_map(read).collect())
+    }
+
+    async fn report(&self, seen: &[Seen]) -> Result<(), SourceError> {
+        webhook_health::report(&self.0, seen).await.map_err(|error| SourceError(error.to_string()))
     }
 }
 

@@ -4,7 +4,7 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 /// Whether the headers announce `application/json`, in no other charset than UTF-8 and without content encoding. What is
 /// signed are the bytes as sent, so nothing is ever unpacked.
-pub(super) fn is_plain_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_plain_json(headers: &HeaderMap) -> bool {
     if headers.contains_key(CONTENT_ENCODING) {
         return false;
     }

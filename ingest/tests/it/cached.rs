@@ -79,6 +79,7 @@ async fn without_connections_there_is_no_start() {
         log: FakeLog::new(),
         clock: ManualClock::new(),
         random: Arc::new(|| 1),
+        api: None,
     });
     let Err(fault @ ServeError::Connections(_)) = started.await else { panic!("started without connections") };
     assert!(fault.to_string().contains("store is down") && fault.to_string().contains("RENKEI_STORE"), "{fault}");

@@ -73,6 +73,24 @@ async fn the_drain_has_an_end() {
 }
 
 #[actix_web::test]
+async fn which_deliveries_passed_their_signature_is_told_at_the_end() {
+    let serving = start().await;
+    serving.assert_alive().await;
+    let mut forged = Request::signed(updated());
+    forged.body.push(b' ');
+    for _ in 0..3 {
+        assert_eq!(serving.send(&forged).await.status, 401);
+    }
+    assert_eq!(*serving.source.reported.lock().unwrap(), [], "no request waits for it");
+    let source = serving.source.clone();
+    serving.trigger.pull();
+    serving.ended.await.unwrap().unwrap();
+    let reported = source.reported.lock().unwrap().clone();
+    assert_eq!(reported.len(), 1);
+    assert_eq!((reported[0].accepted, reported[0].refused), (1, 3));
+}
+
+#[actix_web::test]
 async fn what_the_log_did_not_acknowledge_is_said() {
     let serving = start().await;
     serving.log.unflushed.store(3, Ordering::SeqCst);

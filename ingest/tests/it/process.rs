@@ -136,3 +136,21 @@ fn it_serves_until_sigterm_and_ends_with_0() {
     }
     assert!(lines.contains("taking webhooks") && lines.contains("ended"), "{lines}");
 }
+
+#[test]
+fn a_token_is_printed_once_and_listed_without_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_in(folder.path());
+    let base = [("RENKEI_MASTER_KEY", KEY), ("RENKEI_STORE", store.as_str())];
+    let run = |arguments: &[&str]| program(&base).arg("token").args(arguments).output().unwrap();
+    let made = run(&["create", "--platform", "--name", "ci", "--expires", "90d"]);
+    let token = String::from_utf8(made.stdout).unwrap().trim_end().to_owned();
+    assert!(token.starts_with("rnk_") && token.len() == 47, "{token}");
+    let listed = String::from_utf8(run(&["list"]).stdout).unwrap();
+    assert!(listed.contains("(platform) [ci] expires") && !listed.contains(&token[4..]), "{listed}");
+    let id = listed.split(' ').next().unwrap();
+    assert_eq!(run(&["revoke", id]).status.code(), Some(0));
+    assert_stopped(&run(&["revoke", id]), 1, &[id, "token list"]);
+    assert_stopped(&run(&["create", "--tenant", "nobody", "--name", "x"]), 1, &["no tenant nobody"]);
+    assert_eq!(run(&["create", "--name", "x"]).status.code(), Some(2), "whose it is must be said");
+}

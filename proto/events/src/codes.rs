@@ -23,11 +23,14 @@ pub enum Side {
     Settings,
     /// A limit on calls, which passes.
     Quota,
+    /// Whoever calls the API.
+    Caller,
 }
 
 impl Side {
     /// All sides.
-    pub const ALL: [Side; 5] = [Side::Source, Side::Renkei, Side::Destination, Side::Settings, Side::Quota];
+    pub const ALL: [Side; 6] =
+        [Side::Source, Side::Renkei, Side::Destination, Side::Settings, Side::Quota, Side::Caller];
 
     /// The stable text.
     #[must_use]
@@ -38,6 +41,7 @@ impl Side {
             Side::Destination => "destination",
             Side::Settings => "settings",
             Side::Quota => "quota",
+            Side::Caller => "caller",
         }
     }
 
@@ -50,6 +54,7 @@ impl Side {
             Side::Destination => "カオナビ側",
             Side::Settings => "Renkei での設定・判断",
             Side::Quota => "利用回数の上限",
+            Side::Caller => "API を呼び出した側",
         }
     }
 
@@ -62,6 +67,7 @@ impl Side {
             Side::Destination => "カオナビ",
             Side::Settings => "Settings and decisions in Renkei",
             Side::Quota => "A limit on calls",
+            Side::Caller => "The caller of the API",
         }
     }
 }
@@ -79,6 +85,8 @@ pub struct Entry {
     pub title_ja: &'static str,
     /// The title in English.
     pub title_en: &'static str,
+    /// The page in Japanese, as it stands in `docs/errors/ja`.
+    pub page_ja: &'static str,
 }
 
 impl Code {
@@ -110,6 +118,38 @@ impl Code {
     #[must_use]
     pub fn title_ja(self) -> &'static str {
         self.entry().title_ja
+    }
+
+    /// Whether it is about the account at カオナビ as a whole, its keys and permissions: then it is one trouble for all
+    /// connections of a company that use the account.
+    #[must_use]
+    pub fn account_wide(self) -> bool {
+        matches!(
+            self,
+            Code::KaonaviCredentialsRefused
+                | Code::KaonaviUnauthorized
+                | Code::KaonaviForbidden
+                | Code::KaonaviLayoutUnreadable
+                | Code::KaonaviMemberListTooLarge
+                | Code::KaonaviAnswerTooLarge
+        )
+    }
+
+    /// What to do about it, in Japanese: the last section of the page, as Markdown.
+    #[must_use]
+    pub fn remedy_ja(self) -> &'static str {
+        self.section_ja("\n## 直しかた\n")
+    }
+
+    /// What happened, in Japanese: the first section of the page, as Markdown.
+    #[must_use]
+    pub fn happened_ja(self) -> &'static str {
+        self.section_ja("\n## 起きたこと\n")
+    }
+
+    fn section_ja(self, heading: &str) -> &'static str {
+        let after = self.entry().page_ja.split_once(heading).map_or("", |(_, after)| after);
+        after.split("\n## ").next().unwrap_or_default().trim()
     }
 
     /// The title in English.
@@ -150,6 +190,9 @@ macro_rules! codes {
                         needs_person: codes!(@act $act),
                         title_ja: $ja,
                         title_en: $en,
+                        page_ja: include_str!(concat!(
+                            env!("CARGO_MANIFEST_DIR"), "/../../docs/errors/ja/", $text, ".md"
+                        )),
                     },)+
                 }
             }

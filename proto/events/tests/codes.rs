@@ -9,9 +9,21 @@ use renkei_events::codes::{Code, Side};
 /// First parts of codes. Anything of the form `"{part}.{words}"` in a source is a code.
 const PARTS: [&str; 9] = ["kaonavi", "mapping", "member", "delivery", "source", "webhook", "mail", "api", "renkei"];
 
-/// Of that form, and no code: keys of the connections file.
-const NO_CODES: [&str; 5] =
-    ["kaonavi.base_url", "kaonavi.consumer_key", "delivery.batch_size", "delivery.timing", "mapping.clear_when_empty"];
+/// Of that form, and no code: keys of the connections file and of the settings.
+const NO_CODES: [&str; 12] = [
+    "kaonavi.base_url",
+    "kaonavi.consumer_key",
+    "delivery.batch_size",
+    "delivery.timing",
+    "mapping.clear_when_empty",
+    "mail.smtp_host",
+    "mail.smtp_tls",
+    "mail.smtp_ca_location",
+    "mail.smtp_user",
+    "mail.smtp_password",
+    "mail.from",
+    "mail.fallback_to",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -80,6 +92,17 @@ fn every_code_has_a_page_in_both_languages_that_says_what_the_list_says() {
             assert!(sections.iter().all(|(_, text)| text.chars().count() > 10), "{place}: a section is empty");
             let side = format!("**{}**{}", (form.side)(code.side()), form.after_side);
             assert!(sections[1].1.starts_with(&side), "{place}: whose side: {side}");
+        }
+    }
+}
+
+#[test]
+fn a_code_that_needs_a_person_says_in_japanese_what_to_do() {
+    for code in Code::ALL.iter().copied().filter(|code| code.needs_person()) {
+        assert!(code.remedy_ja().chars().count() > 10, "{code}: {:?}", code.remedy_ja());
+        assert!(code.happened_ja().chars().count() > 10, "{code}: {:?}", code.happened_ja());
+        for section in [code.remedy_ja(), code.happened_ja()] {
+            assert!(!section.contains("## "), "{code}: {section}");
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod layers;
 mod load;
+mod mail;
 mod url;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use layers::{KEYS, Surroundings};
+pub use mail::{MailConfig, SmtpConfig, SmtpTls, is_mail_address};
 pub use url::BaseUrl;
 
 use crate::http::guard::AllowPrivate;
@@ -59,6 +61,10 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// Working.
     pub workers: WorkersConfig,
+    /// Mails to people in charge.
+    pub mail: MailConfig,
+    /// Where people reach Renkei with a browser, without a slash at its end.
+    pub public_url: Option<String>,
 }
 
 /// Where the state lives.

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use renkei_runtime::config::{
-    Config, ConfigError, DEFAULTS, KEYS, LogChoice, LogFormat, Program, StoreUrl, Surroundings,
+    Config, ConfigError, DEFAULTS, KEYS, LogChoice, LogFormat, Program, SmtpTls, StoreUrl, Surroundings,
+    is_mail_address,
 };
 use secrecy::ExposeSecret as _;
 
@@ -99,6 +100,64 @@ fn with_a_master_key_alone_everything_has_a_default() {
     assert!(config.workers.wake_hints && config.workers.roles.is_empty());
     assert_eq!((config.kafka.partitions, config.kafka.replication_factor), (6, None));
     assert_eq!(config.kafka.compression, "lz4");
+    assert!(config.mail.smtp.is_none() && config.mail.fallback_to.is_empty() && config.public_url.is_none());
+}
+
+#[test]
+fn a_mail_server_has_the_port_of_its_protection_and_a_password_from_a_file() {
+    let mail = |host: &str, more: &[(&str, &str)]| {
+        let mut all = vec![("RENKEI_MAIL_SMTP_HOST", host), ("RENKEI_MAIL_FROM", "Renkei <renkei@example.jp>")];
+        all.extend_from_slice(more);
+        load_with(&all).unwrap().mail
+    };
+    for (tls, port, expected) in
+        [("starttls", 587, SmtpTls::StartTls), ("tls", 465, SmtpTls::Implicit), ("none", 25, SmtpTls::None)]
+    {
+        let smtp = mail("mail.example.jp", &[("RENKEI_MAIL_SMTP_TLS", tls)]).smtp.unwrap();
+        assert_eq!((smtp.port, smtp.tls), (port, expected));
+        assert!(smtp.login.is_none() && smtp.from == "Renkei <renkei@example.jp>" && smtp.host == "mail.example.jp");
+    }
+    let mail = mail(
+        "[::1]:2525",
+        &[
+            ("RENKEI_MAIL_SMTP_USER", "renkei"),
+            ("RENKEI_MAIL_SMTP_PASSWORD_FILE", "/secrets/password"),
+            ("RENKEI_MAIL_FALLBACK_TO", "jinji@example.jp, soumu@example.jp"),
+        ],
+    );
+    assert_eq!(mail.fallback_to, ["jinji@example.jp", "soumu@example.jp"]);
+    let smtp = mail.smtp.unwrap();
+    let (user, password) = smtp.login.as_ref().unwrap();
+    assert!(smtp.is_loopback() && smtp.host == "::1");
+    assert_eq!((smtp.port, user.as_str(), password.expose_secret()), (2525, "renkei", "pass word"));
+    assert!(!format!("{smtp:?}").contains("pass word"), "i8");
+    let local = load_with(&[("RENKEI_PUBLIC_URL", "http://10.0.0.7:8080/")]).unwrap();
+    assert_eq!(local.public_url.as_deref(), Some("http://10.0.0.7:8080"));
+}
+
+#[test]
+fn what_can_be_an_address_of_a_mailbox() {
+    for good in ["jinji@example.co.jp", "a.b+c@x-y.example", "root@localhost", "o'neill@example.com"] {
+        assert!(is_mail_address(good), "{good}");
+    }
+    for bad in [
+        "",
+        "@",
+        "a@",
+        "@b.c",
+        "a@b",
+        "a b@c.d",
+        "a@b@c.d",
+        "人事@example.jp",
+        "a@例え.jp",
+        "a@b..c",
+        ".a@b.c",
+        "A <a@b.c>",
+        "a@b.c\r\nBcc: d@e.f",
+        "a,b@c.d",
+    ] {
+        assert!(!is_mail_address(bad), "{bad}");
+    }
 }
 
 #[test]
@@ -251,6 +310,36 @@ fn every_bad_setting_is_one_line_with_key_value_and_reason() {
         (&[("RENKEI_KAFKA_PARTITIONS", "0")], &["RENKEI_KAFKA_PARTITIONS", "\"0\"", "from 1"]),
         (&[("RENKEI_KAFKA_COMPRESSION", "gzip")], &["RENKEI_KAFKA_COMPRESSION", "\"gzip\"", "\"lz4\", \"none\""]),
         (&[("RENKEI_INGEST_RATE_BURST", "0")], &["RENKEI_INGEST_RATE_BURST", "\"0\""]),
+        (&[("RENKEI_MAIL_SMTP_HOST", "m.example")], &["RENKEI_MAIL_FROM", "is missing"]),
+        (&[("RENKEI_MAIL_SMTP_HOST", "m.example:25")], &["RENKEI_MAIL_FROM", "is missing"]),
+        (
+            &[("RENKEI_MAIL_SMTP_HOST", "smtp://m.example"), ("RENKEI_MAIL_FROM", "a@b.c")],
+            &["RENKEI_MAIL_SMTP_HOST", "with or without a port"],
+        ),
+        (&[("RENKEI_MAIL_FROM", "Renkei")], &["RENKEI_MAIL_FROM", "\"Renkei\"", "must be an address"]),
+        (&[("RENKEI_MAIL_SMTP_TLS", "ssl")], &["RENKEI_MAIL_SMTP_TLS", "\"ssl\"", "\"starttls\""]),
+        (
+            &[("RENKEI_MAIL_SMTP_HOST", "m.example:70000")],
+            &["RENKEI_MAIL_SMTP_HOST", "70000", "with or without a port"],
+        ),
+        (&[("RENKEI_MAIL_SMTP_HOST", "::1")], &["RENKEI_MAIL_SMTP_HOST", "\"::1\"", "with or without a port"]),
+        (&[("RENKEI_MAIL_FALLBACK_TO", "a@b.c,jinji")], &["RENKEI_MAIL_FALLBACK_TO", "must be addresses"]),
+        (
+            &[("RENKEI_MAIL_SMTP_HOST", "m.example"), ("RENKEI_MAIL_FROM", "a@b.c"), ("RENKEI_MAIL_SMTP_USER", "u")],
+            &["RENKEI_MAIL_SMTP_PASSWORD", "is missing"],
+        ),
+        (
+            &[
+                ("RENKEI_MAIL_SMTP_HOST", "m.example"),
+                ("RENKEI_MAIL_FROM", "a@b.c"),
+                ("RENKEI_MAIL_SMTP_USER", "u"),
+                ("RENKEI_MAIL_SMTP_PASSWORD", "geheim"),
+                ("RENKEI_MAIL_SMTP_TLS", "none"),
+            ],
+            &["RENKEI_MAIL_SMTP_TLS", "plain text"],
+        ),
+        (&[("RENKEI_PUBLIC_URL", "renkei.example.jp")], &["RENKEI_PUBLIC_URL", "is not a URL"]),
+        (&[("RENKEI_PUBLIC_URL", "https://renkei.example.jp/?a=b")], &["RENKEI_PUBLIC_URL", "a query"]),
     ];
     for (variables, expected) in cases {
         let error = load_with(variables).unwrap_err().to_string();

@@ -1,10 +1,12 @@
 //! 活動ログ: what happened to whom, with sealed details.
 
 use renkei_runtime::clock::Millis;
+use sea_orm::Value;
 
 use crate::Store;
-use crate::db::{Sql, Tx, tuples};
+use crate::db::{Row, Sql, Tx, list, tuples};
 use crate::error::Result;
+use crate::owned::OwnConnection;
 
 /// One entry.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,22 +56,55 @@ pub async fn add(store: &Store, tx: &Tx, entries: &[Entry]) -> Result<()> {
 /// # Errors
 /// When the store does not answer.
 pub async fn of_employee(store: &Store, connection: &str, employee: &str, most: u32) -> Result<Vec<Entry>> {
-    let query = "SELECT at_ms, connection_id, employee_id, kind, code, detail FROM activity
+    let query = "SELECT activity_id, at_ms, connection_id, employee_id, kind, code, detail FROM activity
         WHERE connection_id = $1 AND employee_id = $2 ORDER BY activity_id DESC LIMIT $3";
     let rows = store.db.rows(query, vec![connection.into(), employee.into(), i64::from(most).into()]).await?;
-    rows.iter()
-        .map(|row| {
-            let connection: String = row.get("connection_id")?;
-            let detail: Option<Vec<u8>> = row.get("detail")?;
-            let detail = detail.map(|sealed| store.keys.open(&place(&connection), &sealed)).transpose()?;
-            Ok(Entry {
-                at: Millis(row.get("at_ms")?),
-                connection,
-                employee: row.get("employee_id")?,
-                kind: row.get("kind")?,
-                code: row.get("code")?,
-                detail: detail.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            })
-        })
-        .collect()
+    rows.iter().map(|row| Ok(read(store, row)?.1)).collect()
+}
+
+/// Entries of a tenant's connections before number `before`, newest first, each with its number; of one person, if named.
+///
+/// # Errors
+/// When the store does not answer, or a detail does not open.
+pub async fn page(
+    store: &Store,
+    own: &[OwnConnection],
+    employee: Option<&str>,
+    before: i64,
+    most: u32,
+) -> Result<Vec<(i64, Entry)>> {
+    if own.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values: Vec<Value> = vec![before.into(), i64::from(most).into()];
+    let who = match employee {
+        Some(employee) => {
+            values.push(employee.into());
+            " AND employee_id = $3"
+        }
+        None => "",
+    };
+    let connections = list(own.len(), values.len() + 1);
+    values.extend(own.iter().map(|connection| connection.id.clone().into()));
+    let query = format!(
+        "SELECT activity_id, at_ms, connection_id, employee_id, kind, code, detail FROM activity
+         WHERE activity_id < $1 AND connection_id IN ({connections}){who} ORDER BY activity_id DESC LIMIT $2"
+    );
+    let rows = store.db.rows(&query, values).await?;
+    rows.iter().map(|row| read(store, row)).collect()
+}
+
+fn read(store: &Store, row: &Row) -> Result<(i64, Entry)> {
+    let connection: String = row.get("connection_id")?;
+    let detail: Option<Vec<u8>> = row.get("detail")?;
+    let detail = detail.map(|sealed| store.keys.open(&place(&connection), &sealed)).transpose()?;
+    let entry = Entry {
+        at: Millis(row.get("at_ms")?),
+        connection,
+        employee: row.get("employee_id")?,
+        kind: row.get("kind")?,
+        code: row.get("code")?,
+        detail: detail.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    };
+    Ok((row.get("activity_id")?, entry))
 }

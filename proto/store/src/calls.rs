@@ -1,12 +1,14 @@
 //! The account's log of calls. Its update calls are the budget: a slot is taken from the reservation until 60 s after the
 //! answer was read.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 
 use crate::db::{Sql, Tx};
+use crate::employees::EmployeeKey;
 use crate::error::Result;
 
 /// How many update calls カオナビ takes in any rolling window.
@@ -163,4 +165,29 @@ pub async fn unanswered_since(sql: &impl Sql, account: &str, since: Millis) -> R
         AND kind IN ('create', 'update', 'repair')";
     let row = sql.row(query, vec![account.into(), since.0.into()]).await?;
     Ok(row.map(|row| row.get("calls")).transpose()?.unwrap_or(0))
+}
+
+/// The update calls that still take a slot at `now`, oldest first, each with the connections whose people it carries.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn taken_by(sql: &impl Sql, account: &str, now: Millis) -> Result<Vec<(Slot, BTreeSet<String>)>> {
+    let query = "SELECT calls.kind AS kind, reserved_ms, frees_ms, answered_ms, members FROM calls
+        LEFT JOIN batches ON batches.account_id = calls.account_id AND batches.batch_id = calls.batch_id
+        WHERE calls.account_id = $1 AND frees_ms > $2 AND calls.kind IN ('create', 'update', 'repair')
+        ORDER BY reserved_ms";
+    let rows = sql.rows(query, vec![account.into(), now.0.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let members: Option<String> = row.get("members")?;
+            let members: Vec<EmployeeKey> = serde_json::from_str(members.as_deref().unwrap_or("[]"))?;
+            let slot = Slot {
+                kind: CallKind::from_text(&row.get::<String>("kind")?),
+                reserved: Millis(row.get("reserved_ms")?),
+                frees: Millis(row.get("frees_ms")?),
+                answered: row.get::<Option<i64>>("answered_ms")?.is_some(),
+            };
+            Ok((slot, members.into_iter().map(|member| member.connection).collect()))
+        })
+        .collect()
 }

@@ -80,7 +80,7 @@ pub struct Connection {
     pub problems: Vec<String>,
     /// Decisions of the administrator.
     pub settings: Settings,
-    /// Rises with every change of the settings.
+    /// Rises with every change of the settings or the name.
     pub settings_version: i64,
     /// First activation on the worker's calendar, to compare with times that ingest wrote.
     pub activated_wall: Option<Millis>,
@@ -229,6 +229,44 @@ pub async fn of_account(store: &Store, sql: &impl Sql, account: &str) -> Result<
     rows.iter().map(|row| read(store, row)).collect()
 }
 
+/// The connections of one tenant, by id.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn of_tenant(store: &Store, sql: &impl Sql, tenant: &str) -> Result<Vec<Connection>> {
+    let query = format!("SELECT {COLUMNS} FROM connections WHERE tenant_id = $1 ORDER BY connection_id");
+    let rows = sql.rows(&query, vec![tenant.into()]).await?;
+    rows.iter().map(|row| read(store, row)).collect()
+}
+
+/// Locks a connection's row for the rest of the transaction: two changes of settings come one after the other.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn lock(tx: &Tx, id: &str) -> Result<()> {
+    let query = format!("SELECT connection_id FROM connections WHERE connection_id = $1{}", tx.for_update());
+    tx.row(&query, vec![id.into()]).await?;
+    Ok(())
+}
+
+/// Makes a new connection with its name and settings; `false` when the id is taken, by whomever.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn insert(tx: &Tx, connection: &Connection, now: Millis) -> Result<bool> {
+    let sql = "INSERT INTO connections (connection_id, tenant_id, name, source, state, state_ms, settings)
+        VALUES ($1, $2, $3, $4, 'draft', $5, $6) ON CONFLICT (connection_id) DO NOTHING";
+    let values = vec![
+        connection.id.clone().into(),
+        connection.tenant.clone().into(),
+        connection.name.clone().into(),
+        connection.source.clone().into(),
+        now.0.into(),
+        serde_json::to_string(&connection.settings)?.into(),
+    ];
+    Ok(tx.exec(sql, values).await? == 1)
+}
+
 /// What ingest needs of all connections, disconnected ones included.
 ///
 /// # Errors
@@ -332,7 +370,7 @@ pub async fn put(tx: &Tx, connection: &Connection, now: Millis) -> Result<()> {
           declared_state) VALUES ($1, $2, $3, $4, $5, 'draft', $6, $7, $8)
         ON CONFLICT (connection_id) DO UPDATE SET name = excluded.name, account_id = excluded.account_id,
           settings_version = connections.settings_version
-            + CASE WHEN connections.settings = excluded.settings THEN 0 ELSE 1 END,
+            + CASE WHEN connections.settings = excluded.settings AND connections.name = excluded.name THEN 0 ELSE 1 END,
           settings = excluded.settings, declared_state = excluded.declared_state";
     let values = vec![
         connection.id.clone().into(),
@@ -361,16 +399,6 @@ pub async fn want(tx: &Tx, id: &str, now: Millis) -> Result<()> {
     Ok(())
 }
 
-/// Says that somebody wants a connection verified without switching it on.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn want_verified(tx: &Tx, id: &str, now: Millis) -> Result<()> {
-    let sql = "UPDATE connections SET verify_wanted_ms = $1 WHERE connection_id = $2 AND state <> 'disconnected'";
-    tx.exec(sql, vec![now.0.into(), id.into()]).await?;
-    Ok(())
-}
-
 /// Writes down what a verification found, as JSON, and that nobody waits for it any more.
 ///
 /// # Errors
@@ -389,7 +417,7 @@ pub async fn put_verification(tx: &Tx, id: &str, found: &str, now: Millis) -> Re
 pub async fn switch_on(tx: &Tx, id: &str, now: Millis, wall: Option<Millis>) -> Result<()> {
     let sql = "UPDATE connections SET wanted_ms = NULL, problems = '[]', state = 'active', state_code = NULL,
         state_detail = NULL, state_ms = $1, activated_ms = COALESCE(activated_ms, $1),
-        activated_wall_ms = COALESCE(activated_wall_ms, $2) WHERE connection_id = $3 AND state <> 'disconnected'";
+        activated_wall_ms = CASE WHEN activated_ms IS NULL THEN $2 ELSE activated_wall_ms END WHERE connection_id = $3 AND state <> 'disconnected'";
     tx.exec(sql, vec![now.0.into(), wall.map(|wall| wall.0).into(), id.into()]).await?;
     Ok(())
 }
@@ -425,6 +453,8 @@ pub async fn switch_off(
     tx.exec(sql, values).await?;
     if state == ConnectionState::Disconnected {
         tx.exec("DELETE FROM webhook_secrets WHERE connection_id = $1", vec![id.into()]).await?;
+        let sql = "UPDATE connections SET verify_wanted_ms = NULL, preview_wanted_ms = NULL WHERE connection_id = $1";
+        tx.exec(sql, vec![id.into()]).await?;
     }
     Ok(())
 }

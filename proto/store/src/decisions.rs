@@ -9,6 +9,7 @@ use crate::Store;
 use crate::activity::{self, Entry};
 use crate::connections::Connection;
 use crate::db::{Sql, Tx, list};
+use crate::episodes::{self, Trouble};
 use crate::error::{Result, StoreError};
 use crate::{accounts, employees};
 
@@ -164,6 +165,7 @@ async fn decide_some(
         })
         .collect();
     activity::add(store, &tx, &entries).await?;
+    episodes::acted(&tx, &Trouble::of(reason, connection), now).await?;
     tx.commit().await?;
     Ok(people.len() as u64)
 }

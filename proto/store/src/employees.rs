@@ -61,7 +61,7 @@ impl RowState {
         }
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == text)
@@ -240,6 +240,10 @@ pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Mil
         .iter()
         .map(|column| match *column {
             "surge_op" | "surge_ms" => format!("{column} = COALESCE(excluded.{column}, employees.{column})"),
+            // Whoever waits keeps the place in the queue, however often the record changes meanwhile.
+            "due_ms" => {
+                "due_ms = CASE WHEN employees.state = 'due' THEN employees.due_ms ELSE excluded.due_ms END".to_owned()
+            }
             column => format!("{column} = excluded.{column}"),
         })
         .collect();
@@ -336,6 +340,10 @@ pub enum Mass {
     Declined(String),
 }
 
+/// Stands in [`FullRow::written`] for a value that nobody knows: a call without an answer may still be carried out, whatever a
+/// read shows meanwhile. No value of カオナビ is equal to it.
+pub const FORGOTTEN: &str = "\u{0}";
+
 /// A row in full.
 #[derive(Clone)]
 pub struct FullRow {
@@ -385,11 +393,19 @@ pub struct FullRow {
     pub changed: Millis,
 }
 
-const FULL: &str =
+impl FullRow {
+    /// What カオナビ holds in a field because we wrote it, if we know.
+    #[must_use]
+    pub fn held(&self, field: &str) -> Option<&String> {
+        self.written.as_ref()?.get(field).filter(|value| *value != FORGOTTEN)
+    }
+}
+
+pub(crate) const FULL: &str =
     "connection_id, employee_id, number, version, content, change, record, state, op, reason, detail, due_ms,
     next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, confirmed, declined, declined_ms, received_ms, changed_ms";
 
-fn full(store: &Store, row: &Row) -> Result<FullRow> {
+pub(crate) fn full(store: &Store, row: &Row) -> Result<FullRow> {
     let key = key_of(row)?;
     let open = |column: &str| -> Result<Option<Vec<u8>>> {
         let sealed: Option<Vec<u8>> = row.get(column)?;
@@ -426,6 +442,17 @@ fn full(store: &Store, row: &Row) -> Result<FullRow> {
         changed: Millis(row.get("changed_ms")?),
         key,
     })
+}
+
+/// Rows in full that meet a condition over the table's columns.
+pub(crate) async fn full_where(
+    store: &Store,
+    sql: &impl Sql,
+    filter: &str,
+    values: Vec<Value>,
+) -> Result<Vec<FullRow>> {
+    let rows = sql.rows(&format!("SELECT {FULL} FROM employees WHERE {filter}"), values).await?;
+    rows.iter().map(|row| full(store, row)).collect()
 }
 
 /// Whose changes may go out now.
@@ -648,7 +675,12 @@ pub async fn settle(
     let sealed = detail.map(|text| store.keys.seal(&place("detail", key), text.as_bytes()));
     let sql = "UPDATE employees SET state = $1, reason = $2, detail = $3, batch_id = NULL, flying_version = NULL,
           changed_ms = $4, settled_version = CASE WHEN $1 = 'synced' THEN version ELSE settled_version END,
-          attempts = CASE WHEN $1 = 'synced' THEN 0 ELSE attempts END
+          attempts = CASE WHEN $1 = 'synced' THEN 0 ELSE attempts END,
+          -- Who is left out or needs no call was no part of a mass change; what was said about one is over when nothing differs.
+          surge_ms = CASE WHEN $1 IN ('synced', 'skipped') THEN NULL ELSE surge_ms END,
+          confirmed = CASE WHEN $1 = 'synced' THEN 0 ELSE confirmed END,
+          declined = CASE WHEN $1 = 'synced' THEN NULL ELSE declined END,
+          declined_ms = CASE WHEN $1 = 'synced' THEN NULL ELSE declined_ms END
         WHERE connection_id = $5 AND employee_id = $6";
     let values = vec![
         state.as_str().into(),
@@ -670,7 +702,8 @@ pub async fn make_due(tx: &Tx, key: &EmployeeKey, op: Op, next_try: Millis, fail
     let sql = "UPDATE employees SET state = 'due', op = $1, reason = NULL,
           -- Of a record that breaks the contract it says where.
           detail = CASE WHEN record IS NULL THEN detail END, batch_id = NULL,
-          flying_version = NULL, next_try_ms = $2, attempts = attempts + $3, due_ms = COALESCE(due_ms, $4), changed_ms = $4
+          flying_version = NULL, next_try_ms = $2, attempts = attempts + $3, due_ms = COALESCE(due_ms, $4), changed_ms = $4,
+          surge_op = CASE WHEN surge_ms IS NULL THEN surge_op ELSE $1 END
         WHERE connection_id = $5 AND employee_id = $6";
     let values = vec![
         op.as_str().into(),
@@ -782,8 +815,8 @@ pub async fn put_held_already(store: &Store, tx: &Tx, key: &EmployeeKey, values:
 /// # Errors
 /// When the store does not answer.
 pub async fn forget_fields(store: &Store, tx: &Tx, row: &FullRow, fields: &[String]) -> Result<()> {
-    let Some(mut written) = row.written.clone() else { return Ok(()) };
-    written.retain(|field, _| !fields.contains(field));
+    let mut written = row.written.clone().unwrap_or_default();
+    written.extend(fields.iter().map(|field| (field.clone(), FORGOTTEN.to_owned())));
     let sealed = store.keys.seal_json(&place("written", &row.key), &written)?;
     let sql = "UPDATE employees SET written = $1 WHERE connection_id = $2 AND employee_id = $3";
     tx.exec(sql, vec![sealed.into(), row.key.connection.clone().into(), row.key.employee.clone().into()]).await?;
@@ -839,7 +872,8 @@ pub fn after_backup(now: Millis) -> Millis {
 pub async fn judge_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> {
     let those = "(state = 'skipped' AND reason NOT IN ('delivery.declined', 'dismissed')
         OR state = 'parked' AND (reason LIKE 'mapping.%' OR reason LIKE 'kaonavi.departments%'))";
-    again(tx, connection, those, now).await
+    // Those whom settings held back may now be many; the others are only looked at.
+    again(tx, connection, those, "reason = 'filtered' OR state = 'parked'", now).await
 }
 
 /// Those whom the target filter left out are judged again: another day has begun.
@@ -847,13 +881,18 @@ pub async fn judge_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> 
 /// # Errors
 /// When the store does not answer.
 pub async fn judge_filtered_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> {
-    again(tx, connection, "state = 'skipped' AND reason = 'filtered'", now).await
+    again(tx, connection, "state = 'skipped' AND reason = 'filtered'", "1 = 0", now).await
 }
 
-async fn again(tx: &Tx, connection: &str, those: &str, now: Millis) -> Result<u64> {
+/// Makes `those` due; `counted` are those among them who count as coming together.
+async fn again(tx: &Tx, connection: &str, those: &str, counted: &str, now: Millis) -> Result<u64> {
+    // Whether a code is known may have changed since the row was written.
+    let op = "CASE WHEN EXISTS (SELECT 1 FROM codes WHERE codes.account_id = employees.account_id
+        AND codes.code = employees.number AND codes.present = 1) THEN 'update' ELSE 'create' END";
     let sql = format!(
         "UPDATE employees SET state = 'due', reason = NULL, detail = NULL, next_try_ms = 0, attempts = 0, changed_ms = $1,
-           due_ms = COALESCE(due_ms, $1), surge_op = op, surge_ms = CASE WHEN confirmed = 1 THEN NULL ELSE $1 END
+           due_ms = COALESCE(due_ms, $1), op = {op}, surge_op = {op},
+           surge_ms = CASE WHEN confirmed = 0 AND ({counted}) THEN $1 ELSE NULL END
          WHERE connection_id = $2 AND {those} AND record IS NOT NULL"
     );
     tx.exec(&sql, vec![now.0.into(), connection.into()]).await

@@ -5,6 +5,8 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod attention;
+pub mod audit;
 pub mod batches;
 pub mod calls;
 pub mod codes;
@@ -12,15 +14,25 @@ pub mod connections;
 pub mod db;
 pub mod decisions;
 pub mod employees;
+pub mod episodes;
 pub mod error;
+pub mod leases;
 pub mod logtable;
 mod migration;
+pub mod outbox;
+pub mod owned;
+pub mod people;
 pub mod previews;
 mod private;
 pub mod seal;
 pub mod settings;
 pub mod surge;
+pub mod switch;
+pub mod tenants;
 pub mod time;
+pub mod tokens;
+pub mod troubles;
+pub mod webhook_health;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -208,7 +220,8 @@ impl Store {
         }
     }
 
-    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity after 90 days.
+    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity, mails and episodes that
+    /// ended after 90 days.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -225,6 +238,8 @@ impl Store {
         for (sql, before) in statements {
             deleted += self.db.exec(sql, vec![before.into()]).await?;
         }
+        deleted += outbox::tidy(&self.db, Millis(days(90))).await?;
+        deleted += episodes::tidy(self, Millis(days(90))).await?;
         Ok(deleted)
     }
 

@@ -70,24 +70,35 @@ fn place(connection: &str, id: &str) -> String {
     format!("previews.doc|{connection}|{id}")
 }
 
-/// Asks for a preview; answers its id.
+/// Asks for a preview.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn want(store: &Store, connection: &Connection, id: &str, shown: &Shown) -> Result<()> {
+pub async fn want(store: &Store, connection: &Connection, shown: &Shown) -> Result<Preview> {
+    let id = fresh_id();
     let tx = store.begin().await?;
     let now = store.now_in(&tx).await?;
     if let Some(account) = &connection.account {
         accounts::wake(&tx, account, now).await?;
     }
     let sql = "INSERT INTO previews (preview_id, connection_id, made_ms, who, state) VALUES ($1, $2, $3, $4, 'wanted')";
-    tx.exec(sql, vec![id.into(), connection.id.clone().into(), now.0.into(), serde_json::to_string(shown)?.into()])
-        .await?;
+    tx.exec(
+        sql,
+        vec![id.clone().into(), connection.id.clone().into(), now.0.into(), serde_json::to_string(shown)?.into()],
+    )
+    .await?;
     let sql = "UPDATE connections SET preview_wanted_ms = $1 WHERE connection_id = $2";
     tx.exec(sql, vec![now.0.into(), connection.id.clone().into()]).await?;
     tx.commit().await?;
     store.hint();
-    Ok(())
+    Ok(Preview { id, connection: connection.id.clone(), made: now, shown: shown.clone(), items: None })
+}
+
+/// Nobody can guess another's.
+fn fresh_id() -> String {
+    use base64::Engine as _;
+    let bytes = crate::seal::fresh_key();
+    format!("pv_{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&bytes[..16]))
 }
 
 fn read(store: &Store, row: &crate::db::Row) -> Result<Preview> {

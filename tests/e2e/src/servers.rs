@@ -1,4 +1,5 @@
-//! Real servers for tests: Apache Kafka ([`Kafka`]), PostgreSQL ([`Postgres`]) and our own programs ([`Program`]).
+//! Real servers for tests: Apache Kafka ([`Kafka`]), PostgreSQL ([`Postgres`]), the mail server Exim ([`Exim`]) and our own
+//! programs ([`Program`]).
 //!
 //! Nothing that a test starts here outlives it:
 //!
@@ -27,6 +28,7 @@
 //!
 //! All calls here block; none of them needs an async runtime.
 
+pub mod exim;
 pub mod folder;
 mod jars;
 mod kafka;
@@ -37,6 +39,7 @@ mod programs;
 
 use std::path::PathBuf;
 
+pub use exim::Exim;
 pub use folder::Folder;
 pub use kafka::{Kafka, KafkaOptions};
 pub use ports::free_port;

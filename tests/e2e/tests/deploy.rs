@@ -343,7 +343,7 @@ fn ingest_calls_nobody_outside_and_workers_listen_to_nobody_outside() {
     assert_eq!(ports(&ingest["ingress"]), set(&["http", "internal"]));
     assert_eq!(ports(&ingest["egress"]), set(&["53", "9093", "5432"]));
     assert_eq!(ports(&workers["ingress"]), set(&["internal"]));
-    assert_eq!(ports(&workers["egress"]), set(&["53", "9093", "5432", "443"]));
+    assert_eq!(ports(&workers["egress"]), set(&["53", "9093", "5432", "443", "587", "465"]));
     let monitoring = serde_json::json!([
         { "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "monitoring" } } }
     ]);

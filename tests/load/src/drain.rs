@@ -120,7 +120,7 @@ async fn activate_and_pause(stage: &Stage) -> Result<(), LoadError> {
     let store = Store::open(&stage.store_url, &master, Arc::new(SystemClock::real())).await?;
     let tx = store.begin().await?;
     let now = store.now_in(&tx).await?;
-    connections::answer_wish(&tx, CONNECTION, &[], now).await?;
+    connections::switch_on(&tx, CONNECTION, now, None).await?;
     connections::switch_off(&store, &tx, CONNECTION, ConnectionState::Paused, None, None, now).await?;
     tx.commit().await?;
     store.db.close().await;

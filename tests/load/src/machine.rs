@@ -31,6 +31,16 @@ pub fn cpu(pid: u32) -> Duration {
     ticks(&stat).map_or(Duration::ZERO, |ticks| TICK.saturating_mul(ticks))
 }
 
+/// Resident memory of a process: now, and the most it ever was, in MiB.
+pub fn memory(pid: u32) -> (u64, u64) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
+    };
+    (field("VmRSS:").unwrap_or(0) / 1024, field("VmHWM:").unwrap_or(0) / 1024)
+}
+
 /// The time of all processes that work in `folder` or below: a server keeps to a folder of its own.
 pub fn cpu_in(folder: &Path) -> Duration {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod ingest;
 mod machine;
+mod many;
 mod null;
 mod report;
 mod requests;
@@ -43,6 +44,8 @@ enum Command {
     Ingest,
     /// A backlog on Kafka into PostgreSQL.
     Drain,
+    /// Many connections on one worker, few of them active: memory, CPU, time from event to call.
+    Many,
     /// The server with a log that does nothing; started by `ingest`.
     #[command(hide = true)]
     ServeNull,
@@ -62,6 +65,9 @@ struct Options {
     /// Threads with which a server answers. By default half of the cores: broker and sender need the rest.
     #[arg(long, global = true)]
     threads: Option<NonZeroUsize>,
+    /// Connections of `many`, each with a カオナビ of its own.
+    #[arg(long, global = true, default_value = "1000")]
+    companies: NonZeroUsize,
     /// Events of the backlog.
     #[arg(long, global = true, default_value = "200000")]
     events: NonZeroUsize,
@@ -99,16 +105,20 @@ async fn run(arguments: Arguments) -> Result<(), LoadError> {
         return null::serve().await;
     }
     let options = arguments.options;
-    let (with_ingest, with_drain) = match arguments.command {
-        Some(Command::Ingest) => (true, false),
-        Some(Command::Drain) => (false, true),
-        Some(Command::ServeNull) | None => (true, true),
-    };
+    let command = arguments.command;
+    let all = command.is_none();
+    let with_ingest = all || matches!(command, Some(Command::Ingest));
+    let with_drain = all || matches!(command, Some(Command::Drain));
+    let with_many = all || matches!(command, Some(Command::Many));
     println!("{}", machine::describe());
     println!("starting Apache Kafka and PostgreSQL …");
     let servers = tokio::task::spawn_blocking(Servers::start).await??;
     let levels = if with_ingest { ingest::measure(&servers, &options).await? } else { Vec::new() };
     let drains = if with_drain { drain::measure(&servers, &options).await? } else { Vec::new() };
+    if with_many {
+        let many = many::measure(&servers, &options).await?;
+        println!("\n{}", many.text());
+    }
     println!("\n{}", report::text(&options, &levels, &drains));
     report::verdict(&levels, &drains)
 }

@@ -40,6 +40,6 @@ pub async fn serve() -> Result<(), LoadError> {
     let shutdown = shutdown::on_signals().map_err(LoadError::io("listen for signals"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::real());
     let store = Store::from_config(&config, Arc::clone(&clock)).await?;
-    server::serve(&config, Arc::new(StoreConnections(store)), Arc::new(NullLog), clock, shutdown).await?;
+    server::serve(&config, Arc::new(StoreConnections(store)), Arc::new(NullLog), clock, None, shutdown).await?;
     Ok(())
 }

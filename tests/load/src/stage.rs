@@ -45,12 +45,28 @@ pub struct Stage {
 impl Stage {
     /// `name` keeps this installation's topics apart from those of others on the same broker.
     pub fn set(servers: &Servers, name: &str, threads: usize) -> Result<Self, LoadError> {
+        // Nothing listens there: nothing is to be sent.
+        Self::declare(servers, name, threads, "http://127.0.0.1:9/api/v2.0", CONNECTIONS, &["load"])
+    }
+
+    /// The same with the connections of `yaml`, at a カオナビ of one's own. Each of `accounts` has its key and its secret in
+    /// the files `key-{account}` and `secret-{account}`.
+    pub fn declare(
+        servers: &Servers,
+        name: &str,
+        threads: usize,
+        base_url: &str,
+        yaml: &str,
+        accounts: &[&str],
+    ) -> Result<Self, LoadError> {
         let folder = Folder::new("load")?;
         let secret = WebhookSecret::from_key(&random()).map_err(|fault| LoadError::Wrong(fault.to_string()))?;
         folder.write("webhook_secret", &secret.expose())?;
-        folder.write("consumer_key", "load-key")?;
-        folder.write("consumer_secret", "load-secret")?;
-        let file = folder.write("connections.yaml", CONNECTIONS)?;
+        for account in accounts {
+            folder.write(&format!("key-{account}"), &format!("key-{account}"))?;
+            folder.write(&format!("secret-{account}"), &format!("secret-{account}"))?;
+        }
+        let file = folder.write("connections.yaml", yaml)?;
         let store_url = servers.postgres.database()?;
         let master_key = STANDARD.encode(random());
         let topic_prefix = format!("{name}.");
@@ -59,8 +75,7 @@ impl Stage {
             ("RENKEI_LOG", format!("kafka://{}", servers.kafka.bootstrap())),
             ("RENKEI_KAFKA_TOPIC_PREFIX", topic_prefix.clone()),
             ("RENKEI_MASTER_KEY", master_key.clone()),
-            // Nothing listens there: nothing is to be sent.
-            ("RENKEI_KAONAVI_BASE_URL", "http://127.0.0.1:9/api/v2.0".to_owned()),
+            ("RENKEI_KAONAVI_BASE_URL", base_url.to_owned()),
             ("RENKEI_ALLOW_PRIVATE_BASE_URLS", "127.0.0.0/8".to_owned()),
             ("RENKEI_INGEST_RATE_PER_SECOND", "1000000".to_owned()),
             ("RENKEI_INGEST_RATE_BURST", "1000000".to_owned()),
@@ -145,8 +160,8 @@ tenants:
         webhook_secrets:
           - secret: { file: webhook_secret }
         kaonavi:
-          consumer_key: { file: consumer_key }
-          consumer_secret: { file: consumer_secret }
+          consumer_key: { file: key-load }
+          consumer_secret: { file: secret-load }
         mapping:
           gender: { 男性: 男性, 女性: 女性 }
         delivery: { brake: off, ceiling: off }

@@ -79,13 +79,20 @@ pub struct AccountDoc {
     pub token_blocked_until: Millis,
     /// A 401 came although the token looked good; the next one, with a fresh token, is final.
     pub unauthorized_once: bool,
+    /// No try whether a call is permitted before this time.
+    pub try_blocked_until: Millis,
     /// Whether カオナビ permits changes (`update`) and registrations (`create`), when that was last tried.
     pub tried: BTreeMap<String, Tried>,
     /// When an update call last made a task.
     pub last_success: Option<Millis>,
     /// Of the tasks whose end is known, the one whose call was reserved last: when it was reserved and when it ended.
     pub last_final: Option<(Millis, Millis)>,
+    /// Kinds of calls that go unanswered: since when, and when one last did.
+    pub unanswered: BTreeMap<String, (Millis, Millis)>,
 }
+
+/// A call that failed is made again within half an hour. When none failed for longer than this, nobody wants one any more.
+const STILL: Duration = Duration::from_secs(3600);
 
 impl AccountDoc {
     /// Reads the stored text. One that is not understood (older version) counts as empty: everything in it is found out
@@ -99,6 +106,23 @@ impl AccountDoc {
     #[must_use]
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
+    }
+
+    /// Notes whether カオナビ answered a call of this kind in a way that is of use.
+    pub fn heard(&mut self, kind: &str, answered: bool, now: Millis) {
+        if answered {
+            self.unanswered.remove(kind);
+            return;
+        }
+        let still = self.unanswered.get(kind).filter(|(_, last)| now.since(*last) < STILL).map(|(since, _)| *since);
+        self.unanswered.insert(kind.to_owned(), (still.unwrap_or(now), now));
+    }
+
+    /// Since when some kind of call has been failing without a single answer, if that still goes on.
+    #[must_use]
+    pub fn trouble_since(&self, now: Millis) -> Option<Millis> {
+        let still = self.unanswered.values().filter(|(_, last)| now.since(*last) < STILL);
+        still.map(|(since, _)| *since).min()
     }
 
     /// Wants the member codes read, by a read that begins from now on.

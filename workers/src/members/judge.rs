@@ -155,12 +155,18 @@ impl Case<'_> {
     /// Whether the number seems to be another person's: last written for somebody else or by nobody known, and both 氏名 and
     /// 入社日 differ from what カオナビ holds. An empty side never counts as different.
     fn is_reused(&self, code: &Code) -> bool {
-        let ours = self.row.written_number.as_deref() == Some(self.number)
-            || code.owner.as_ref().is_some_and(|(_, employee)| *employee == self.row.key.employee);
+        // Who wrote it last counts: whoever wrote it before that may have given the number up.
+        let ours = match &code.owner {
+            Some((_, employee)) => *employee == self.row.key.employee,
+            None => self.row.written_number.as_deref() == Some(self.number),
+        };
         if ours || self.released() {
             return false;
         }
-        let Ok(mapped) = map(self.record, self.settings, self.known, Op::Create) else { return false };
+        let Ok(mapped) = map(self.record, self.settings, self.known, Op::Create) else {
+            // Nobody can compare. A whole record is set aside for its mapping; a leaver's 退職日 must not go to somebody else.
+            return self.sent == Sent::Leaver && code.owner.is_some();
+        };
         let differs = |field: &str, value: Option<String>| {
             let value = value.filter(|value| !value.is_empty());
             let held = code.hashes.get(field).filter(|held| **held != (self.hash)(field, ""));
@@ -199,16 +205,17 @@ impl Case<'_> {
             Err(fault) => return Verdict::Park(fault.code, fault.detail),
         };
         let mut changed = mapped.values;
-        match &row.written {
-            Some(written) => changed.retain(|field, value| written.get(field) != Some(value)),
-            None => {
-                let age = facts.now.since(code.read);
-                if age > std::time::Duration::from_secs(FIRST_CONTACT_HOURS * 3600) {
-                    return Verdict::ReadFirst;
-                }
-                changed.retain(|field, value| code.hashes.get(field) != Some(&(self.hash)(field, value)));
-            }
+        // What we wrote is known. Of a field that we never wrote (first contact, or mapped only since), the last read tells.
+        let written = |field: &str| row.written.as_ref().and_then(|written| written.get(field));
+        let age = facts.now.since(code.read);
+        let too_old = age > std::time::Duration::from_secs(FIRST_CONTACT_HOURS * 3600);
+        if too_old && (row.written.is_none() || changed.keys().any(|field| written(field).is_none())) {
+            return Verdict::ReadFirst;
         }
+        changed.retain(|field, value| match written(field) {
+            Some(known) => known != value,
+            None => code.hashes.get(field) != Some(&(self.hash)(field, value)),
+        });
         if broken::is(Broken::PatchOfNothing) || (broken::is(Broken::PatchOfEverything) && !changed.is_empty()) {
             changed = self.map_for_update().map(|mapped| mapped.values).unwrap_or_default();
         }

@@ -8,17 +8,20 @@ use renkei_events::topic::Topic;
 use renkei_log::LogWriter;
 use renkei_runtime::probe::Readiness;
 use renkei_runtime::shutdown::Shutdown;
-use renkei_store::logtable;
+use renkei_store::{leases, logtable};
 use tokio::sync::watch;
 
 use super::{RunnerSettings, run};
 use crate::context::Context;
 use crate::members::consume::Consumer;
+use crate::notify::{self, Post};
 
 /// How long one read of the log waits for records (real time).
 const READ_WAIT: Duration = Duration::from_millis(500);
 /// After a failed step the consumer rests for this long (real time).
 const REST: Duration = Duration::from_secs(1);
+/// However late the next look at mails is due, the end is noticed and the time is asked again (real time).
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often the lag is told and old records of the embedded log are deleted.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
@@ -58,23 +61,65 @@ impl Health {
     }
 }
 
+/// Which work a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// Employees to カオナビ.
+    pub members: bool,
+    /// Mails to people in charge.
+    pub notify: bool,
+}
+
+impl Roles {
+    /// Reads the names; none means all.
+    ///
+    /// # Errors
+    /// The first name that is not known.
+    pub fn parse(names: &[String]) -> Result<Self, String> {
+        let all = names.is_empty();
+        let mut roles = Self { members: all, notify: all };
+        for name in names {
+            match name.as_str() {
+                "members" => roles.members = true,
+                "notify" => roles.notify = true,
+                _ => return Err(name.clone()),
+            }
+        }
+        Ok(roles)
+    }
+}
+
+/// The work of a process: each part only where it has that role.
+pub struct Work {
+    /// Employees to カオナビ.
+    pub consumer: Option<Consumer>,
+    /// Mails to people in charge.
+    pub post: Option<Arc<Post>>,
+}
+
 /// Works until `stop`, then ends in order: no new work, calls under way end, leases and partitions are given back.
 pub async fn until_stopped(
     context: Context,
-    consumer: Consumer,
+    work: Work,
     writer: Arc<dyn LogWriter>,
     settings: RunnerSettings,
     health: Health,
     stop: Shutdown,
 ) {
     let (ending, ended) = watch::channel(false);
-    let accounts = tokio::spawn(run(context.clone(), settings.clone(), ended.clone()));
-    let consuming = tokio::spawn(consume(context.clone(), consumer, ended.clone()));
-    let watching = tokio::spawn(keep_house(context.clone(), health.clone(), settings.hints, ended));
+    let mut parts = Vec::new();
+    if let Some(consumer) = work.consumer {
+        parts.push(tokio::spawn(run(context.clone(), settings.clone(), ended.clone())));
+        parts.push(tokio::spawn(consume(context.clone(), consumer, ended.clone())));
+    }
+    if let Some(post) = work.post {
+        parts.push(tokio::spawn(tell(context.clone(), post, settings.owner.clone(), ended.clone())));
+    }
+    parts.push(tokio::spawn(keep_house(context.clone(), health.clone(), settings.hints, ended)));
     stop.requested().await;
     health.draining.store(true, Ordering::Relaxed);
     ending.send_replace(true);
-    for task in [accounts, consuming, watching] {
+    for task in parts {
         if task.await.is_err() {
             tracing::error!("a part of the worker ended by a fault");
         }
@@ -104,6 +149,35 @@ async fn consume(context: Context, mut consumer: Consumer, mut ended: watch::Rec
     }
     if let Err(error) = consumer.close().await {
         tracing::warn!(error = %error, "the group could not be left in order, it notices by itself");
+    }
+}
+
+/// Mails to people in charge, until the end; a mail that is being handed over is waited for.
+async fn tell(context: Context, post: Arc<Post>, owner: String, mut ended: watch::Receiver<bool>) {
+    while !*ended.borrow() {
+        // In a task of its own: a fault in a step must not end the mails.
+        let (stepping, with, name) = (context.clone(), Arc::clone(&post), owner.clone());
+        let stepped = tokio::spawn(async move { notify::step(&stepping, &with, &name).await }).await;
+        let pause = match (stepped, context.store.now().await) {
+            (Ok(Ok(next)), Ok(now)) => context.clock.shrunk(next.time(now).since(now)),
+            (Ok(Err(error)), _) => {
+                context.metrics.step_failures.with_label_values(&["notify"]).inc();
+                tracing::warn!(error = %error, "mails can not be seen to now");
+                REST
+            }
+            (Err(_), _) => {
+                tracing::error!("a step about mails ended by a fault");
+                REST
+            }
+            (_, Err(_)) => REST,
+        };
+        tokio::select! {
+            () = context.clock.sleep(pause.min(LONGEST_PAUSE)) => {}
+            _ = ended.changed() => {}
+        }
+    }
+    if let Err(error) = leases::release_all(&context.store, &owner).await {
+        tracing::warn!(error = %error, "a lease was not given back, it runs out by itself");
     }
 }
 
@@ -144,5 +218,19 @@ async fn expire(context: &Context) {
             Ok(count) => tracing::info!(log.topic = topic.name(), log.records = count, "old records deleted"),
             Err(error) => tracing::warn!(error = %error, "old records can not be deleted now"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_role_means_all_and_an_unknown_one_is_named() {
+        let parse = |names: &[&str]| Roles::parse(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(parse(&[]), Ok(Roles { members: true, notify: true }));
+        assert_eq!(parse(&["members"]), Ok(Roles { members: true, notify: false }));
+        assert_eq!(parse(&["notify"]), Ok(Roles { members: false, notify: true }));
+        assert_eq!(parse(&["notify", "sweep"]), Err("sweep".to_owned()));
     }
 }

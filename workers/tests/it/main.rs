@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on ends here")]
 
+mod bad_input;
 mod bad_records;
 mod budget;
 mod chaos;
@@ -15,6 +16,7 @@ mod further_mapping;
 mod held_people;
 mod judging;
 mod known;
+mod mails;
 mod mapping;
 mod mass;
 mod on_postgres;

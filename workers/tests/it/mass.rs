@@ -9,6 +9,7 @@ use renkei_sandbox::kaonavi::{TextField, sample};
 use renkei_store::decisions::{Decision, DecisionError, Who, decide};
 use renkei_store::employees::{RowState, after_backup};
 use renkei_store::settings::Settings;
+use renkei_store::switch;
 use serde_json::json;
 
 use crate::people::{member, person, record};
@@ -321,4 +322,77 @@ async fn a_decision_that_makes_no_sense_is_refused() {
         let refused = decide(&world.store, &connection, reason, decision, Who::All).await;
         assert!(matches!(refused, Err(DecisionError::NotAllowed { .. })), "{reason} {decision:?}");
     }
+}
+
+#[tokio::test]
+async fn brake_counts_those_who_go_out_together_though_they_came_long_before() {
+    // What gathered while the connection was paused goes out in one run when it is on again.
+    let mut world = world(100, None).await;
+    switch::pause(&world.store, world.clock.as_ref(), "c1").await.unwrap();
+    send(&mut world, 1..=80).await;
+    world.run_for(MINUTE * 30).await;
+    switch::resume(&world.store, "c1").await.unwrap();
+    world.wake_all();
+    world.run_for(MINUTE * 2).await;
+    assert_eq!((held(&world).await, new_names(&world).await), (80, 0));
+}
+
+#[tokio::test]
+async fn people_who_are_left_out_count_for_nobody() {
+    let filter = serde_json::from_value(json!({ "employment_types": ["正社員"] })).unwrap();
+    let mut world = world(100, None).await;
+    world.save_settings("c1", Settings { brake: true, ceiling: Some(10), filter, ..settings() }).await;
+    send(&mut world, 1..=80).await;
+    send(&mut world, 101..=140).await;
+    world.run_for(MINUTE).await;
+    let at = world.now();
+    world.send("c1", record(json!({ "employment_type": "正社員" }), 90, at)).await;
+    world.send("c1", record(json!({ "employment_type": "正社員" }), 190, at)).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!((held(&world).await, world.count("c1", RowState::Synced).await), (0, 2));
+}
+
+#[tokio::test]
+async fn what_was_said_about_a_mass_change_ends_when_nothing_differs_any_more() {
+    let mut world = world(100, None).await;
+    send(&mut world, 1..=80).await;
+    world.run_for(MINUTE * 2).await;
+    decided(&mut world, Code::DeliveryBrake, Decision::Decline, Who::All).await;
+    world.run_for(MINUTE * 20).await;
+    // Back to what カオナビ holds, and months later the same change for good.
+    let back = json!({ "last_name": "古い", "first_name": "名前", "last_name_kana": null, "first_name_kana": null });
+    let at = world.now();
+    world.send("c1", record(back, 1, at)).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(world.row("c1", "E00001").await.state, RowState::Synced);
+    send(&mut world, [1]).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!((world.row("c1", "E00001").await.state, new_names(&world).await), (RowState::Synced, 1));
+}
+
+#[tokio::test]
+async fn a_leaver_whose_number_somebody_else_has_now_changes_nobody() {
+    let company = sample::company("a");
+    let mut world = World::new(5, vec![company], no_latency()).await;
+    world.link(Link { settings: Settings { retired_date: true, ..settings() }, ..link("c1", "a") }).await;
+    world.run_for(MINUTE * 2).await;
+    send(&mut world, [11]).await;
+    world.run_for(MINUTE).await;
+    let left = |day: &str| json!({ "employee_status": "退職", "retired_date": day });
+    let at = world.now();
+    world.send("c1", record(left("2026-06-30"), 11, at)).await;
+    world.run_for(MINUTE).await;
+    let next = json!({ "employee_number": "E00011", "last_name": "別", "first_name": "人", "hire_date": "2027-04-01" });
+    let at = world.now();
+    world.send("c1", record(next, 12, at)).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(decided(&mut world, Code::MemberNumberReused, Decision::Release, Who::All).await, 1);
+    world.run_for(MINUTE * 2).await;
+    let at = world.now();
+    world.send("c1", record(left("2026-07-31"), 11, at)).await;
+    world.run_for(MINUTE * 2).await;
+    let retired = |company: &mut renkei_sandbox::kaonavi::Company| {
+        company.member("E00011").unwrap().get(TextField::RetiredDate).to_owned()
+    };
+    assert_ne!(world.company("a", retired).await, "2026-07-31", "the member is somebody else's now");
 }

@@ -26,10 +26,10 @@ async fn world(settings: Settings, wanted: bool) -> World {
 
 async fn preview(world: &mut World, shown: &Shown) -> Preview {
     let connection = world.connection("c1").await;
-    previews::want(&world.store, &connection, "p1", shown).await.unwrap();
+    let id = previews::want(&world.store, &connection, shown).await.unwrap().id;
     world.wake_all();
     world.run_for(MINUTE).await;
-    previews::find(&world.store, &world.store.db, "c1", "p1").await.unwrap().unwrap()
+    previews::find(&world.store, &world.store.db, "c1", &id).await.unwrap().unwrap()
 }
 
 async fn confirm(world: &mut World, preview: &Preview, who: Who<'_>) -> u64 {

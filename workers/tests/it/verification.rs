@@ -5,9 +5,10 @@ use std::time::Duration;
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::no_latency;
 use renkei_sandbox::kaonavi::{CompanySpec, Permissions, sample};
-use renkei_store::connections::{self, ConnectionState};
+use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
 use renkei_store::settings::{CustomField, Settings, SourceField, Timing};
+use renkei_store::switch;
 use renkei_workers::members::steps::verify::Check;
 use serde_json::json;
 
@@ -23,12 +24,7 @@ async fn linked(company: CompanySpec, settings: Settings, wanted: bool) -> World
 }
 
 async fn verified(world: &mut World) -> Vec<Check> {
-    let tx = world.store.begin().await.unwrap();
-    let now = world.store.now_in(&tx).await.unwrap();
-    let account = world.connection("c1").await.account.unwrap();
-    renkei_store::accounts::wake(&tx, &account, now).await.unwrap();
-    connections::want_verified(&tx, "c1", now).await.unwrap();
-    tx.commit().await.unwrap();
+    switch::want_verification(&world.store, "c1").await.unwrap();
     world.wake_all();
     world.run_for(MINUTE * 2).await;
     let connection = world.connection("c1").await;
@@ -71,6 +67,11 @@ async fn each_permission_is_told_apart() {
         let connection = world.connection("c1").await;
         assert_eq!(connection.state, ConnectionState::Draft, "{boxes:?}");
         assert!(connection.problems[0].starts_with("kaonavi.forbidden"), "{:?}", connection.problems);
+        // The box is ticked, and a minute later it is tried again.
+        world.company("a", |company| *company.permissions_mut() = Permissions::for_members()).await;
+        world.want("c1").await;
+        world.run_for(MINUTE * 2).await;
+        assert_eq!(world.connection("c1").await.state, ConnectionState::Active, "{boxes:?}");
     }
 }
 

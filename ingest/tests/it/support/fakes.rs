@@ -9,6 +9,7 @@ use renkei_events::event::EmployeeEvent;
 use renkei_ingest::connections::{ConnectionSource, IngestConnection, SourceError};
 use renkei_log::{LogError, LogWriter, NewRecord};
 use renkei_runtime::clock::{BoxFuture, Clock, Millis};
+use renkei_store::webhook_health::Seen;
 
 /// Time of day and time since start stand still until they are moved; only sleeping is real.
 #[derive(Debug)]
@@ -152,6 +153,8 @@ pub struct FakeSource {
     connections: Mutex<Vec<IngestConnection>>,
     pub down: AtomicBool,
     pub reads: AtomicUsize,
+    /// What it was told of deliveries.
+    pub reported: Mutex<Vec<Seen>>,
 }
 
 impl FakeSource {
@@ -160,6 +163,7 @@ impl FakeSource {
             connections: Mutex::new(connections),
             down: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
+            reported: Mutex::default(),
         })
     }
 
@@ -176,5 +180,10 @@ impl ConnectionSource for FakeSource {
             return Err(SourceError("store is down".into()));
         }
         Ok(self.connections.lock().unwrap().clone())
+    }
+
+    async fn report(&self, seen: &[Seen]) -> Result<(), SourceError> {
+        self.reported.lock().unwrap().extend(seen.iter().cloned());
+        Ok(())
     }
 }

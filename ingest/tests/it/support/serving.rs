@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use renkei_ingest::api::Api;
 use renkei_ingest::server::{Parts, ServeError, Server};
 use renkei_ingest::settings::Settings;
 use renkei_runtime::shutdown::{self, Trigger};
@@ -33,9 +34,13 @@ pub async fn start() -> Serving {
 }
 
 pub async fn start_with(settings: Settings) -> Serving {
+    start_api(settings, ManualClock::new(), None).await
+}
+
+/// The same with the REST API.
+pub async fn start_api(settings: Settings, clock: Arc<ManualClock>, api: Option<Api>) -> Serving {
     let log = FakeLog::new();
     let source = FakeSource::new(sample::connections());
-    let clock = ManualClock::new();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let parts = Parts {
         settings,
@@ -45,6 +50,7 @@ pub async fn start_with(settings: Settings) -> Serving {
         log: log.clone(),
         clock: clock.clone(),
         random: Arc::new(|| 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
+        api,
     };
     let server = Server::bind(parts).await.unwrap();
     let (address, internal) = (server.address().unwrap(), server.internal_address().unwrap());

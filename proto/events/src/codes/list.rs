@@ -126,6 +126,9 @@ codes! {
     Filtered: "filtered", Settings, Wait,
         "連携対象者の条件に合わないため、対象外です",
         "Outside of the target filter";
+    Dismissed: "dismissed", Settings, Wait,
+        "対応しないことにした方です",
+        "Somebody dismissed this item";
     MissingEmployeeNumber: "missing_employee_number", Source, Act,
         "社員番号がありません",
         "No 社員番号";
@@ -237,6 +240,57 @@ codes! {
     WebhookUnavailable: "webhook.unavailable", Renkei, Wait,
         "Renkei が通知を受け取れませんでした",
         "Renkei could not take the delivery";
+    ApiUnauthorized: "api.unauthorized", Caller, Act,
+        "API のトークンが確認できません",
+        "The token of an API call is not valid";
+    ApiForbidden: "api.forbidden", Caller, Act,
+        "この API は運用管理者のトークンが必要です",
+        "The token may not do this";
+    ApiTenantNeeded: "api.tenant_needed", Caller, Act,
+        "企業の指定がありません",
+        "The call does not say for which tenant";
+    ApiNotFound: "api.not_found", Caller, Act,
+        "指定されたものが見つかりません",
+        "No such path or thing";
+    ApiMethodNotAllowed: "api.method_not_allowed", Caller, Act,
+        "このパスでは使えないメソッドです",
+        "The path does not take this method";
+    ApiMediaType: "api.media_type", Caller, Act,
+        "本文の形式が JSON ではありません",
+        "The body is not announced as JSON";
+    ApiBodyTooLarge: "api.body_too_large", Caller, Act,
+        "本文が大きすぎます",
+        "The body of an API call is over 1 MiB";
+    ApiNotJson: "api.not_json", Caller, Act,
+        "本文を JSON として読み取れません",
+        "The body of an API call can not be read as JSON";
+    ApiUnknownField: "api.unknown_field", Caller, Act,
+        "知らない項目が指定されています",
+        "A field or parameter is unknown";
+    ApiWrongType: "api.wrong_type", Caller, Act,
+        "項目の型が違います",
+        "A value has another type than it must have";
+    ApiInvalidValue: "api.invalid_value", Caller, Act,
+        "項目の値が正しくありません",
+        "A value is not allowed, or missing";
+    ApiCursorInvalid: "api.cursor_invalid", Caller, Act,
+        "続きを示す cursor が正しくありません",
+        "The cursor was not given by this list";
+    ApiPreconditionRequired: "api.precondition_required", Caller, Act,
+        "変更には If-Match が必要です",
+        "A change of settings needs If-Match";
+    ApiPreconditionFailed: "api.precondition_failed", Caller, Act,
+        "設定がほかで変更されています",
+        "The settings changed in the meantime";
+    ApiConflict: "api.conflict", Caller, Act,
+        "今の状態ではこの操作はできません",
+        "The state does not allow this now";
+    ApiRateLimited: "api.rate_limited", Quota, Wait,
+        "API の呼び出しが多すぎます",
+        "Too many API calls with one token";
+    ApiUnavailable: "api.unavailable", Renkei, Wait,
+        "Renkei が API に応答できませんでした",
+        "Renkei could not answer the API call";
     RenkeiRecordUndecodable: "renkei.record_undecodable", Renkei, Act,
         "Renkei の中で読み取れない記録がありました",
         "A record on the log can not be decoded";

@@ -60,6 +60,14 @@ pub const KEYS: &[Key] = &[
     key("kafka.topic_prefix"),
     key("kafka.client_id"),
     key("kafka.compression"),
+    key("public_url"),
+    key("mail.smtp_host"),
+    key("mail.smtp_tls"),
+    key("mail.smtp_ca_location"),
+    key("mail.smtp_user"),
+    secret("mail.smtp_password"),
+    key("mail.from"),
+    key("mail.fallback_to"),
 ];
 
 const PREFIX: &str = "RENKEI_";

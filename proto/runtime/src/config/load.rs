@@ -11,6 +11,7 @@ use figment::value::Value;
 use secrecy::SecretString;
 
 use super::layers::{KEYS, Layers, Surroundings};
+use super::mail;
 use super::{
     BaseUrl, Config, ConfigError, IngestConfig, KafkaConfig, LogChoice, LogFormat, MasterKeyConfig, OutsideConfig,
     Program, SecurityProtocol, StoreUrl, TelemetryConfig, WorkersConfig,
@@ -41,6 +42,8 @@ impl Config {
             telemetry: reader.telemetry()?,
             ingest: reader.ingest()?,
             workers: reader.workers()?,
+            mail: reader.mail()?,
+            public_url: reader.optional("public_url", mail::public_url)?,
         };
         if config.clock_scale > 1 && !config.outside.kaonavi_base_url.is_loopback() {
             let url = config.outside.kaonavi_base_url.as_str();
@@ -48,23 +51,26 @@ impl Config {
                 format!("a faster clock needs every outside base URL on this machine; kaonavi_base_url is {url}");
             return Err(reader.fault("clock_scale", reason));
         }
+        if config.clock_scale > 1 && config.mail.smtp.as_ref().is_some_and(|smtp| !smtp.is_loopback()) {
+            return Err(reader.fault("clock_scale", "a faster clock needs the mail server on this machine, too"));
+        }
         Ok(config)
     }
 }
 
-struct Reader {
+pub(super) struct Reader {
     layers: Layers,
 }
 
 impl Reader {
-    fn fault(&self, path: &str, reason: impl Into<String>) -> ConfigError {
+    pub(super) fn fault(&self, path: &str, reason: impl Into<String>) -> ConfigError {
         let secret = KEYS.iter().any(|key| key.path == path && key.secret);
         let value = self.layers.value(path).filter(|_| !secret).map(|value| shown(&value));
         ConfigError { place: self.layers.place(path), value, reason: reason.into() }
     }
 
     /// The text of a key; empty when it is not given.
-    fn text(&self, path: &str) -> Result<String, ConfigError> {
+    pub(super) fn text(&self, path: &str) -> Result<String, ConfigError> {
         match self.layers.value(path) {
             None => Ok(String::new()),
             Some(Value::String(_, text)) => Ok(text),
@@ -76,7 +82,11 @@ impl Reader {
         parse(&self.text(path)?).map_err(|reason| self.fault(path, reason))
     }
 
-    fn optional<T>(&self, path: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, ConfigError> {
+    pub(super) fn optional<T>(
+        &self,
+        path: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
         let text = self.text(path)?;
         if text.is_empty() {
             return Ok(None);
@@ -84,7 +94,7 @@ impl Reader {
         parse(&text).map(Some).map_err(|reason| self.fault(path, reason))
     }
 
-    fn path(&self, path: &str) -> Result<Option<PathBuf>, ConfigError> {
+    pub(super) fn path(&self, path: &str) -> Result<Option<PathBuf>, ConfigError> {
         self.optional(path, |text| Ok(PathBuf::from(text)))
     }
 
@@ -117,7 +127,7 @@ impl Reader {
         }
     }
 
-    fn list(&self, path: &str) -> Result<Vec<String>, ConfigError> {
+    pub(super) fn list(&self, path: &str) -> Result<Vec<String>, ConfigError> {
         let texts = match self.layers.value(path) {
             Some(Value::String(_, text)) => text.split(',').map(|item| item.trim().to_owned()).collect(),
             Some(Value::Array(_, items)) => {
@@ -130,7 +140,7 @@ impl Reader {
         Ok(texts.into_iter().filter(|text| !text.is_empty()).collect())
     }
 
-    fn one_of(&self, path: &str, choices: &[&str]) -> Result<String, ConfigError> {
+    pub(super) fn one_of(&self, path: &str, choices: &[&str]) -> Result<String, ConfigError> {
         let text = self.text(path)?;
         if choices.contains(&text.as_str()) {
             return Ok(text);

@@ -8,11 +8,11 @@ use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Going, Landing, Op
 
 use crate::engines::{Engine, START, both};
 
-fn key(index: usize) -> EmployeeKey {
+pub fn key(index: usize) -> EmployeeKey {
     EmployeeKey { connection: "c".to_owned(), employee: format!("e{index}") }
 }
 
-fn row(index: usize, version: i64) -> ConsumedRow {
+pub fn row(index: usize, version: i64) -> ConsumedRow {
     let record = serde_json::json!({
         "employee_id": format!("e{index}"), "employee_number": format!("E{index}"), "employee_status": "active",
         "data_entry_state": "completed", "last_name": "髙橋", "first_name": "𠮷子", "updated_at": "2026-04-01T00:00:00Z"
@@ -38,7 +38,7 @@ fn row(index: usize, version: i64) -> ConsumedRow {
     }
 }
 
-async fn put(engine: &Engine, rows: &[ConsumedRow]) {
+pub async fn put(engine: &Engine, rows: &[ConsumedRow]) {
     let tx = engine.store.begin().await.unwrap();
     let now = engine.store.now_in(&tx).await.unwrap();
     employees::put_consumed(&engine.store, &tx, rows, now).await.unwrap();
@@ -143,5 +143,20 @@ async fn codes_know_who_is_near() {
         codes::put_read(&tx, "a", &seen[1..], Millis(START + 10)).await.unwrap();
         assert_eq!(codes::mark_unseen(&tx, "a", Millis(START + 5)).await.unwrap(), 1);
         assert!(codes::near(&tx, "a", &["123".to_owned()]).await.unwrap().is_empty(), "who is gone is near to nobody");
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_keeps_the_place_in_the_queue_however_often_the_record_changes() {
+    for engine in both().await {
+        let at = |ms: i64, row: ConsumedRow| (Millis(START + ms), row);
+        for (now, row) in [at(1, row(1, 1)), at(2, row(2, 1)), at(3, row(1, 2))] {
+            let tx = engine.store.begin().await.unwrap();
+            employees::put_consumed(&engine.store, &tx, &[row], now).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let order: Vec<_> = due(&engine, Op::Create).await.into_iter().map(|row| (row.key.employee, row.due)).collect();
+        let expected = [("e1".to_owned(), Some(Millis(START + 1))), ("e2".to_owned(), Some(Millis(START + 2)))];
+        assert_eq!(order, expected, "{}", engine.name);
     }
 }

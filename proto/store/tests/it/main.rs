@@ -3,11 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on ends here")]
 
 mod accounts;
+mod attention;
 mod deadlines;
 mod employees;
 mod engines;
+mod episodes;
+mod leases;
 mod logtable;
+mod outbox;
 mod private;
 mod sealing;
 mod tidy;
 mod time;
+mod tokens;
+mod troubles;
+mod webhook_health;

@@ -167,7 +167,7 @@ fn wrong_yaml_names_file_line_and_key() {
         ),
         (&[("{ 男性: 男性, 女性: 女性 }", "[男性]")], 13, &["gender"]),
         (
-            &[("        mapping:\n", "        mapping:\n          clear_when_empty: [mail]\n")],
+            &[("        mapping:\n", "        mapping:\n          clear_when_empty: [nickname]\n")],
             13,
             &["mapping.clear_when_empty", "mail", "birthday"],
         ),

@@ -33,6 +33,7 @@ fn the_status_tells_what_waits_and_who_needs_a_person() {
     let mut applicant = person("rm_4", "A0004");
     applicant["employee_status"] = json!("応募者");
     let people = [person("rm_1", "A0001"), person("rm_2", "near1"), strange, applicant];
+    world.wait_for_free_slots();
     world.sender("acme").send("msg_1", &people);
     world.wait_people("acme", &["synced"], 1, SOON);
     let status = world.status();
@@ -111,15 +112,15 @@ fn off_means_off(store: StoreKind, log: LogKind, faults: Faults) {
             }
         })
     };
-    until(SOON, "some calls are made", || world.sim.update_calls("acme") >= 3);
+    until(SOON, "some calls are made", || world.sim.writes("acme") >= 3);
     let said = world.command(&["pause", "acme"]);
-    let calls = world.sim.update_calls("acme");
+    let calls = world.sim.writes("acme");
     assert!(said.contains("acme is paused"), "{said}");
     let before = sent.load(Ordering::Relaxed);
     until(SOON, "more comes in", || sent.load(Ordering::Relaxed) >= (before + 50).min(400));
     // A minute of カオナビ's time: every slot is free, and a hire could go at once.
     pause(7_000);
-    assert_eq!(world.sim.update_calls("acme"), calls, "no write starts once pause has answered");
+    assert_eq!(world.sim.writes("acme"), calls, "no write starts once pause has answered");
     enough.store(true, Ordering::Relaxed);
     block(sending).unwrap();
     let sent = sent.load(Ordering::Relaxed);

@@ -144,7 +144,7 @@ fn sigterm_of_busy_workers_waits_for_the_call_under_way() {
     world
         .sender("acme")
         .send("msg_1", &(0..300).map(|at| person(&format!("rm_{at}"), &format!("A{at:04}"))).collect::<Vec<_>>());
-    until(SOON, "a call is under way", || world.sim.update_calls("acme") == 1);
+    until(SOON, "a call is under way", || world.sim.writes("acme") == 1);
     let workers = world.workers.remove(0);
     let ended = workers.program.terminate(END).and_then(|status| status.code());
     assert_eq!(ended, Some(0), "{}", workers.program.output());

@@ -114,7 +114,7 @@ impl Scene {
                 "select coalesce(string_agg(distinct state, ','), '') from batches where account_id = {account}"
             ))
         };
-        let called = || world.sim.update_calls(&self.id) > 0;
+        let called = || world.sim.writes(&self.id) > 0;
         let searches = || world.sql(&format!("select count(*) from repairs where account_id = {account}")) != "0";
         until(SOON, &format!("{} is met; batches are {}", self.id, states()), || match self.moment {
             Moment::OnItsWay => states().contains("planned"),

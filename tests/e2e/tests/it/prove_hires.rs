@@ -54,6 +54,7 @@ fn prove_i4_a_hire_a_minute_leaves_at_once_while_ten_thousand_updates_wait() {
     let count = 10_000;
     let minutes = setting("PROVE_MINUTES", 10).min(10);
     let world = World::up(Setup { companies: vec![with_members("acme", count)], ..Setup::default() });
+    world.wait_for_free_slots();
     let sender = world.sender("acme");
     for (at, records) in updates(0, count, "新").chunks(500).enumerate() {
         sender.send(&format!("msg_updates_{at}"), records);
@@ -81,6 +82,7 @@ fn prove_i4_a_hire_a_minute_leaves_at_once_while_ten_thousand_updates_wait() {
 fn prove_i4_no_hire_waits_longer_than_21_s_among_a_hire_and_two_updates_a_second() {
     let seconds = usize::try_from(setting("PROVE_MINUTES", 10).min(10) * 60).unwrap();
     let world = World::up(Setup { companies: vec![with_members("acme", 2 * seconds)], ..Setup::default() });
+    world.wait_for_free_slots();
     let sender = world.sender("acme");
     let mut accepted = BTreeMap::new();
     let watch = Watch::start();

@@ -20,6 +20,7 @@ fn holder(world: &World) -> Option<usize> {
 fn two_workers(log: LogKind) -> World {
     let mut world = World::up(Setup { store: StoreKind::Postgres, log, ..Setup::default() });
     world.start_workers();
+    world.wait_for_free_slots();
     world.sender("acme").send("msg_1", &[person("rm_1", "A0001")]);
     world.wait_member("acme", "A0001", SOON);
     world

@@ -146,7 +146,11 @@ impl Company {
         let answer = match route {
             Route::ReadMembers => self.read_members(request)?,
             Route::Layout => {
-                Answer::json(200, &self.layout.shown(request.parameter("get_calc_type").as_deref() == Some("true")))
+                let mut shown = self.layout.shown(request.parameter("get_calc_type").as_deref() == Some("true"));
+                if let Some(layout) = shown.as_object_mut().filter(|_| self.settings.layout_lacks_gender) {
+                    layout.remove("gender");
+                }
+                Answer::json(200, &shown)
             }
             Route::Task(id) => match id.and_then(|id| self.tasks.get(id)) {
                 Some(task) => Answer::json(200, &task.shown()),

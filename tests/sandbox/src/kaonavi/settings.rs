@@ -99,6 +99,8 @@ pub struct Settings {
     pub task_kept_ms: i64,
     /// Whether a dry run names a task (M10).
     pub dry_run_task_id: bool,
+    /// Whether the layout lacks 性別 altogether.
+    pub layout_lacks_gender: bool,
     /// Whether `GET /members` comes in another order each time (M6).
     pub shuffle_members: bool,
     /// Whom the `errors` of a refusal name.
@@ -138,6 +140,7 @@ impl Default for Settings {
             task_running_ms: 3_000,
             task_kept_ms: 24 * 3_600_000,
             dry_run_task_id: true,
+            layout_lacks_gender: false,
             shuffle_members: false,
             errors_name: NameMembers::Index,
             messages_name: NameMembers::Code,

@@ -138,6 +138,20 @@ mod tests {
     use crate::clients::kaonavi::{Outcome, ReadFault};
 
     #[test]
+    fn the_life_of_a_token_is_read_under_either_name_and_is_an_hour_without_one() {
+        for (body, seconds) in [
+            (r#"{"access_token":"t","expire_in":1200}"#, 1200),
+            (r#"{"access_token":"t","expires_in":1200,"token_type":"Bearer"}"#, 1200),
+            (r#"{"access_token":"t"}"#, 3600),
+        ] {
+            assert_eq!(grant(body.as_bytes()).unwrap().lives, Duration::from_secs(seconds), "{body}");
+        }
+        for body in ["", "<html>", "{}", r#"{"access_token":7}"#] {
+            assert!(grant(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+
+    #[test]
     fn i8_debug_output_of_an_answer_repeats_no_message() {
         let messages = vec!["髙橋 花子 は登録できません".to_owned()];
         let refused = Refused { status: 400, messages: messages.clone() };

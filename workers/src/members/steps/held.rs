@@ -105,8 +105,7 @@ impl Held {
     pub fn maps_departments(&self) -> bool {
         let on = |connection: &&Connection| {
             connection.state == ConnectionState::Active
-                || connection.wanted.is_some()
-                || connection.verify_wanted.is_some()
+                || connection.wanted.or(connection.verify_wanted).or(connection.preview_wanted).is_some()
         };
         self.connections.iter().filter(on).any(|connection| connection.settings.departments.is_some())
     }

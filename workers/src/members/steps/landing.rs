@@ -6,7 +6,7 @@ use renkei_runtime::broken::{self, Broken};
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, Member};
 use renkei_store::codes::{self, WrittenCode, field_hash};
-use renkei_store::employees::{self, EmployeeKey, FullRow, Landing, Op, Values};
+use renkei_store::employees::{self, EmployeeKey, FORGOTTEN, FullRow, Landing, Op, Values};
 
 use super::held::Held;
 use super::outcome::search_passed;
@@ -50,8 +50,10 @@ pub async fn land(context: &Context, held: &Held, flown: &[(Member, Values)], ki
         let Some(row) = rows.remove(&member.key) else { continue };
         let same_number = row.written_number.as_deref().is_none_or(|written| written == member.code);
         let before = row.written.filter(|_| same_number).unwrap_or_default();
-        let changes: HashMap<&String, (Option<&String>, &String)> =
-            values.iter().map(|(field, value)| (field, (before.get(field), value))).collect();
+        let changes: HashMap<&String, (Option<&String>, &String)> = values
+            .iter()
+            .map(|(field, value)| (field, (before.get(field).filter(|old| *old != FORGOTTEN), value)))
+            .collect();
         entries.push(Entry {
             at: held.now,
             connection: member.key.connection.clone(),

@@ -64,6 +64,7 @@ pub async fn record(
     if broken::is(Broken::TokenForEveryCall) {
         held.account.token = None;
     }
+    held.doc.heard("update", matches!(outcome, Outcome::Accepted { .. } | Outcome::Refused(_)), now);
     tracing::info!(
         account.id = %account, batch.id = batch.id, batch.people = batch.members.len(), call.kind = kind.as_str(),
         call.outcome = label, http.status = status, "update call ended"

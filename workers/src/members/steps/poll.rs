@@ -102,6 +102,10 @@ async fn record(
     };
     context.metrics.calls.with_label_values(&[CallKind::Poll.as_str(), label]).inc();
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
+    held.doc.heard("poll", !matches!(answer, Err(ReadFault::Later)), held.now);
+    if matches!(answer, Ok(TaskEnd::Ok | TaskEnd::Ng(_) | TaskEnd::Error)) {
+        held.doc.heard("task", !matches!(answer, Ok(TaskEnd::Error)), held.now);
+    }
     if matches!(answer, Ok(TaskEnd::Ng(_) | TaskEnd::Error)) {
         let planned = held.doc.last_final.map_or(batch.planned, |(planned, _)| planned.max(batch.planned));
         held.doc.last_final = Some((planned, held.now));

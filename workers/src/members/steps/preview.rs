@@ -58,7 +58,7 @@ async fn judge_some(context: &Context, held: &Held, connection: &Connection, ids
 
 fn item(row: FullRow, verdict: Verdict) -> Item {
     let old = |values: Values| -> BTreeMap<String, (Option<String>, String)> {
-        let known = |field: &String| row.written.as_ref().and_then(|written| written.get(field).cloned());
+        let known = |field: &String| row.held(field).cloned();
         values.into_iter().map(|(field, new)| (field.clone(), (known(&field), new))).collect()
     };
     let (action, code, fields) = match verdict {

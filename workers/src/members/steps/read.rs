@@ -174,8 +174,9 @@ fn next_day(held: &Held) -> Option<Millis> {
 }
 
 fn relative(held: &Held) -> impl Iterator<Item = &Connection> {
-    let active = held.connections.iter().filter(|connection| connection.state == ConnectionState::Active);
-    active.filter(|connection| connection.settings.filter.is_relative())
+    // Also those that are off: what is due waits, and the day does not come again.
+    let live = held.connections.iter().filter(|connection| connection.state != ConnectionState::Disconnected);
+    live.filter(|connection| connection.activated.is_some() && connection.settings.filter.is_relative())
 }
 
 /// At 00:00 in Asia/Tokyo people whom such a condition left out are judged again.
@@ -239,6 +240,7 @@ async fn record_layout(
 ) -> Result<()> {
     let mut held = Held::lock(context, lease).await?;
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
+    held.doc.heard("read", !matches!(answer, Err(ReadFault::Later)), held.now);
     match answer {
         Ok(layout) => {
             let maps_gender = |connection: &Connection| {
@@ -277,6 +279,7 @@ async fn record_members(
     }
     let mut held = Held::lock(context, lease).await?;
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
+    held.doc.heard("read", !matches!(answer, Err(ReadFault::Later)), held.now);
     match answer {
         Ok(members) => {
             let account = held.account.id.clone();

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use renkei_events::codes::Code;
 use renkei_runtime::broken::{self, Broken};
-use renkei_runtime::http::client::CONNECT_DEADLINE;
 use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, BatchState, Member};
@@ -22,12 +21,8 @@ use crate::error::Result;
 use crate::members::judge::Verdict;
 use crate::members::map::business_kana_is_missing;
 
-/// A reserved call starts within this time (real, on the monotonic clock) or is dropped; its slot stays taken.
-pub const START_WITHIN: Duration = Duration::from_secs(2);
-/// This long after its reservation the first byte of a call has left or never will: it may start at the last moment and
-/// then still has to connect. A pause that answers earlier promises too much, so it waits for this and not for
-/// [`START_WITHIN`]; whatever else comes to stand between the last look at the clock and the wire belongs in here.
-pub const ON_THE_WIRE_WITHIN: Duration = START_WITHIN.saturating_add(CONNECT_DEADLINE);
+/// How long after its reservation a call may start, and its first byte may leave: a pause waits for the same.
+pub use renkei_store::switch::{ON_THE_WIRE_WITHIN, START_WITHIN};
 
 /// What is to be sent, judged a moment ago.
 pub struct Ready {

@@ -109,6 +109,7 @@ async fn record(
         // New credentials came while the old ones were asked for: what was answered is not about them.
         return held.commit(context).await;
     }
+    held.doc.heard("token", !matches!(answer, Err(ReadFault::Later)), now);
     match answer {
         Ok(grant) => {
             held.account.token = Some((grant.token, now + grant.lives));

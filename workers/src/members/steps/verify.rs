@@ -26,7 +26,7 @@ use crate::members::budget::Want;
 use crate::members::doc::Layout;
 use crate::members::map::{self, FIELDS};
 
-/// How long the answer of a try counts for switching on.
+/// How long a good answer of a try counts for switching on. A bad one never does: somebody may just have mended it.
 const TRIED_FOR: Duration = Duration::from_secs(3600);
 
 /// What was looked at.
@@ -129,10 +129,12 @@ pub fn asked_since(held: &Held) -> Option<Millis> {
 /// Which call has to be tried, if any: verification tries both anew, switching on does with an answer of the last hour.
 fn untried(held: &Held) -> Option<Op> {
     [Op::Update, Op::Create].into_iter().find(|op| {
-        let tried = held.doc.tried.get(op.as_str()).map(|tried| tried.at);
+        let tried = held.doc.tried.get(op.as_str());
+        let since = |moment: Millis| tried.is_some_and(|tried| tried.at >= moment);
+        let good_since = |moment: Millis| tried.is_some_and(|tried| tried.permitted && tried.at >= moment);
         held.connections.iter().any(|connection| {
-            let verifying = connection.verify_wanted.is_some_and(|since| tried < Some(since));
-            let switching = connection.wanted.is_some_and(|since| tried < Some(since - TRIED_FOR));
+            let verifying = connection.verify_wanted.is_some_and(|asked| !since(asked));
+            let switching = connection.wanted.is_some_and(|asked| !since(asked) && !good_since(asked - TRIED_FOR));
             verifying || switching
         })
     })
@@ -150,8 +152,9 @@ pub fn is_owed(held: &Held) -> bool {
 /// When the store fails, or the lease was lost.
 pub async fn step(context: &Context, lease: &Lease, held: Held) -> Result<NextWake> {
     let Some(op) = untried(&held) else { return Ok(NextWake::Woken) };
-    if held.doc.blocked_until > held.now {
-        return Ok(NextWake::At(held.doc.blocked_until));
+    let blocked = held.doc.blocked_until.max(held.doc.try_blocked_until);
+    if blocked > held.now {
+        return Ok(NextWake::At(blocked));
     }
     if let Err(at) = held.budget().await?.ask(Want::Repair, held.now) {
         return Ok(NextWake::At(at));
@@ -167,11 +170,8 @@ pub async fn step(context: &Context, lease: &Lease, held: Held) -> Result<NextWa
     let began = held.now;
     let client = held.client(context);
     held.commit(context).await?;
-    let answer = if context.clock.monotonic().saturating_sub(reserved_at) > START_WITHIN {
-        Permitted::Later
-    } else {
-        client.permitted(&token, op).await
-    };
+    let too_late = context.clock.monotonic().saturating_sub(reserved_at) > START_WITHIN;
+    let answer = if too_late { Permitted::Later } else { client.permitted(&token, op).await };
     record(context, lease, (call, op, began), &token, answer).await?;
     Ok(NextWake::Now)
 }
@@ -190,7 +190,9 @@ async fn record(
         _ => "unknown",
     };
     context.metrics.calls.with_label_values(&[CallKind::Repair.as_str(), label]).inc();
-    calls::answered(&held.tx, call, Some(0), held.now).await?;
+    // Without an answer it may still arrive: its slot stays taken as reserved.
+    let status = (answer != Permitted::Later).then_some(0);
+    calls::answered(&held.tx, call, status, held.now).await?;
     match answer {
         Permitted::Yes | Permitted::No => {
             held.doc.unauthorized_once = false;
@@ -201,7 +203,7 @@ async fn record(
         Permitted::Quota => held.doc.blocked_until = held.now + Duration::from_secs(60),
         Permitted::Later => {
             held.doc.read_failures += 1;
-            held.doc.blocked_until = held.now + back_off(context.random.as_ref(), held.doc.read_failures);
+            held.doc.try_blocked_until = held.now + back_off(context.random.as_ref(), held.doc.read_failures);
         }
     }
     held.commit(context).await

@@ -66,9 +66,9 @@ impl Sim {
         self.with(company, Company::stats)
     }
 
-    /// Update calls that arrived.
-    pub fn update_calls(&self, company: &str) -> u64 {
-        self.stats(company).update_calls
+    /// Calls that arrived and wanted to write something.
+    pub fn writes(&self, company: &str) -> usize {
+        self.with(company, |company, _| company.log().writes().count())
     }
 
     /// All members as the API shows them.

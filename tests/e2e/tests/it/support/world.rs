@@ -318,6 +318,15 @@ impl World {
         });
     }
 
+    /// Waits until the slots that the verification took are free again, so that no hire waits for them.
+    #[track_caller]
+    pub fn wait_for_free_slots(&self) {
+        until(Duration::from_secs(90), "all slots are free", || {
+            pause(500);
+            self.status()["accounts"][0]["slots"].as_array().is_some_and(Vec::is_empty)
+        });
+    }
+
     /// Waits until カオナビ holds a member.
     #[track_caller]
     pub fn wait_member(&self, company: &str, code: &str, most: Duration) {

@@ -1,0 +1,7 @@
+//! The REST API over real sockets and a real store.
+
+mod document;
+mod flow;
+mod input;
+mod matrix;
+mod world;

@@ -1,0 +1,258 @@
+//! What people do with the API, one step after the other.
+
+use renkei_store::db::Sql as _;
+use renkei_store::{accounts, connections};
+use serde_json::{Value, json};
+
+use super::world::{MESSAGE, Who, World, ask, problem};
+
+const CONNECTION: &str = "/api/v1/connections/acme-c";
+
+#[actix_web::test]
+async fn a_change_needs_the_etag_of_now() {
+    let world = World::new().await;
+    let read = world.get(CONNECTION).await;
+    assert_eq!(read.header("etag"), Some("\"1\""));
+    let patch = || ask("PATCH", CONNECTION, Some(json!({"name": "新しい名前"})));
+    let without = world.send(Who::Own, patch()).await;
+    assert_eq!((without.status, problem(&without).0.as_str()), (428, "api.precondition_required"));
+    let done = world.send(Who::Own, patch().set("if-match", "\"1\"")).await;
+    assert_eq!((done.status, done.header("etag")), (200, Some("\"2\"")), "a new name is a new version");
+    assert_eq!(done.json()["name"], "新しい名前");
+    let put = |tag: &str| {
+        ask("PUT", &format!("{CONNECTION}/filter"), Some(json!({"statuses": ["active"]}))).set("if-match", tag)
+    };
+    let old = world.send(Who::Own, put("\"1\"")).await;
+    assert_eq!((old.status, problem(&old).0.as_str()), (412, "api.precondition_failed"));
+    let new = world.send(Who::Own, put("\"2\"")).await;
+    assert_eq!((new.status, new.header("etag")), (200, Some("\"3\"")));
+    let mapping = world.get(&format!("{CONNECTION}/mapping")).await;
+    assert_eq!(mapping.header("etag"), Some("\"3\""), "one version for all views");
+    let same = world
+        .send(Who::Own, ask("PUT", &format!("{CONNECTION}/mapping"), Some(mapping.json())).set("if-match", "\"3\""));
+    assert_eq!(same.await.header("etag"), Some("\"3\""), "what is read can be written, and changes nothing");
+}
+
+#[actix_web::test]
+async fn revealing_is_asked_for_and_audited() {
+    let world = World::new().await;
+    for (path, action, value) in [
+        ("/api/v1/attention", "attention.reveal", MESSAGE),
+        ("/api/v1/employees/acme-c/rm_1/timeline", "timeline.reveal", "髙橋 花子"),
+    ] {
+        let masked = String::from_utf8(world.get(path).await.body).unwrap();
+        assert!(masked.contains("•••") && !masked.contains("髙橋"), "{masked}");
+        assert!(!world.audited().await.contains(&action.to_owned()));
+        let shown = String::from_utf8(world.get(&format!("{path}?reveal=true")).await.body).unwrap();
+        assert!(shown.contains(value), "{shown}");
+        assert_eq!(world.audited().await[0], action);
+    }
+    let attention = world.get("/api/v1/attention?code=kaonavi.rejected").await.json();
+    let item = &attention["items"][0];
+    assert_eq!((&item["number"], &item["remedy"]), (&json!("E0012"), &json!("/docs/errors/kaonavi.rejected")));
+    let record = world.get("/api/v1/employees/acme-c/rm_1").await.json()["record"].clone();
+    assert_eq!((&record["last_name"], &record["employee_number"]), (&json!("•••"), &json!("E0012")));
+}
+
+#[actix_web::test]
+async fn a_connection_is_switched_on_when_nothing_is_missing() {
+    let world = World::new().await;
+    let body = json!({"id": "acme-d", "source": "roumumate"});
+    assert_eq!(world.send(Who::Own, ask("POST", "/api/v1/connections", Some(body))).await.status, 201);
+    let activate = || ask("POST", "/api/v1/connections/acme-d/activate", None);
+    let refused = world.send(Who::Own, activate()).await;
+    assert_eq!((refused.status, problem(&refused).0.as_str()), (409, "api.conflict"));
+    assert_eq!(refused.json()["missing"], json!(["credentials", "webhook_secret"]));
+
+    let path = "/api/v1/connections/acme-d/webhook-secrets";
+    let made = world.send(Who::Own, ask("PUT", path, Some(json!({"id": "1"})))).await;
+    assert_eq!(made.header("cache-control"), Some("no-store"));
+    let made = made.json();
+    assert!(made["secret"].as_str().unwrap().starts_with("whsec_"));
+    let listed = world.get(path).await.json();
+    assert_eq!(listed, json!({"items": [{"id": "1", "expires": null}]}), "it is shown once");
+    let keys = json!({"consumer_key": "key-d", "consumer_secret": "secret-d"});
+    let set = world.send(Who::Own, ask("PUT", "/api/v1/connections/acme-d/credentials", Some(keys))).await;
+    assert_eq!(set.status, 200, "{set:?}");
+    let wanted = world.send(Who::Own, activate()).await;
+    assert_eq!(wanted.status, 202);
+    assert!(wanted.json()["wanted"].is_string() && wanted.json()["state"] == "draft", "a worker switches it on");
+    let stored = connections::get(&world.store, &world.store.db, "acme-d").await.unwrap();
+    assert!(stored.wanted.is_some());
+}
+
+#[actix_web::test]
+async fn pause_disconnect_and_verify_leave_their_marks_in_the_store() {
+    let world = World::new().await;
+    let post = |action: &str| world.send(Who::Own, ask("POST", &format!("{CONNECTION}/{action}"), None));
+    let verified = post("verify").await;
+    assert_eq!(verified.status, 202);
+    assert!(verified.json()["wanted"].is_string() && verified.json()["result"] == Value::Null);
+    let stored = connections::get(&world.store, &world.store.db, "acme-c").await.unwrap();
+    assert!(stored.verify_wanted.is_some());
+    assert_eq!(post("pause").await.json()["state"], "paused");
+    assert_eq!(post("disconnect").await.json()["state"], "disconnected");
+    let (_, credentials) = accounts::credentials(&world.store, &world.store.db, &world.account).await.unwrap().unwrap();
+    assert!(credentials.is_none(), "credentials are deleted");
+    for action in ["activate", "pause", "verify"] {
+        let answer = post(action).await;
+        assert_eq!((answer.status, problem(&answer).0.as_str()), (409, "api.conflict"), "{action}");
+    }
+    let audited = world.audited().await;
+    assert_eq!(audited, ["connection.disconnect", "connection.pause", "connection.verify"]);
+}
+
+#[actix_web::test]
+async fn a_key_of_another_tenant_is_not_taken_over() {
+    let world = World::new().await;
+    let path = format!("{CONNECTION}/credentials");
+    let stolen = json!({"consumer_key": "consumer-key-rival", "consumer_secret": "another"});
+    let answer = world.send(Who::Own, ask("PUT", &path, Some(stolen))).await;
+    assert_eq!((answer.status, problem(&answer).0.as_str()), (409, "api.conflict"));
+    let shared = json!({"consumer_key": "consumer-key-rival", "consumer_secret": "consumer-secret-rival"});
+    let answer = world.send(Who::Own, ask("PUT", &path, Some(shared))).await;
+    assert_eq!(answer.status, 200, "companies may share an account whose keys both know");
+    let account = answer.json()["account"].as_str().unwrap().to_owned();
+    let tx = world.store.begin().await.unwrap();
+    let now = world.store.now_in(&tx).await.unwrap();
+    let batch = json!([{"c": "rival-c", "e": "rm_1", "n": "E0012", "v": 1}]).to_string();
+    let sql = "INSERT INTO batches (account_id, batch_id, kind, repair, state, members, payload, epoch, planned_ms, gives_up_ms,
+        next_look_ms) VALUES ($1, 7, 'create', 0, 'planned', $2, $3, 1, 0, 0, 0)";
+    tx.exec(sql, vec![account.clone().into(), batch.into(), Vec::<u8>::new().into()]).await.unwrap();
+    let kind = renkei_store::calls::CallKind::Create;
+    let frees = now + std::time::Duration::from_secs(60);
+    renkei_store::calls::reserve(&tx, &account, kind, Some(7), now, frees).await.unwrap();
+    tx.commit().await.unwrap();
+    let budget = world.get(&format!("/api/v1/accounts/{account}/budget")).await.json();
+    assert_eq!(budget["taken"][0]["connections"], json!(["other"]), "{budget}");
+    assert_eq!((&budget["calls_last_hour"]["create"], &budget["connections"]), (&json!(1), &json!(["acme-c"])));
+}
+
+#[actix_web::test]
+async fn retry_and_dismiss_move_people_and_are_audited() {
+    let world = World::new().await;
+    let state = || async { world.get("/api/v1/employees/acme-c/rm_1").await.json()["state"].clone() };
+    let post = |action: &str, body: Value| {
+        world.send(Who::Own, ask("POST", &format!("/api/v1/attention/{action}"), Some(body)))
+    };
+    let none = post("retry", json!({"connection": "acme-c", "code": "mapping.too_long"})).await;
+    assert_eq!(none.json()["changed"], 0);
+    let done = post("dismiss", json!({"connection": "acme-c", "code": "kaonavi.rejected"})).await;
+    assert_eq!((done.json()["changed"].clone(), state().await), (json!(1), json!("skipped")));
+    let again = post("retry", json!({"connection": "acme-c"})).await;
+    assert_eq!(again.json()["changed"], 0, "what was dismissed needs nobody any more");
+    let system = world.get("/api/v1/system").await.json();
+    assert_eq!(system["people"]["skipped"], 1);
+    assert_eq!(world.audited().await[1], "attention.dismiss");
+    let timeline = world.get("/api/v1/employees/acme-c/rm_1/timeline").await.json();
+    assert_eq!(timeline["items"][0]["kind"], "dismissed");
+}
+
+#[actix_web::test]
+async fn one_token_may_call_so_often_and_others_go_on() {
+    let world = World::new().await;
+    let mut limited = None;
+    for _ in 0..110 {
+        let answer = world.send_at_once(Who::Own, ask("GET", "/api/v1/system", None)).await;
+        if answer.status != 200 {
+            limited = Some(answer);
+            break;
+        }
+    }
+    let limited = limited.expect("a limit");
+    assert_eq!((limited.status, problem(&limited).0.as_str()), (429, "api.rate_limited"));
+    assert_eq!(limited.header("retry-after"), Some("1"));
+    assert_eq!(world.send_at_once(Who::Rival, ask("GET", "/api/v1/system", None)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_made_token_works_until_it_is_revoked() {
+    let world = World::new().await;
+    let made = world.send(Who::Own, ask("POST", "/api/v1/tokens", Some(json!({"name": "ci"})))).await.json();
+    let token = made["token"].as_str().unwrap().to_owned();
+    let with = || ask("GET", "/api/v1/connections", None).set("authorization", format!("Bearer {token}"));
+    assert_eq!(world.serving.send(&with()).await.status, 200);
+    let listed = String::from_utf8(world.get("/api/v1/tokens").await.body).unwrap();
+    assert!(!listed.contains(&token[4..]), "the token is shown once");
+    let path = format!("/api/v1/tokens/{}", made["id"].as_str().unwrap());
+    assert_eq!(world.send(Who::Own, ask("DELETE", &path, None)).await.status, 204);
+    assert_eq!(world.serving.send(&with()).await.status, 401);
+}
+
+#[actix_web::test]
+async fn without_the_store_it_is_our_fault() {
+    let world = World::new().await;
+    world.store.db.close().await;
+    let answer = world.get("/api/v1/connections").await;
+    assert_eq!((answer.status, problem(&answer).0.as_str()), (503, "api.unavailable"));
+    assert_eq!(answer.header("retry-after"), Some("5"));
+}
+
+#[actix_web::test]
+async fn a_preview_is_asked_for_looked_at_and_confirmed() {
+    let world = World::new().await;
+    let wish = |body: Value| ask("POST", &format!("{CONNECTION}/preview"), Some(body));
+    for (body, pointer) in [
+        (json!({"of": "people"}), "/employees"),
+        (json!({"of": "people", "employees": []}), "/employees"),
+        (json!({"of": "waiting", "employees": ["rm_1"]}), "/employees"),
+        (json!({"of": "everybody"}), "/of"),
+    ] {
+        let refused = world.send(Who::Own, wish(body.clone())).await;
+        assert_eq!((refused.status, refused.json()["pointer"].as_str()), (400, Some(pointer)), "{body}");
+    }
+    let wanted = world.send(Who::Own, wish(json!({"of": "first_load"}))).await;
+    assert_eq!((wanted.status, wanted.json()["state"].as_str()), (202, Some("wanted")));
+    let sync = |body: Value| ask("POST", &format!("{CONNECTION}/sync"), Some(body));
+    let early = world.send(Who::Own, sync(json!({"preview": wanted.json()["id"], "all": true}))).await;
+    assert_eq!(early.status, 409, "nobody made it yet");
+
+    let path = format!("{CONNECTION}/preview/{}", world.preview);
+    let masked = world.get(&path).await.json();
+    assert_eq!((&masked["state"], &masked["counts"]), (&json!("ready"), &json!({"create": 1})));
+    assert_eq!(masked["items"][0]["fields"]["name"], json!({"old": null, "new": "•••"}));
+    let shown = world.get(&format!("{path}?reveal=true")).await.json();
+    assert_eq!(shown["items"][0]["fields"]["name"]["new"], "髙橋 花子");
+    assert_eq!(world.audited().await[0], "preview.reveal");
+
+    let unclear = world.send(Who::Own, sync(json!({"preview": world.preview}))).await;
+    assert_eq!(unclear.status, 400, "everybody or some, and said so");
+    let done = world.send(Who::Own, sync(json!({"preview": world.preview, "employees": ["rm_1"]}))).await;
+    assert_eq!((done.status, done.json()), (200, json!({"changed": 1})));
+    let row = world.get("/api/v1/employees/acme-c/rm_1").await.json();
+    assert_eq!((&row["state"], &row["op"]), (&json!("due"), &json!("create")));
+}
+
+#[actix_web::test]
+async fn a_decision_fits_what_the_people_wait_for() {
+    let world = World::new().await;
+    let sql =
+        "UPDATE employees SET state = 'held', reason = 'delivery.brake', declined = 'x' WHERE connection_id = 'acme-c'";
+    world.store.db.exec(sql, vec![]).await.unwrap();
+    let decide = |code: &str, decision: &str, who: Value| {
+        let mut body = json!({"connection": "acme-c", "code": code, "decision": decision});
+        for (key, value) in who.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        ask("POST", "/api/v1/attention/decide", Some(body))
+    };
+    for (code, decision, who, pointer) in [
+        ("delivery.brake", "take_over", json!({"all": true}), "/decision"),
+        ("delivery.brake", "nonsense", json!({"all": true}), "/decision"),
+        ("kaonavi.rejected", "release", json!({"all": true}), "/code"),
+        ("no.code", "release", json!({"all": true}), "/code"),
+        ("delivery.brake", "release", json!({}), "/employees"),
+        ("delivery.brake", "release", json!({"all": true, "employees": ["rm_1"]}), "/employees"),
+    ] {
+        let refused = world.send(Who::Own, decide(code, decision, who)).await;
+        assert_eq!((refused.status, refused.json()["pointer"].as_str()), (400, Some(pointer)), "{code} {decision}");
+    }
+    let declined = world.send(Who::Own, decide("delivery.brake", "decline", json!({"employees": ["rm_1"]}))).await;
+    assert_eq!((declined.status, declined.json()), (200, json!({"changed": 1})));
+    let row = world.get("/api/v1/employees/acme-c/rm_1").await.json();
+    assert_eq!((&row["state"], &row["reason"]), (&json!("skipped"), &json!("delivery.declined")));
+    let released = world.send(Who::Own, decide("delivery.declined", "release", json!({"all": true}))).await;
+    assert_eq!(released.json(), json!({"changed": 1}));
+    assert_eq!(world.get("/api/v1/employees/acme-c/rm_1").await.json()["state"], "due");
+    assert_eq!(world.audited().await[..2], ["attention.release", "attention.decline"]);
+}

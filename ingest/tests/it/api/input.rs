@@ -1,0 +1,175 @@
+//! What is sent wrongly is refused with a code and the place, and changes nothing.
+
+use serde_json::json;
+
+use super::world::{Who, World, ask, problem};
+
+const CONNECTION: &str = "/api/v1/connections/acme-c";
+
+#[actix_web::test]
+async fn bad_bodies_are_refused_with_code_and_pointer() {
+    let world = World::new().await;
+    let cases = [
+        ("PATCH", CONNECTION, json!({"nmae": "x"}), 400, "api.unknown_field", "/nmae"),
+        ("PATCH", CONNECTION, json!({"batch_size": "many"}), 400, "api.wrong_type", "/batch_size"),
+        ("PATCH", CONNECTION, json!({"batch_size": 0}), 400, "api.invalid_value", "/batch_size"),
+        ("PATCH", CONNECTION, json!({"recipients": ["a@b.example", "no"]}), 400, "api.invalid_value", "/recipients/1"),
+        ("PATCH", CONNECTION, json!({"name": ""}), 400, "api.invalid_value", "/name"),
+        ("PATCH", CONNECTION, json!({"timing": "never"}), 400, "api.invalid_value", "/timing"),
+        ("PATCH", CONNECTION, json!([1]), 400, "api.wrong_type", ""),
+        (
+            "PUT",
+            "/api/v1/connections/acme-c/filter",
+            json!({"hire_date": {"on_or_aftr": null}}),
+            400,
+            "api.unknown_field",
+            "/hire_date/on_or_aftr",
+        ),
+        (
+            "PUT",
+            "/api/v1/connections/acme-c/filter",
+            json!({"statuses": ["active", 1]}),
+            400,
+            "api.wrong_type",
+            "/statuses/1",
+        ),
+        ("PUT", "/api/v1/connections/acme-c/mapping", json!({"name_joiner": ""}), 400, "api.invalid_value", "/gender"),
+        (
+            "PUT",
+            "/api/v1/connections/acme-c/credentials",
+            json!({"consumer_key": "k"}),
+            400,
+            "api.invalid_value",
+            "/consumer_secret",
+        ),
+        (
+            "PUT",
+            "/api/v1/connections/acme-c/credentials",
+            json!({"consumer_key": "k", "consumer_secret": "s", "base_url": "https://evil.example/api"}),
+            400,
+            "api.invalid_value",
+            "/base_url",
+        ),
+        (
+            "PUT",
+            "/api/v1/connections/acme-c/webhook-secrets",
+            json!({"id": "2", "secret": "short"}),
+            400,
+            "api.invalid_value",
+            "/secret",
+        ),
+        ("POST", "/api/v1/connections", json!({"id": "a b", "source": "roumumate"}), 400, "api.invalid_value", "/id"),
+        ("POST", "/api/v1/connections", json!({"id": "ab", "source": "x"}), 400, "api.invalid_value", "/source"),
+        ("POST", "/api/v1/tokens", json!({"name": "x", "expires": "yesterday"}), 400, "api.invalid_value", "/expires"),
+        (
+            "POST",
+            "/api/v1/tokens",
+            json!({"name": "x", "expires": "2001-01-01T00:00:00Z"}),
+            400,
+            "api.invalid_value",
+            "/expires",
+        ),
+        (
+            "POST",
+            "/api/v1/attention/retry",
+            json!({"connection": "acme-c", "code": "nonsense"}),
+            400,
+            "api.invalid_value",
+            "/code",
+        ),
+    ];
+    for (method, path, body, status, code, pointer) in cases {
+        let answer = world.send(Who::Own, ask(method, path, Some(body.clone())).set("if-match", "\"1\"")).await;
+        let found = problem(&answer);
+        assert_eq!(
+            (answer.status, found.0.as_str(), found.1.as_deref()),
+            (status, code, Some(pointer)),
+            "{body}: {answer:?}"
+        );
+    }
+    assert_eq!(world.get(CONNECTION).await.json()["settings_version"], 1, "nothing was changed");
+}
+
+#[actix_web::test]
+async fn what_is_no_plain_json_is_refused() {
+    let world = World::new().await;
+    let patch = || ask("PATCH", CONNECTION, Some(json!({}))).set("if-match", "\"1\"");
+    let mut broken = patch();
+    broken.body = b"{\"name\": ".to_vec();
+    let mut large = patch();
+    large.body = vec![b' '; 2 * 1024 * 1024];
+    let mut trailing = patch();
+    trailing.body = b"{} {}".to_vec();
+    let cases = [
+        (broken, 400, "api.not_json"),
+        (trailing, 400, "api.not_json"),
+        (large.clone(), 413, "api.body_too_large"),
+        (large.chunked(), 413, "api.body_too_large"),
+        (patch().set("content-type", "text/plain"), 415, "api.media_type"),
+        (patch().without("content-type"), 415, "api.media_type"),
+        (patch().set("content-encoding", "gzip"), 415, "api.media_type"),
+    ];
+    for (request, status, code) in cases {
+        let answer = world.send(Who::Own, request).await;
+        assert_eq!((answer.status, problem(&answer).0.as_str()), (status, code), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn bad_queries_and_invented_cursors_are_refused() {
+    let world = World::new().await;
+    let cases = [
+        ("employees?limit=0", "api.invalid_value", "/limit"),
+        ("employees?limit=201", "api.invalid_value", "/limit"),
+        ("employees?limit=many", "api.invalid_value", "/limit"),
+        ("employees?limt=1", "api.unknown_field", "/limt"),
+        ("employees?limit=1&limit=2", "api.invalid_value", "/limit"),
+        ("employees?state=asleep", "api.invalid_value", "/state"),
+        ("employees?number=%00", "api.invalid_value", "/number"),
+        ("attention?reveal=1", "api.invalid_value", "/reveal"),
+        ("activity?cursor=eyJwIjoiMSIsIm0iOiIxIn0", "api.cursor_invalid", "/cursor"),
+        ("activity?cursor=%F0%9F%98%80", "api.cursor_invalid", "/cursor"),
+    ];
+    for (query, code, pointer) in cases {
+        let answer = world.get(&format!("/api/v1/{query}")).await;
+        let found = problem(&answer);
+        assert_eq!((answer.status, found.0.as_str(), found.1.as_deref()), (400, code, Some(pointer)), "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn other_paths_and_methods_are_refused_as_problems() {
+    let world = World::new().await;
+    for path in ["/api/v1/nothing", "/api/nothing", "/api/v1/connections/%00", "/api/v1/connections/none"] {
+        assert_eq!(problem(&world.get(path).await).0, "api.not_found", "{path}");
+    }
+    let answer = world.send(Who::Own, ask("DELETE", "/api/v1/connections", None)).await;
+    assert_eq!((answer.status, problem(&answer).0.as_str()), (405, "api.method_not_allowed"));
+    assert_eq!(answer.header("allow"), Some("GET, POST"));
+    let answer = world.send(Who::Nobody, ask("GET", "/api/v1/nothing", None)).await;
+    assert_eq!(answer.status, 401, "who has no token learns no paths");
+}
+
+#[actix_web::test]
+async fn a_cursor_is_good_for_its_list_and_its_tenant_only() {
+    let world = World::new().await;
+    for id in ["acme-d", "acme-e"] {
+        let body = json!({"id": id, "source": "roumumate"});
+        assert_eq!(world.send(Who::Own, ask("POST", "/api/v1/connections", Some(body))).await.status, 201);
+    }
+    let (mut seen, mut path) = (Vec::new(), "/api/v1/connections?limit=1".to_owned());
+    let mut cursor = String::new();
+    loop {
+        let page = world.get(&path).await.json();
+        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = next.to_owned();
+        path = format!("/api/v1/connections?limit=1&cursor={next}");
+    }
+    assert_eq!(seen, ["acme-c", "acme-d", "acme-e"]);
+    let elsewhere = world.get(&format!("/api/v1/tokens?cursor={cursor}")).await;
+    assert_eq!(problem(&elsewhere).0, "api.cursor_invalid");
+    let path = format!("/api/v1/connections?cursor={cursor}");
+    let other = world.send(Who::Rival, ask("GET", &path, None)).await;
+    assert_eq!(problem(&other).0, "api.cursor_invalid");
+}

@@ -1,0 +1,214 @@
+//! Two companies that must not see each other, and somebody who asks.
+
+use std::time::Duration;
+
+use renkei_events::event::Change;
+use renkei_ingest::api::Api;
+use renkei_runtime::config::{BaseUrl, OutsideConfig};
+use renkei_runtime::http::guard::AllowPrivate;
+use renkei_store::accounts::{self, Credentials};
+use renkei_store::activity::{self, Entry};
+use renkei_store::connections::{self, Connection, StoredSecret};
+use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
+use renkei_store::previews::{self, Item, Shown};
+use renkei_store::seal::MasterKey;
+use renkei_store::{Store, tokens};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use crate::support::client::{Answer, Request};
+use crate::support::fakes::ManualClock;
+use crate::support::sample::{self, SECRET};
+use crate::support::serving::{self, Serving};
+
+/// 32 bytes of 7.
+const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+/// What カオナビ said about the person who is parked.
+pub const MESSAGE: &str = "氏名 髙橋 花子 は登録できません";
+
+/// Whose token is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Nobody,
+    Garbage,
+    Expired,
+    Revoked,
+    Own,
+    Rival,
+    Platform,
+    PlatformFor(&'static str),
+}
+
+pub struct World {
+    pub serving: Serving,
+    pub store: Store,
+    own: String,
+    rival: String,
+    platform: String,
+    expired: String,
+    revoked: String,
+    /// The id of a token of `own` that nobody uses.
+    pub spare: String,
+    /// The account of `own`.
+    pub account: String,
+    /// A preview of `own` that is made: `rm_1` would be registered.
+    pub preview: String,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// `acme` and `rival`, each with a connection `{tenant}-c`, credentials, a webhook secret and a parked person `rm_1`.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("renkei.db").display());
+        let clock = ManualClock::new();
+        let store = Store::open(&url, &MasterKey::parse(KEY).unwrap(), clock.clone()).await.unwrap();
+        let account = company(&store, "acme").await;
+        company(&store, "rival").await;
+        let tx = store.begin().await.unwrap();
+        let now = store.now_in(&tx).await.unwrap();
+        let mut made = Vec::new();
+        let soon = Some(now + Duration::from_millis(1));
+        for (tenant, expires) in [
+            (Some("acme"), None),
+            (Some("rival"), None),
+            (None, None),
+            (Some("acme"), soon),
+            (Some("acme"), None),
+            (Some("acme"), None),
+        ] {
+            made.push(tokens::create(&store, &tx, tenant, "test", expires, now).await.unwrap());
+        }
+        tokens::revoke(&tx, None, &made[4].0.id, now).await.unwrap();
+        tx.commit().await.unwrap();
+        let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
+        let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
+        let outside = OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false };
+        let preview = preview(&store).await;
+        let api = Api::new(store.clone(), clock.clone(), outside);
+        let serving = serving::start_api(serving::settings(), clock, Some(api)).await;
+        let text = |at: usize| made[at].1.expose_secret().to_owned();
+        let (own, rival, platform, expired, revoked) = (text(0), text(1), text(2), text(3), text(4));
+        let spare = made[5].0.id.clone();
+        Self { serving, store, own, rival, platform, expired, revoked, spare, account, preview, _folder: folder }
+    }
+
+    pub async fn send(&self, who: Who, request: Request) -> Answer {
+        // Calls of one token are limited, and the clock stands still.
+        self.serving.clock.advance(Duration::from_millis(100));
+        self.send_at_once(who, request).await
+    }
+
+    pub async fn send_at_once(&self, who: Who, request: Request) -> Answer {
+        let token = match who {
+            Who::Nobody => return self.serving.send(&request).await,
+            Who::Garbage => "rnk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            Who::Expired => &self.expired,
+            Who::Revoked => &self.revoked,
+            Who::Own => &self.own,
+            Who::Rival => &self.rival,
+            Who::Platform | Who::PlatformFor(_) => &self.platform,
+        };
+        let request = request.set("authorization", format!("Bearer {token}"));
+        let request = if let Who::PlatformFor(tenant) = who { request.set("renkei-tenant", tenant) } else { request };
+        self.serving.send(&request).await
+    }
+
+    /// The answer to the owner's `GET`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Who::Own, ask("GET", path, None)).await
+    }
+
+    /// What stands in the audit of `acme`, newest first.
+    pub async fn audited(&self) -> Vec<String> {
+        let audit = self.get("/api/v1/audit").await.json();
+        audit["items"].as_array().unwrap().iter().map(|item| item["action"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// A request with JSON, or without a body.
+pub fn ask(method: &str, path: &str, body: Option<Value>) -> Request {
+    let request = Request { method: method.into(), path: path.into(), headers: vec![], body: vec![], chunked: false };
+    match body {
+        None => request,
+        Some(body) => {
+            Request { body: body.to_string().into_bytes(), ..request }.set("content-type", "application/json")
+        }
+    }
+}
+
+/// The code and the pointer of a problem, whose form is checked.
+pub fn problem(answer: &Answer) -> (String, Option<String>) {
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
+    let problem = answer.json();
+    let code = problem["code"].as_str().unwrap().to_owned();
+    assert_eq!(problem["status"], answer.status);
+    assert_eq!(problem["type"], format!("/docs/errors/{code}"));
+    assert!(problem["title"].is_string() && problem["detail"].is_string());
+    (code, problem["pointer"].as_str().map(str::to_owned))
+}
+
+async fn company(store: &Store, tenant: &str) -> String {
+    let tx = store.begin().await.unwrap();
+    let now = store.now_in(&tx).await.unwrap();
+    connections::put_tenant(&tx, tenant, tenant, now).await.unwrap();
+    let secret = |text: &str| SecretString::from(format!("{text}-{tenant}"));
+    let credentials = Credentials { key: secret("consumer-key"), secret: secret("consumer-secret") };
+    let account = accounts::fingerprint(store, &credentials.key);
+    accounts::put(store, &tx, &account, "https://api.kaonavi.jp/api/v2.0", &credentials, now).await.unwrap();
+    let id = format!("{tenant}-c");
+    let connection = Connection { account: Some(account.clone()), ..Connection::draft(&id, tenant, "roumumate") };
+    connections::put(&tx, &connection, now).await.unwrap();
+    let secrets = [StoredSecret { id: "1".to_owned(), secret: SecretString::from(SECRET), expires: None }];
+    connections::replace_secrets(store, &tx, &id, &secrets).await.unwrap();
+    let key = EmployeeKey { connection: id.clone(), employee: "rm_1".to_owned() };
+    let row = ConsumedRow {
+        slim: SlimRow {
+            key,
+            number: Some("E0012".to_owned()),
+            version: 1,
+            position: (0, 1),
+            content: "x".to_owned(),
+            event_ids: vec![],
+            state: RowState::Parked,
+            eligible: true,
+        },
+        account: Some(account.clone()),
+        change: Change::Updated,
+        record: Some(serde_json::from_value(sample::hanako()).unwrap()),
+        op: Some(Op::Create),
+        reason: Some("kaonavi.rejected".to_owned()),
+        detail: Some(MESSAGE.to_owned()),
+        received: now,
+    };
+    employees::put_consumed(store, &tx, &[row], now).await.unwrap();
+    let detail = json!({"name": [null, "髙橋 花子"]}).to_string();
+    let entry = Entry {
+        at: now,
+        connection: id,
+        employee: Some("rm_1".to_owned()),
+        kind: "updated".to_owned(),
+        code: None,
+        detail: Some(detail),
+    };
+    activity::add(store, &tx, &[entry]).await.unwrap();
+    tx.commit().await.unwrap();
+    account
+}
+
+async fn preview(store: &Store) -> String {
+    let connection = connections::get(store, &store.db, "acme-c").await.unwrap();
+    let preview = previews::want(store, &connection, &Shown::Waiting).await.unwrap();
+    let item = Item {
+        employee: "rm_1".to_owned(),
+        number: Some("E0012".to_owned()),
+        content: "x".to_owned(),
+        action: "create".to_owned(),
+        code: None,
+        fields: [("name".to_owned(), (None, "髙橋 花子".to_owned()))].into(),
+    };
+    let tx = store.begin().await.unwrap();
+    previews::answer(store, &tx, &preview, &[item]).await.unwrap();
+    tx.commit().await.unwrap();
+    preview.id
+}

@@ -1,0 +1,37 @@
+//! Who does what only one may do at a time.
+//!
+//! A lease keeps two processes from doing the same work for nothing. What must not happen twice is guarded where it is
+//! written, not here.
+
+use std::time::Duration;
+
+use renkei_runtime::clock::Millis;
+
+use crate::Store;
+use crate::db::Sql;
+use crate::error::Result;
+
+/// Takes or renews the lease `name` for `length`. `None`: another one has it. The epoch rises whenever it was not held.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn claim(store: &Store, name: &str, owner: &str, now: Millis, length: Duration) -> Result<Option<i64>> {
+    let sql = "INSERT INTO leases (name, owner, epoch, until_ms) VALUES ($1, $2, 1, $3)
+        ON CONFLICT (name) DO UPDATE SET
+          epoch = CASE WHEN leases.owner = excluded.owner AND leases.until_ms > $4 THEN leases.epoch ELSE leases.epoch + 1 END,
+          owner = excluded.owner, until_ms = excluded.until_ms
+        WHERE leases.owner = excluded.owner OR leases.until_ms <= $4 RETURNING epoch";
+    let tx = store.begin().await?;
+    let row = tx.row(sql, vec![name.into(), owner.into(), (now + length).0.into(), now.0.into()]).await?;
+    tx.commit().await?;
+    row.map(|row| row.get("epoch")).transpose()
+}
+
+/// Gives all leases of `owner` back, so that another one goes on at once.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn release_all(store: &Store, owner: &str) -> Result<()> {
+    store.db.exec("UPDATE leases SET until_ms = 0 WHERE owner = $1", vec![owner.into()]).await?;
+    Ok(())
+}

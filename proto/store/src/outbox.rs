@@ -1,0 +1,181 @@
+//! Mails on their way: made in the transaction that marks their items as told, tried until they are gone or given up.
+
+use std::time::Duration;
+
+use renkei_runtime::clock::Millis;
+use serde::{Deserialize, Serialize};
+
+use crate::Store;
+use crate::db::{Row, Sql, Tx};
+use crate::error::Result;
+
+/// How long a mail is tried.
+pub const GIVES_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// A mail. Sealed in the store, and gone from there once it is sent.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    /// Who still has to get it.
+    pub to: Vec<String>,
+    /// In one line.
+    pub subject: String,
+    /// As plain text.
+    pub text: String,
+    /// As HTML.
+    pub html: String,
+}
+
+impl std::fmt::Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Mail({} recipients)", self.to.len())
+    }
+}
+
+/// A mail that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its Message-ID, without the angle brackets.
+    pub message_id: String,
+    /// The episode that it is about.
+    pub episode: i64,
+    /// Which of its mails it is, from 1.
+    pub digest: i64,
+    /// How often it was tried, this time included.
+    pub attempts: i64,
+    /// When it was made.
+    pub created: Millis,
+    /// What is sent.
+    pub mail: Mail,
+}
+
+/// The Message-ID of an episode's mail, always the same: a mail server or a reader that meets it twice can tell.
+#[must_use]
+pub fn message_id(store: &Store, episode: i64, digest: i64, domain: &str) -> String {
+    let installation: String = store.keys.hash("installation", &[]).chars().take(12).collect();
+    format!("renkei-{installation}-{episode}-{digest}@{domain}")
+}
+
+fn place(message_id: &str) -> String {
+    format!("outbox.mail|{message_id}")
+}
+
+/// Puts a mail on its way. `false`: this mail of the episode is there already.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn enqueue(
+    store: &Store,
+    tx: &Tx,
+    message_id: &str,
+    (episode, digest): (i64, i64),
+    mail: &Mail,
+    now: Millis,
+) -> Result<bool> {
+    let sql = "INSERT INTO outbox (message_id, episode_id, digest, state, mail, next_try_ms, created_ms)
+        VALUES ($1, $2, $3, 'waiting', $4, $5, $5) ON CONFLICT DO NOTHING";
+    let sealed = store.keys.seal_json(&place(message_id), mail)?;
+    let values = vec![message_id.into(), episode.into(), digest.into(), sealed.into(), now.0.into()];
+    Ok(tx.exec(sql, values).await? == 1)
+}
+
+/// Takes the mail that is due longest, so that nobody else takes it before `back`. A process that dies with it leaves it due
+/// again from then on.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn take(store: &Store, now: Millis, back: Millis) -> Result<Option<Waiting>> {
+    let tx = store.begin().await?;
+    let query = format!(
+        "SELECT message_id, episode_id, digest, attempts, created_ms, mail FROM outbox
+         WHERE state = 'waiting' AND next_try_ms <= $1 ORDER BY next_try_ms, message_id LIMIT 1{}",
+        tx.for_update()
+    );
+    let Some(row) = tx.row(&query, vec![now.0.into()]).await? else { return Ok(None) };
+    let taken = read(store, &row);
+    let id: String = row.get("message_id")?;
+    let sql = "UPDATE outbox SET attempts = attempts + 1, next_try_ms = $1 WHERE message_id = $2";
+    tx.exec(sql, vec![back.0.into(), id.clone().into()]).await?;
+    if taken.is_err() {
+        // One that does not open must not stand in the way of the others.
+        end(&tx, &id, "given_up", now).await?;
+    }
+    tx.commit().await?;
+    taken.map(Some)
+}
+
+fn read(store: &Store, row: &Row) -> Result<Waiting> {
+    let message_id: String = row.get("message_id")?;
+    Ok(Waiting {
+        episode: row.get("episode_id")?,
+        digest: row.get("digest")?,
+        attempts: row.get::<i64>("attempts")? + 1,
+        created: Millis(row.get("created_ms")?),
+        mail: store.keys.open_json(&place(&message_id), &row.get::<Vec<u8>>("mail")?)?,
+        message_id,
+    })
+}
+
+/// When the next mail is due.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn next_try(sql: &impl Sql) -> Result<Option<Millis>> {
+    let row = sql.row("SELECT MIN(next_try_ms) AS ms FROM outbox WHERE state = 'waiting'", vec![]).await?;
+    Ok(row.map(|row| row.get::<Option<i64>>("ms")).transpose()?.flatten().map(Millis))
+}
+
+async fn end(sql: &impl Sql, message_id: &str, state: &str, now: Millis) -> Result<()> {
+    let sql_text =
+        "UPDATE outbox SET state = $1, mail = NULL, ended_ms = $2 WHERE message_id = $3 AND state = 'waiting'";
+    sql.exec(sql_text, vec![state.into(), now.0.into(), message_id.into()]).await?;
+    Ok(())
+}
+
+/// The mail is with the mail server; what it said is forgotten.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn sent(sql: &impl Sql, message_id: &str, now: Millis) -> Result<()> {
+    end(sql, message_id, "sent", now).await
+}
+
+/// Nobody will get the mail any more; what it said is forgotten.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn give_up(sql: &impl Sql, message_id: &str, now: Millis) -> Result<()> {
+    end(sql, message_id, "given_up", now).await
+}
+
+/// The mail is tried again at `next`, to those who are still in it; `false` and given up when that is longer than three days
+/// after it was made.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn failed(store: &Store, waiting: &Waiting, next: Millis, now: Millis) -> Result<bool> {
+    if next > waiting.created + GIVES_UP_AFTER {
+        give_up(&store.db, &waiting.message_id, now).await?;
+        return Ok(false);
+    }
+    let sealed = store.keys.seal_json(&place(&waiting.message_id), &waiting.mail)?;
+    let sql = "UPDATE outbox SET next_try_ms = $1, mail = $2 WHERE message_id = $3 AND state = 'waiting'";
+    store.db.exec(sql, vec![next.0.into(), sealed.into(), waiting.message_id.clone().into()]).await?;
+    Ok(true)
+}
+
+/// How many mails are in each state: waiting, sent, given_up.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn counts(sql: &impl Sql) -> Result<Vec<(String, i64)>> {
+    let rows = sql.rows("SELECT state, COUNT(*) AS mails FROM outbox GROUP BY state ORDER BY state", vec![]).await?;
+    rows.iter().map(|row| Ok((row.get("state")?, row.get("mails")?))).collect()
+}
+
+/// Deletes mails that ended before `before`.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn tidy(sql: &impl Sql, before: Millis) -> Result<u64> {
+    sql.exec("DELETE FROM outbox WHERE state <> 'waiting' AND ended_ms < $1", vec![before.0.into()]).await
+}

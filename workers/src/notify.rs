@@ -1,0 +1,174 @@
+//! Told: mails to those in charge of personnel when something needs a person.
+//!
+//! A step looks at what is open now ([`open_items`]), decides what follows ([`plan`]), writes episodes and mails down, and hands
+//! at most one mail to the mail server ([`send`]). One process at a time does so, under a lease; two would only do the same
+//! work for nothing, because an episode's mail can be made once and taken by one.
+
+pub mod letters;
+pub mod open_items;
+pub mod plan;
+pub mod send;
+pub mod texts;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use renkei_runtime::clock::Millis;
+use renkei_store::episodes::{self, BEFORE, Episode, Item};
+use renkei_store::{leases, outbox};
+
+use self::open_items::Scan;
+use self::plan::Action;
+use self::send::Mailer;
+use crate::context::{Context, NextWake};
+use crate::error::Result;
+
+/// How often is looked (on the store's clock).
+const EVERY: Duration = Duration::from_secs(5);
+/// With very many people in need of attention a look is dear, so it is made less often.
+const MANY: usize = 5_000;
+const SELDOM: Duration = Duration::from_secs(30);
+/// However fast the clock runs, not more often than this (real time).
+const AT_MOST: Duration = Duration::from_millis(250);
+/// The lease's name.
+const LEASE: &str = "notify";
+/// Longer than a step can take, its call included (real time).
+const LEASE_LENGTH: Duration = Duration::from_secs(90);
+
+/// How mails leave this installation.
+pub struct Post {
+    /// Hands mails over; `None`: mail is off.
+    pub mailer: Option<Arc<dyn Mailer>>,
+    /// The domain of Message-IDs.
+    pub domain: String,
+    /// Who is told when a connection names nobody.
+    pub fallback_to: Vec<String>,
+    /// Where people look, without a slash at its end.
+    pub public_url: Option<String>,
+    /// The episodes of which it was said that nobody is there to be told.
+    unheard: Mutex<BTreeSet<i64>>,
+}
+
+impl Post {
+    /// Without a mailer mail is off: episodes are kept, and nothing counts as told.
+    #[must_use]
+    pub fn new(
+        mailer: Option<Arc<dyn Mailer>>,
+        domain: String,
+        fallback_to: Vec<String>,
+        public_url: Option<String>,
+    ) -> Self {
+        Self { mailer, domain, fallback_to, public_url, unheard: Mutex::default() }
+    }
+
+    /// Whether this is the first time that nobody could be told about the episode.
+    fn is_first_unheard(&self, episode: i64) -> bool {
+        self.unheard.lock().unwrap_or_else(PoisonError::into_inner).insert(episode)
+    }
+}
+
+/// One step of the role.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn step(context: &Context, post: &Post, owner: &str) -> Result<NextWake> {
+    let now = context.store.now().await?;
+    let often = EVERY.max(context.clock.stretched(AT_MOST));
+    let length = context.clock.stretched(LEASE_LENGTH);
+    if leases::claim(&context.store, LEASE, owner, now, length).await?.is_none() {
+        return Ok(NextWake::At(now + often));
+    }
+    let scan = open_items::scan(&context.store, now).await?;
+    keep_episodes(context, post, &scan, now).await?;
+    if let Some(mailer) = &post.mailer
+        && send::one(context, mailer.as_ref(), now).await?
+    {
+        return Ok(NextWake::Now);
+    }
+    Ok(NextWake::At(now + if scan.people > MANY { often.max(SELDOM) } else { often }))
+}
+
+async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, now: Millis) -> Result<()> {
+    let store = &context.store;
+    let known = episodes::open_ones(&store.db).await?;
+    let mut past = BTreeMap::new();
+    for trouble in scan.open.keys().filter(|trouble| known.iter().all(|episode| episode.trouble != **trouble)) {
+        if let Some(found) = episodes::past(&store.db, trouble).await? {
+            past.insert(trouble.clone(), found);
+        }
+    }
+    let mut seen = Vec::new();
+    for action in plan::plan(&scan.open, &known, &past, now) {
+        match action {
+            Action::Open { trouble, items, before } => {
+                let tx = store.begin().await?;
+                let id = episodes::open(&tx, &trouble, now).await?;
+                episodes::add_items(&tx, id, &items, None, now).await?;
+                episodes::add_items(&tx, id, &before, Some(BEFORE), now).await?;
+                tx.commit().await?;
+                tracing::info!(episode.id = id, error.code = %trouble.code, episode.items = items.len(), "episode opened");
+            }
+            Action::Add { episode, items } => {
+                let tx = store.begin().await?;
+                episodes::add_items(&tx, episode, &items, None, now).await?;
+                tx.commit().await?;
+            }
+            Action::Seen { episode } => seen.push(episode),
+            Action::Tell { episode, digest, items } => {
+                if let Some(episode) = known.iter().find(|known| known.id == episode) {
+                    tell(context, post, scan, episode, (digest, items), now).await?;
+                }
+            }
+            Action::Close { episode } => {
+                let tx = store.begin().await?;
+                episodes::close(&tx, episode, now).await?;
+                tx.commit().await?;
+                tracing::info!(episode.id = episode, "episode closed");
+            }
+        }
+    }
+    if !seen.is_empty() {
+        let tx = store.begin().await?;
+        episodes::seen(&tx, &seen, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Makes a mail: in one transaction it is put on its way and its items are marked as told.
+async fn tell(
+    context: &Context,
+    post: &Post,
+    scan: &Scan,
+    episode: &Episode,
+    (digest, items): (i64, Vec<Item>),
+    now: Millis,
+) -> Result<()> {
+    if post.mailer.is_none() {
+        return Ok(());
+    }
+    let store = &context.store;
+    let to = letters::recipients(scan, &items, &post.fallback_to);
+    if to.is_empty() {
+        if post.is_first_unheard(episode.id) {
+            let code = episode.trouble.code;
+            tracing::warn!(episode.id = episode.id, error.code = %code,
+                "nobody is told by mail: neither the connection nor RENKEI_MAIL_FALLBACK_TO names a recipient");
+        }
+        return Ok(());
+    }
+    let letter = letters::letter(store, scan, &episode.trouble, digest, &items, post.public_url.as_deref()).await?;
+    let mail = outbox::Mail { to, subject: letter.subject(), text: letter.text(), html: letter.html() };
+    let message_id = outbox::message_id(store, episode.id, digest, &post.domain);
+    let tx = store.begin().await?;
+    // What was found new in this very step has to be there before it can be marked.
+    episodes::add_items(&tx, episode.id, &items, None, now).await?;
+    if episodes::tell(&tx, episode.id, digest, &items, now).await? {
+        outbox::enqueue(store, &tx, &message_id, (episode.id, digest), &mail, now).await?;
+        tx.commit().await?;
+        tracing::info!(episode.id = episode.id, error.code = %episode.trouble.code, mail.digest = digest,
+            mail.items = items.len(), "mail made");
+    }
+    Ok(())
+}

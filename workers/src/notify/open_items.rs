@@ -1,0 +1,112 @@
+//! What is open now, read from the store as it is and not from events, so that nothing is missed by a crash or a restart.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use renkei_events::codes::Code;
+use renkei_runtime::clock::Millis;
+use renkei_store::connections::{self, Connection, ConnectionState};
+use renkei_store::episodes::{Item, Trouble};
+use renkei_store::{Store, accounts, troubles};
+
+use super::plan::OpenItems;
+use crate::error::Result;
+use crate::members::doc::AccountDoc;
+
+/// A trouble that may pass by itself is told when it has lasted so long.
+pub const LASTS: Duration = Duration::from_secs(3600);
+/// A task that holds up hires is told so early.
+pub const HOLDS_UP_HIRES: Duration = Duration::from_secs(600);
+/// How many people one statement reads.
+const PAGE: u32 = 1000;
+/// How many people are looked at in all. More of them change no mail: it lists fifty.
+const MOST: usize = 100_000;
+
+/// What is open, with the connections that it is about.
+#[derive(Default)]
+pub struct Scan {
+    /// By trouble.
+    pub open: OpenItems,
+    /// By id.
+    pub connections: BTreeMap<String, Connection>,
+    /// How many people were looked at.
+    pub people: usize,
+}
+
+impl Scan {
+    fn add(&mut self, code: Code, connection: &str, employee: &str, since: Millis) {
+        let Some(connection) = self.connections.get(connection) else { return };
+        if connection.state == ConnectionState::Disconnected {
+            return;
+        }
+        let item = Item { connection: connection.id.clone(), employee: employee.to_owned() };
+        self.open.entry(Trouble::of(code, connection)).or_default().insert(item, since);
+    }
+}
+
+/// Looks.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn scan(store: &Store, now: Millis) -> Result<Scan> {
+    let mut scan = Scan::default();
+    for connection in connections::all(store).await? {
+        scan.connections.insert(connection.id.clone(), connection);
+    }
+    for (connection, code, since) in troubles::halted(&store.db).await? {
+        if let Some(code) = Code::parse(&code) {
+            scan.add(code, &connection, "", since);
+        }
+    }
+    people(store, &mut scan).await?;
+    no_answer(store, now, &mut scan).await?;
+    for task in troubles::tasks_open_since(&store.db, now - HOLDS_UP_HIRES).await? {
+        if task.hires_wait || now.since(task.planned) > LASTS {
+            for connection in &task.connections {
+                scan.add(Code::KaonaviTaskStuck, connection, "", task.planned);
+            }
+        }
+    }
+    for (connection, since) in troubles::refused_deliveries(&store.db, now - LASTS).await? {
+        scan.add(Code::SourceSignatureInvalid, &connection, "", since);
+    }
+    Ok(scan)
+}
+
+/// Parked and held people whose code needs a person.
+async fn people(store: &Store, scan: &mut Scan) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = troubles::people(&store.db, after.as_ref(), PAGE).await?;
+        for person in &page {
+            if let Some(code) = Code::parse(&person.reason).filter(|code| code.needs_person()) {
+                scan.add(code, &person.key.connection, &person.key.employee, person.since);
+            }
+        }
+        scan.people += page.len();
+        after = page.last().map(|person| person.key.clone());
+        if page.len() < PAGE as usize {
+            return Ok(());
+        }
+        if scan.people >= MOST {
+            tracing::warn!(people.count = scan.people, "too many people need attention, the rest is not looked at now");
+            return Ok(());
+        }
+    }
+}
+
+/// Accounts whose calls have failed for an hour. Only connections that are on wait for it.
+async fn no_answer(store: &Store, now: Millis, scan: &mut Scan) -> Result<()> {
+    for (account, doc) in accounts::docs(store).await? {
+        let since = AccountDoc::read(&doc).trouble_since(now).filter(|since| now.since(*since) > LASTS);
+        let Some(since) = since else { continue };
+        let waiting = |connection: &&Connection| {
+            connection.account.as_ref() == Some(&account) && connection.state == ConnectionState::Active
+        };
+        let waiting: Vec<String> = scan.connections.values().filter(waiting).map(|known| known.id.clone()).collect();
+        for connection in waiting {
+            scan.add(Code::KaonaviUnavailable, &connection, "", since);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Odd set-ups of カオナビ and odd records: each has an outcome, none a crash, a loop or a silent skip.
+
+use std::time::Duration;
+
+use renkei_sandbox::kaonavi::{Field, Settings, TextField};
+use renkei_store::connections::ConnectionState;
+use renkei_store::employees::RowState;
+use serde_json::json;
+
+use crate::people::{person, record};
+use crate::world::World;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn calls(world: &World) -> usize {
+    world.company("a", |company| company.log().calls().count()).await
+}
+
+#[tokio::test]
+async fn a_layout_without_gender_halts_when_gender_is_mapped_and_refuses_to_be_switched_on() {
+    let mut world = World::simple().await;
+    let now = world.now();
+    let lacking = Settings { layout_lacks_gender: true, ..Settings::default() };
+    world.company("a", |company| company.set_settings(now, lacking)).await;
+    world.run_for(DAY).await;
+    let connection = world.connection("c1").await;
+    assert_eq!(connection.state, ConnectionState::Halted);
+    assert_eq!(connection.state_code.as_deref(), Some("kaonavi.gender_not_in_layout"));
+    let before = calls(&world).await;
+    world.run_for(DAY).await;
+    assert_eq!(calls(&world).await, before, "a halted account is left alone");
+    world.want("c1").await;
+    world.run_for(MINUTE * 2).await;
+    let connection = world.connection("c1").await;
+    assert_eq!(connection.state, ConnectionState::Halted);
+    assert_eq!(connection.problems, ["kaonavi.gender_not_in_layout: gender"]);
+}
+
+#[tokio::test]
+async fn a_choice_that_was_renamed_parks_those_who_have_it_and_makes_nobody_due() {
+    let mut world = World::simple().await;
+    for index in 1..=3 {
+        let at = world.now();
+        world.send("c1", person(index, at)).await;
+    }
+    world.run_for(MINUTE * 2).await;
+    let writes = world.company("a", |company| company.log().writes().count()).await;
+    world.company("a", |company| company.layout_mut().gender = Field::choice("性別", &["男性", "女"])).await;
+    world.run_for(DAY).await;
+    assert_eq!(world.company("a", |company| company.log().writes().count()).await, writes, "nobody became due");
+    let at = world.now();
+    world.send("c1", record(json!({ "birthday": "1991-03-01" }), 1, at)).await;
+    world.send("c1", record(json!({ "gender": "男性" }), 2, at)).await;
+    world.run_for(MINUTE * 2).await;
+    let row = world.row("c1", "E00001").await;
+    assert_eq!((row.state, row.reason.as_deref()), (RowState::Parked, Some("mapping.gender_choice_gone")));
+    assert_eq!(world.row("c1", "E00002").await.state, RowState::Synced, "others go on");
+}
+
+#[tokio::test]
+async fn odd_numbers_are_parked_or_go_over_exactly() {
+    for (number, parked) in [
+        (" E1", true),
+        ("E1　", true),
+        ("E\u{7}1", true),
+        (&*"9".repeat(51), true),
+        (&*"9".repeat(50), false),
+        ("😀1", false),
+        ("０１２", false),
+        ("𠮷-1", false),
+    ] {
+        let mut world = World::simple().await;
+        let at = world.now();
+        let raw = json!({ "employee_id": "rm_1", "employee_number": number, "employee_status": "在籍",
+            "data_entry_state": "データ入力完了", "last_name": "髙橋", "first_name": "花子", "gender": "女性",
+            "updated_at": at.timestamp().to_string() });
+        let read = renkei_events::parse::record(&raw, at.timestamp());
+        assert_eq!(read.is_err(), parked, "{number:?}");
+        let Ok(read) = read else { continue };
+        world.send("c1", read).await;
+        world.run_for(MINUTE).await;
+        let name = |company: &mut renkei_sandbox::kaonavi::Company| {
+            company.member(number).map(|member| member.get(TextField::Name).to_owned())
+        };
+        assert_eq!(world.company("a", name).await.as_deref(), Some("髙橋 花子"), "{number:?}");
+    }
+}
