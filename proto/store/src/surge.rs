@@ -13,13 +13,15 @@ use crate::error::Result;
 pub const TOGETHER: Duration = Duration::from_secs(600);
 
 /// How many people of a connection became due as `op` since `since` without a person's yes, whatever became of them, or wait
-/// still and so go out together, for a quarter hour or after a pause, say; no more than `most` are counted.
+/// still and so go out together, for a quarter hour or after a pause, say; no more than `most` are counted. Whoever was held
+/// since then counts too: else those who are judged after the first who are held would be few, and go.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn count(sql: &impl Sql, connection: &str, op: Op, since: Millis, most: i64) -> Result<i64> {
     let query = "SELECT COUNT(*) AS people FROM (SELECT 1 AS one FROM employees
-        WHERE connection_id = $1 AND surge_op = $2 AND (surge_ms > $3 OR (state = 'due' AND surge_ms IS NOT NULL))
+        WHERE connection_id = $1 AND surge_op = $2 AND surge_ms IS NOT NULL
+          AND (surge_ms > $3 OR state = 'due' OR (state = 'held' AND changed_ms > $3))
         LIMIT $4) AS few";
     let values = vec![connection.into(), op.as_str().into(), since.0.into(), most.into()];
     let row = sql.row(query, values).await?;

@@ -338,6 +338,24 @@ async fn brake_counts_those_who_go_out_together_though_they_came_long_before() {
 }
 
 #[tokio::test]
+async fn regression_the_rest_of_a_mass_change_went_out_when_the_first_were_held() {
+    let mut world = world(100, None).await;
+    world.save_settings("c1", Settings { brake: true, batch_size: 3, ..settings() }).await;
+    switch::pause(&world.store, world.clock.as_ref(), "c1").await.unwrap();
+    send(&mut world, 1..=60).await;
+    world.run_for(MINUTE * 30).await;
+    switch::resume(&world.store, "c1").await.unwrap();
+    world.wake_all();
+    world.run_for(MINUTE * 4).await;
+    assert_eq!((held(&world).await, new_names(&world).await), (60, 0));
+    // Ten minutes later a few more are no mass change.
+    world.run_for(MINUTE * 10).await;
+    send(&mut world, 61..=63).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!((held(&world).await, new_names(&world).await), (60, 3));
+}
+
+#[tokio::test]
 async fn people_who_are_left_out_count_for_nobody() {
     let filter = serde_json::from_value(json!({ "employment_types": ["正社員"] })).unwrap();
     let mut world = world(100, None).await;
