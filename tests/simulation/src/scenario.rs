@@ -91,7 +91,7 @@ pub fn employee(person: usize) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// A state of the person.
-    State(Said),
+    State(Box<Said>),
     /// The person was deleted at the source.
     Deleted,
     /// A record that breaks the contract.

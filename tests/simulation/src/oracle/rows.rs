@@ -21,7 +21,7 @@ pub(super) fn rows_of(departure: &Departure) -> Vec<(String, Fields)> {
     }
     let body: Value = serde_json::from_slice(&departure.body).unwrap_or_default();
     let rows = body.get("member_data").and_then(Value::as_array).cloned().unwrap_or_default();
-    rows.iter().map(|row| fields_of(row)).collect()
+    rows.iter().map(fields_of).collect()
 }
 
 fn fields_of(row: &Value) -> (String, Fields) {
@@ -100,7 +100,7 @@ impl Judge<'_> {
     /// A PATCH of what カオナビ holds, and Renkei must know that it does.
     fn same_again(&mut self, at: Millis, person: usize, field: &str, value: &str, taken: &[Taken]) {
         let of_field = |row: &&Taken| row.fields.contains_key(field) && row.at < at;
-        let last = taken.iter().filter(of_field).next_back();
+        let last = taken.iter().rfind(of_field);
         let (since, held) = match last {
             // What is under way, or failed, leaves it open.
             Some(row) if row.ok.is_none_or(|ok| ok >= at) => return,

@@ -41,10 +41,9 @@ pub(super) fn fate(what: &What, settings: &Settings) -> Fate {
     };
     let types = &settings.filter.employment_types;
     let filtered = !types.is_empty() && !said.employment.as_ref().is_some_and(|kind| types.contains(kind));
-    if said.status == "退職" && settings.retired_date && said.entry == "データ入力完了" && said.numbered {
-        if let Some(date) = &said.retired {
-            return if filtered { Fate::Skip("filtered") } else { Fate::Leaver(date.clone()) };
-        }
+    let whole = said.entry == "データ入力完了" && said.numbered;
+    if let Some(date) = said.retired.as_ref().filter(|_| said.status == "退職" && settings.retired_date && whole) {
+        return if filtered { Fate::Skip("filtered") } else { Fate::Leaver(date.clone()) };
     }
     if said.status == "応募者" || said.status == "退職" {
         return Fate::Skip("status_excluded");

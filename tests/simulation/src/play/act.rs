@@ -167,8 +167,8 @@ impl Play<'_> {
 
     /// A person looks at what is halted, gives the credentials anew and resumes it.
     pub(super) async fn mend(&mut self) {
-        for link in 0..self.scenario.links.len() {
-            let connection = self.world.connection(LINKS[link]).await;
+        for link in &LINKS[..self.scenario.links.len()] {
+            let connection = self.world.connection(link).await;
             if connection.state != ConnectionState::Halted || connection.wanted.is_some() {
                 continue;
             }
@@ -182,7 +182,7 @@ impl Play<'_> {
             let credentials = Credentials { key, secret };
             accounts::put(&self.world.store, &tx, &account, BASE_URL, &credentials, now).await.unwrap();
             tx.commit().await.unwrap();
-            commands::resume(&self.world.store, LINKS[link]).await.unwrap();
+            commands::resume(&self.world.store, link).await.unwrap();
             self.world.wake_all();
         }
     }

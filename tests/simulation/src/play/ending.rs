@@ -118,7 +118,7 @@ impl Play<'_> {
                     let said = Said { first: "触".to_owned(), ..Said::usual(person) };
                     let version = now.0 - self.history.start.0;
                     let event = 1_000_000 + u64::try_from(person).unwrap();
-                    sent.push(Sent { person, event, version, what: What::State(said) });
+                    sent.push(Sent { person, event, version, what: What::State(Box::new(said)) });
                 }
             }
         }

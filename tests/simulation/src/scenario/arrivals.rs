@@ -40,7 +40,7 @@ impl<'a> Source<'a> {
 
     fn state(&mut self, at: i64, person: usize, said: Said) -> Sent {
         self.known.insert(person, (said.clone(), at));
-        self.event(person, at, What::State(said))
+        self.event(person, at, What::State(Box::new(said)))
     }
 
     fn somebody(&mut self) -> usize {
@@ -93,7 +93,12 @@ impl<'a> Source<'a> {
             let person = self.next_hire;
             self.next_hire += 1;
             self.events += 1;
-            sent.push(Sent { person, event: self.events, version: -600_000, what: What::State(Said::usual(person)) });
+            sent.push(Sent {
+                person,
+                event: self.events,
+                version: -600_000,
+                what: What::State(Box::new(Said::usual(person))),
+            });
         }
         sent
     }
@@ -220,7 +225,7 @@ impl<'a> Source<'a> {
         let person = self.somebody();
         let older = self.edited(person);
         let version = self.known[&person].1 - self.random.random_range(1..MINUTE);
-        let late = self.event(person, version, What::State(older));
+        let late = self.event(person, version, What::State(Box::new(older)));
         let newer = self.edited(person);
         let newer = self.state(at, person, newer);
         self.send(at, vec![newer]);
@@ -250,7 +255,7 @@ impl<'a> Source<'a> {
         self.next_hire += 1;
         let mut said = Said { status: "応募者".to_owned(), ..Said::usual(person) };
         said.numbered = self.random.random_bool(0.7);
-        let sent = self.event(person, at, What::State(said));
+        let sent = self.event(person, at, What::State(Box::new(said)));
         self.send(at, vec![sent]);
         if self.random.random_bool(0.7) {
             let later = at + self.random.random_range(MINUTE..30 * MINUTE);
