@@ -1,0 +1,5 @@
+//! The rules of the attendance side: from what a source says of a day to the rows that クラウドログ imports.
+//!
+//! Everything here is a function of its arguments: no clock, no store, no network.
+
+pub mod day;
