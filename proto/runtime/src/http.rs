@@ -35,18 +35,26 @@ pub type Chunk = Result<Vec<u8>, TransportError>;
 pub struct OutResponse {
     /// HTTP status.
     pub status: u16,
+    /// Header names, in lower case, and values, in the order they came.
+    pub headers: Vec<(String, String)>,
     /// The body; dropping it ends the call.
     pub body: tokio::sync::mpsc::Receiver<Chunk>,
 }
 
 impl OutResponse {
-    /// An answer with a whole body.
+    /// The first value of a header; `name` in whatever case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// An answer with a whole body and no headers.
     #[must_use]
     pub fn whole(status: u16, body: Vec<u8>) -> Self {
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         // A fresh channel of one place takes one piece.
         let _ = sender.try_send(Ok(body));
-        Self { status, body: receiver }
+        Self { status, headers: Vec::new(), body: receiver }
     }
 
     /// Reads the whole body, at most `limit` bytes.

@@ -26,6 +26,7 @@ pub mod transport;
 mod validate;
 mod wire;
 
+pub use crate::wire::{Answer, SimRequest, SimResponse};
 pub use calls::{AcceptedRow, Call, CallLog, Stats, max_in_window};
 pub use company::Company;
 pub use departments::Department;
@@ -37,4 +38,3 @@ pub use route::Route;
 pub use settings::{DuplicateCreate, Faults, LengthUnit, NameMembers, Settings, WindowKind};
 pub use spec::CompanySpec;
 pub use tasks::{Task, TaskStatus};
-pub use wire::{Answer, SimRequest, SimResponse};

@@ -83,6 +83,8 @@ impl Transport for HttpClient {
         }
         let mut response = call.send().await.map_err(|error| classify(&error))?;
         let status = response.status().as_u16();
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
         let (sender, body) = mpsc::channel(PIECES);
         let deadline = request.deadline;
         tokio::spawn(async move {
@@ -100,8 +102,13 @@ impl Transport for HttpClient {
                 }
             }
         });
-        Ok(OutResponse { status, body })
+        Ok(OutResponse { status, headers, body })
     }
+}
+
+/// A header's value. Bytes that are no text are nothing that anybody here reads.
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
 }
 
 /// What a failure says about whether the request arrived.

@@ -17,7 +17,7 @@ use super::route::Route;
 use super::settings::take;
 use super::tasks::{Forced, Task, TaskStatus};
 use super::validate::Door;
-use super::wire::{Answer, JSON, SimRequest, SimResponse};
+use crate::wire::{Answer, JSON, SimRequest, SimResponse};
 
 /// What an unauthorized caller reads.
 pub(crate) fn unauthorized() -> Answer {

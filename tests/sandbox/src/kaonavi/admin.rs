@@ -9,8 +9,8 @@ use super::company::Company;
 use super::machine::Kaonavi;
 use super::settings::{Faults, Settings};
 use super::spec::CompanySpec;
-use super::wire::SimRequest;
 use crate::error::SandboxError;
+use crate::wire::SimRequest;
 
 /// Entries that one answer carries unless told otherwise.
 const USUAL_PAGE: usize = 1_000;
@@ -24,7 +24,7 @@ pub type AdminAnswer = (u16, Value);
 /// [`SandboxError`]; its status is the answer's.
 pub fn handle(kaonavi: &mut Kaonavi, now: Millis, request: &SimRequest) -> Result<AdminAnswer, SandboxError> {
     let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
-    let path: Vec<String> = path.iter().map(|part| super::wire::decoded(part)).collect();
+    let path: Vec<String> = path.iter().map(|part| crate::wire::decoded(part)).collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match (request.method.as_str(), path.as_slice()) {
         ("GET", ["admin", "companies"]) => {

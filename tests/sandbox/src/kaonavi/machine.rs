@@ -15,8 +15,9 @@ use super::company::Company;
 use super::route::Route;
 use super::settings::take;
 use super::spec::CompanySpec;
-use super::wire::{Answer, SimRequest, SimResponse, pairs};
 use crate::error::SandboxError;
+use crate::machine::Machine;
+use crate::wire::{Answer, SimRequest, SimResponse, pairs};
 
 /// Calls of nobody that are kept.
 const MOST_STRAYS: usize = 10_000;
@@ -276,6 +277,20 @@ impl Kaonavi {
         let text = token_text(id, self.issued);
         self.tokens.insert(text.clone(), Token { company: id.to_owned(), issued_at: now, revoked: false });
         Ok(Answer::json(200, &json!({ "access_token": text, "token_type": "Bearer", "expire_in": life / 1000 })))
+    }
+}
+
+impl Machine for Kaonavi {
+    fn handle(&mut self, now: Millis, request: SimRequest) -> SimResponse {
+        Kaonavi::handle(self, now, request)
+    }
+
+    fn max_body(&self) -> usize {
+        Kaonavi::max_body(self)
+    }
+
+    fn arrival_delay(&mut self, request: &SimRequest) -> Duration {
+        Kaonavi::arrival_delay(self, request)
     }
 }
 

@@ -10,7 +10,7 @@ use super::jst;
 use super::limits::MINUTE;
 use super::machine::Kaonavi;
 use super::member::TextField;
-use super::wire::SimRequest;
+use crate::wire::SimRequest;
 
 /// Members on one page.
 const MEMBERS: usize = 200;

@@ -1,6 +1,6 @@
 //! Which call a request is.
 
-use super::wire::SimRequest;
+use crate::wire::SimRequest;
 
 /// The root of the API.
 pub(crate) const BASE: &str = "/api/v2.0";

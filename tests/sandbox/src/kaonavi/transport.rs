@@ -1,68 +1,20 @@
-//! The simulator where the network would be: the same calls, in process, with a way there and a way back.
+//! カオナビ where the network would be.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 use renkei_runtime::clock::Clock;
 use renkei_runtime::http::{OutRequest, OutResponse, Transport, TransportError};
 
 use super::machine::Shared;
-use super::wire::{Answer, SimRequest, SimResponse};
+use crate::transport::Hosts;
+pub use crate::transport::{Latency, Trip, no_latency, seeded_latency};
 
-/// How large the pieces of a body are.
-const PIECE: usize = 16 * 1024;
-
-/// How long one call is under way, in real time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Trip {
-    /// From the caller to カオナビ.
-    pub there: Duration,
-    /// From カオナビ to the caller.
-    pub back: Duration,
-}
-
-/// Decides each call's [`Trip`].
-pub type Latency = Box<dyn FnMut(&OutRequest) -> Trip + Send>;
-
-/// No way at all.
-#[must_use]
-pub fn no_latency() -> Latency {
-    Box::new(|_| Trip::default())
-}
-
-/// Ways of `from_ms` to `to_ms` each, drawn from `seed`; of a hundred calls about `slow_percent` take up to `slow_ms`
-/// longer, on the way there or on the way back.
-#[must_use]
-pub fn seeded_latency(seed: u64, from_ms: u64, to_ms: u64, slow_percent: u8, slow_ms: u64) -> Latency {
-    let mut random = StdRng::seed_from_u64(seed);
-    Box::new(move |_| {
-        let mut there = random.random_range(from_ms..=to_ms.max(from_ms));
-        let mut back = random.random_range(from_ms..=to_ms.max(from_ms));
-        if random.random_range(0..100) < slow_percent {
-            let more = random.random_range(0..=slow_ms);
-            if random.random_bool(0.5) { there += more } else { back += more }
-        }
-        Trip { there: Duration::from_millis(there), back: Duration::from_millis(back) }
-    })
-}
-
-/// A [`Transport`] whose only host is the simulator.
+/// A [`Transport`] whose only host is カオナビ.
+#[derive(Debug)]
 pub struct SimTransport {
-    kaonavi: Shared,
-    clock: Arc<dyn Clock>,
+    hosts: Hosts,
     origin: String,
-    latency: Mutex<Latency>,
-    unreachable: AtomicBool,
-}
-
-impl std::fmt::Debug for SimTransport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SimTransport").field("origin", &self.origin).finish_non_exhaustive()
-    }
 }
 
 impl SimTransport {
@@ -70,101 +22,23 @@ impl SimTransport {
     /// clocks differ or jump, it must be the one that does neither.
     #[must_use]
     pub fn new(kaonavi: Shared, clock: Arc<dyn Clock>, origin: &str, latency: Latency) -> Self {
-        Self {
-            kaonavi,
-            clock,
-            origin: origin.trim_end_matches('/').to_owned(),
-            latency: Mutex::new(latency),
-            unreachable: AtomicBool::new(false),
-        }
+        Self { hosts: Hosts::new(clock, latency).with(origin, kaonavi), origin: origin.to_owned() }
     }
 
     /// While set, every call fails as a refused connection does: nothing arrives.
     pub fn set_unreachable(&self, unreachable: bool) {
-        self.unreachable.store(unreachable, Ordering::SeqCst);
+        self.hosts.cut(&self.origin, unreachable);
     }
 
     /// Changes the ways from the next call on.
     pub fn set_latency(&self, latency: Latency) {
-        *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
-    }
-
-    fn trip(&self, request: &OutRequest) -> Trip {
-        let mut latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
-        latency(request)
-    }
-
-    /// Sleeps `length`, but not over the deadline.
-    async fn pass(&self, length: Duration, left: &mut Duration) -> Result<(), TransportError> {
-        let late = length >= *left && !length.is_zero();
-        let length = length.min(*left);
-        if !length.is_zero() {
-            self.clock.sleep(length).await;
-        }
-        *left -= length;
-        if late { Err(TransportError::Deadline) } else { Ok(()) }
-    }
-
-    /// Hands the body over, at once or, when it is to be slow, piece by piece.
-    fn stream(&self, answer: Answer, left: Duration) -> OutResponse {
-        let over = self.clock.shrunk(answer.body_over);
-        let pieces: Vec<Vec<u8>> = answer.body.chunks(PIECE).map(<[u8]>::to_vec).collect();
-        if over.is_zero() {
-            let (sender, body) = tokio::sync::mpsc::channel(pieces.len().max(1));
-            for piece in pieces {
-                // The channel has a place for each piece.
-                let _ = sender.try_send(Ok(piece));
-            }
-            return OutResponse { status: answer.status, body };
-        }
-        let (sender, body) = tokio::sync::mpsc::channel(1);
-        let clock = self.clock.clone();
-        tokio::spawn(async move {
-            let step = over / u32::try_from(pieces.len().max(1)).unwrap_or(u32::MAX);
-            let end = clock.monotonic() + left;
-            for piece in pieces {
-                let left = end.saturating_sub(clock.monotonic());
-                clock.sleep(step.min(left)).await;
-                let sent = if step >= left { Err(TransportError::Deadline) } else { Ok(piece) };
-                let over = sent.is_err();
-                if sender.send(sent).await.is_err() || over {
-                    return;
-                }
-            }
-        });
-        OutResponse { status: answer.status, body }
+        self.hosts.set_latency(latency);
     }
 }
 
 #[async_trait]
 impl Transport for SimTransport {
     async fn send(&self, request: OutRequest) -> Result<OutResponse, TransportError> {
-        let trip = self.trip(&request);
-        let target = request.url.strip_prefix(&self.origin).filter(|rest| rest.starts_with('/'));
-        let Some(target) = target.map(str::to_owned) else {
-            return Err(TransportError::NotSent("no such host here".to_owned()));
-        };
-        if self.unreachable.load(Ordering::SeqCst) {
-            return Err(TransportError::NotSent("connection refused".to_owned()));
-        }
-        let mut left = request.deadline;
-        let mut arriving = SimRequest::new(request.method, &target);
-        arriving.headers = request.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        arriving.body = request.body.unwrap_or_default();
-        self.pass(trip.there, &mut left).await?;
-        let response = {
-            let mut kaonavi = self.kaonavi.lock().await;
-            kaonavi.handle(self.clock.now(), arriving)
-        };
-        match response {
-            SimResponse::Answer(answer) => {
-                self.pass(self.clock.shrunk(answer.delay) + trip.back, &mut left).await?;
-                Ok(self.stream(answer, left))
-            }
-            SimResponse::Reset { delay } => {
-                self.pass(self.clock.shrunk(delay) + trip.back, &mut left).await?;
-                Err(TransportError::NoAnswer("connection reset".to_owned()))
-            }
-        }
+        self.hosts.send(request).await
     }
 }

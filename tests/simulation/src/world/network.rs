@@ -102,7 +102,7 @@ impl Transport for Network {
         let body = request.body.as_deref().unwrap_or_default();
         if poison.is_some_and(|poison| String::from_utf8_lossy(body).contains(&poison)) {
             let (_, body) = tokio::sync::mpsc::channel(1);
-            return Ok(OutResponse { status: 500, body });
+            return Ok(OutResponse { status: 500, headers: Vec::new(), body });
         }
         let (tell, told) = tokio::sync::oneshot::channel();
         let kaonavi = Arc::clone(&self.kaonavi);
