@@ -6,6 +6,7 @@
 
 pub mod demo;
 pub mod error;
+pub mod feed;
 pub mod http;
 pub mod kaonavi;
 pub mod machine;

@@ -1,4 +1,4 @@
-//! One line per numbered rule of カオナビ's API: a naive client that breaks it is refused (or misled), a careful one
+//! One line per numbered rule of the systems outside: a naive client that breaks it is refused (or misled), a careful one
 //! passes, or the rule is not touched, and why. Each line is really run against the state machine.
 
 mod auth;
@@ -24,7 +24,7 @@ macro_rules! ensure {
         }
     };
 }
-use ensure;
+pub(crate) use ensure;
 
 /// How a rule is shown.
 #[derive(Debug, Clone, Copy)]
@@ -51,11 +51,13 @@ pub struct Rule {
     pub proof: Proof,
 }
 
-const fn run(id: &'static str, what: &'static str, naive: fn() -> Shown, ours: fn() -> Shown) -> Rule {
+/// A rule that two clients show.
+pub(crate) const fn run(id: &'static str, what: &'static str, naive: fn() -> Shown, ours: fn() -> Shown) -> Rule {
     Rule { id, what, proof: Proof::Run { naive, ours } }
 }
 
-const fn not_touched(id: &'static str, what: &'static str, why: &'static str) -> Rule {
+/// A rule that Renkei never comes near.
+pub(crate) const fn not_touched(id: &'static str, what: &'static str, why: &'static str) -> Rule {
     Rule { id, what, proof: Proof::NotTouched(why) }
 }
 
@@ -130,8 +132,20 @@ impl fmt::Display for Report {
 /// stands here.
 #[must_use]
 pub fn check(ours: &dyn Fn(&str) -> Option<Shown>) -> Report {
+    lines(ids(), &|| Box::new(rules()), ours)
+}
+
+/// Runs one family on its own: `{family}1` to `{family}{count}`, each of which needs exactly one line in `table`.
+#[must_use]
+pub fn check_family(family: &str, count: usize, table: &'static [Rule]) -> Report {
+    lines((1..=count).map(|number| format!("{family}{number}")), &|| Box::new(table.iter()), &|_| None)
+}
+
+type Table<'a> = &'a dyn Fn() -> Box<dyn Iterator<Item = &'static Rule>>;
+
+fn lines(ids: impl Iterator<Item = String>, table: Table<'_>, ours: &dyn Fn(&str) -> Option<Shown>) -> Report {
     let line = |id: String| {
-        let mut found = rules().filter(|rule| rule.id == id);
+        let mut found = table().filter(|rule| rule.id == id);
         let (what, outcome) = match (found.next(), found.next()) {
             (None, _) => ("", Outcome::Failed("no line for this rule".to_owned())),
             (Some(rule), Some(_)) => (rule.what, Outcome::Failed("two lines for this rule".to_owned())),
@@ -139,7 +153,7 @@ pub fn check(ours: &dyn Fn(&str) -> Option<Shown>) -> Report {
         };
         Line { id, what, outcome }
     };
-    Report { lines: ids().map(line).collect() }
+    Report { lines: ids.map(line).collect() }
 }
 
 fn judged(rule: &Rule, ours: &dyn Fn(&str) -> Option<Shown>) -> Outcome {

@@ -1,6 +1,6 @@
 //! Every numbered rule has a line, and every line comes out.
 
-use renkei_sandbox::rules;
+use renkei_sandbox::{feed, rules};
 
 #[test]
 fn every_rule_has_a_line_and_comes_out() {
@@ -22,4 +22,11 @@ fn no_line_without_a_rule() {
     for rule in rules::rules() {
         assert!(ids.iter().any(|id| id == rule.id), "{} is no rule", rule.id);
     }
+}
+
+#[test]
+fn every_rule_of_the_feed_has_a_line_and_comes_out() {
+    let report = rules::check_family("E", feed::rules::COUNT, feed::rules::RULES);
+    assert_eq!(report.lines.len(), feed::rules::RULES.len());
+    assert_eq!(report.failed(), 0, "\n{report}");
 }
