@@ -7,6 +7,7 @@
 pub mod demo;
 pub mod error;
 pub mod feed;
+pub mod hrmos;
 pub mod http;
 pub mod kaonavi;
 pub mod machine;
