@@ -1,6 +1,6 @@
 //! Every numbered rule has a line, and every line comes out.
 
-use renkei_sandbox::{feed, rules};
+use renkei_sandbox::{crowdlog, feed, rules};
 
 #[test]
 fn every_rule_has_a_line_and_comes_out() {
@@ -28,5 +28,12 @@ fn no_line_without_a_rule() {
 fn every_rule_of_the_feed_has_a_line_and_comes_out() {
     let report = rules::check_family("E", feed::rules::COUNT, feed::rules::RULES);
     assert_eq!(report.lines.len(), feed::rules::RULES.len());
+    assert_eq!(report.failed(), 0, "\n{report}");
+}
+
+#[test]
+fn every_rule_of_the_import_has_a_line_and_comes_out() {
+    let report = rules::check_family("C", crowdlog::rules::COUNT, crowdlog::rules::RULES);
+    assert_eq!(report.lines.len(), crowdlog::rules::RULES.len());
     assert_eq!(report.failed(), 0, "\n{report}");
 }
