@@ -8,6 +8,7 @@ pub mod crowdlog;
 pub mod demo;
 pub mod error;
 pub mod feed;
+pub mod hrmos;
 pub mod http;
 pub mod kaonavi;
 pub mod machine;
