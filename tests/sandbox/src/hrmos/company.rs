@@ -375,7 +375,8 @@ impl Company {
     }
 }
 
-/// When a row was made: ahead of time, on the 20th of the month before.
+/// When a row was made: ahead of time, on the 20th of the month before. So the row of a date that has just come may be
+/// older than any mark, and whoever reads a date for the first time must not ask by update time.
 fn row_made(user: &User, day: Date) -> Millis {
     let before = day.first_of_month().yesterday().unwrap_or(day);
     let made = before.with().day(20).build().unwrap_or(before);

@@ -9,25 +9,10 @@ mod traffic;
 
 pub use desk::Desk;
 
-use crate::rules::{Proof, Rule, Shown};
+use crate::rules::{Rule, not_touched, run};
 
-/// Ends a scenario when something is not so.
-macro_rules! ensure {
-    ($so:expr, $($text:tt)+) => {
-        if !$so {
-            return Err(format!($($text)+));
-        }
-    };
-}
-use ensure;
-
-const fn run(id: &'static str, what: &'static str, naive: fn() -> Shown, ours: fn() -> Shown) -> Rule {
-    Rule { id, what, proof: Proof::Run { naive, ours } }
-}
-
-const fn not_touched(id: &'static str, what: &'static str, why: &'static str) -> Rule {
-    Rule { id, what, proof: Proof::NotTouched(why) }
-}
+/// How many rules there are.
+pub const COUNT: usize = 21;
 
 /// The lines, one per rule, in order.
 pub const RULES: &[Rule] = &[

@@ -145,3 +145,38 @@ fn a_large_company_takes_no_room_and_every_row_comes_once() {
     assert_eq!((stats.peak_per_minute, stats.writes), (51, 0));
     assert_eq!(desk.company().unwrap().kept_days(), 0);
 }
+
+/// What of a row changes without being a change of the row.
+fn content(row: &Value) -> Value {
+    let mut row = row.clone();
+    row.as_object_mut().unwrap().remove("updated_at");
+    row
+}
+
+#[test]
+fn every_change_since_a_mark_is_found_by_from() {
+    const HOUR: i64 = 3_600_000;
+    let mut changes = 0;
+    for (start, hours) in [(0, 1), (1, 24), (17, 5), (40, 72)] {
+        let mut desk = Desk::open().unwrap();
+        desk.wait(start * HOUR);
+        desk.renew().unwrap();
+        let mark = desk.now.timestamp();
+        let days = ["2026-04-08", "2026-04-09", "2026-04-10"];
+        let before: Vec<_> = days.iter().map(|day| desk.all(&format!("work_outputs/daily/{day}")).unwrap()).collect();
+        desk.wait(hours * HOUR);
+        desk.renew().unwrap();
+        for (day, before) in days.iter().zip(before) {
+            let after = desk.all(&format!("work_outputs/daily/{day}")).unwrap();
+            let found = desk.all(&format!("work_outputs/daily/{day}?from={mark}")).unwrap();
+            for (old, new) in before.iter().zip(&after) {
+                assert_eq!(old["user_id"], new["user_id"]);
+                if content(old) != content(new) {
+                    changes += 1;
+                    assert!(found.contains(new), "{day}: changed from {old} to {new}, but not found");
+                }
+            }
+        }
+    }
+    assert!(changes > 100, "only {changes} changes");
+}

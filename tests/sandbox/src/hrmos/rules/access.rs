@@ -5,8 +5,8 @@ use renkei_runtime::clock::Millis;
 use serde_json::Value;
 
 use super::desk::{Desk, passed, refused, text};
-use super::{Shown, ensure};
 use crate::hrmos::Settings;
+use crate::rules::{Shown, ensure};
 use crate::wire::SimRequest;
 
 const HOUR: i64 = 3_600_000;

@@ -4,8 +4,8 @@ use jiff::civil::{Date, date};
 use renkei_runtime::clock::Millis;
 use serde_json::Value;
 
-use super::{Shown, ensure};
 use crate::hrmos::{Company, CompanySpec, Faults, Hrmos, Settings, sample};
+use crate::rules::{Shown, ensure};
 use crate::wire::{SimRequest, SimResponse};
 
 /// 2026-04-10T05:00:00+09:00.

@@ -6,8 +6,8 @@ use jiff::civil::date;
 use serde_json::Value;
 
 use super::desk::{APART, Desk, passed, refused, rows, text};
-use super::{Shown, ensure};
 use crate::hrmos::{Day, OverLimit, PastEnd, User, at, sample};
+use crate::rules::{Shown, ensure};
 
 /// 120 people; 119 of them are there on any one date near the end.
 fn crowd() -> Result<Desk, String> {
@@ -62,6 +62,13 @@ pub(super) fn takes_them_for_work_dates() -> Shown {
     ensure!(worked == 0, "{worked} days of work");
     let march = desk.get("work_outputs/daily/2026-03-10?from=2026-04-01&to=2026-04-09&limit=100");
     ensure!(rows(&march).is_empty(), "rows of 10 March were changed in April");
+    // Leave that was entered weeks ago is nothing new on a date that is read for the first time.
+    let on_leave = |desk: &mut Desk, query: &str| -> Result<usize, String> {
+        let all = desk.all(&format!("work_outputs/daily/2026-04-09{query}"))?;
+        Ok(all.iter().filter(|row| text(row, "segment_title") == "有休").count())
+    };
+    let (there, found) = (on_leave(&mut desk, "")?, on_leave(&mut desk, "?from=2026-04-08T05:00:00%2B09:00")?);
+    ensure!(there > 0 && found == 0, "{found} of {there} on leave");
     // An offset whose plus sign is not escaped is none.
     refused(&desk.get("work_outputs/daily/2026-04-08?from=2026-04-01T00:00:00+09:00"), 400)
 }

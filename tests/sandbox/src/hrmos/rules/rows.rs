@@ -6,8 +6,8 @@ use jiff::civil::{Date, date};
 use serde_json::Value;
 
 use super::desk::{Desk, passed, rows, text};
-use super::{Shown, ensure};
 use crate::hrmos::{ClockForm, Day, EmptyDays, Flags, Minute, User, at, sample};
+use crate::rules::{Shown, ensure};
 
 const DAY: Date = date(2026, 4, 9);
 

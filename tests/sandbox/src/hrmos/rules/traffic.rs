@@ -6,8 +6,8 @@ use jiff::civil::{Date, date};
 use serde_json::Value;
 
 use super::desk::{APART, Desk, passed, refused, rows, text};
-use super::{Shown, ensure};
 use crate::hrmos::{Between, CompanySpec, Day, IpTarget, User, at};
+use crate::rules::{Shown, ensure};
 use crate::wire::SimResponse;
 
 const DAY: Date = date(2026, 4, 9);
