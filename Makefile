@@ -62,10 +62,10 @@ prove: ## what takes long: kill runs, budget runs in real time, faults put in on
 	@$(OUT)/broken/debug/renkei-sim --broken all --seeds $(BROKEN_SEEDS)
 	@$(KEEP_CLEAN) $(BUILD)/fuzz.sh $(FUZZ_SECONDS)
 
-sim: ## simulated company-days against an independent oracle (SEEDS=n, FROM=first)
+sim: ## simulated company-days against an independent oracle (SEEDS=n, FROM=first), or SCENARIO=webhooks_off
 	@$(BUILD)/prerequisites.sh build
 	@$(BUILD_PROGRAMS)
-	@$(OUT)/debug/renkei-sim --seeds $(SEEDS) --from $(FROM)
+	@$(OUT)/debug/renkei-sim --seeds $(SEEDS) --from $(FROM) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 fuzz-api: ## invented calls against the REST API: no answer is a 5xx (needs python3 and PyPI)
 	@$(BUILD)/prerequisites.sh build

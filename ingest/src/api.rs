@@ -11,11 +11,13 @@ pub mod caller;
 pub mod connections;
 pub mod credentials;
 pub mod employees;
+pub mod feeds;
 pub mod input;
 pub mod openapi;
 pub mod page;
 pub mod previews;
 pub mod problem;
+pub mod runs;
 pub mod scoped;
 pub mod secrets;
 pub mod settings;
@@ -119,6 +121,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         settings::resources(),
         secrets::resources(),
         credentials::resources(),
+        feeds::resources(),
+        runs::resources(),
         switch::resources(),
         previews::resources(),
         employees::resources(),

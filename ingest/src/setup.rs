@@ -1,15 +1,17 @@
 //! What may be set up for a connection, whether a file declares it or the API is told.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
 use renkei_runtime::config::{BaseUrl, OutsideConfig};
 use renkei_store::Store;
 use renkei_store::accounts::{self, Credentials};
-use renkei_store::connections::{self, ConnectionState};
+use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
 use renkei_store::error::StoreError;
-use secrecy::ExposeSecret as _;
+use renkei_store::feeds;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// カオナビ's layout allows these fields to be cleared.
 const CLEARABLE: [&str; 8] =
@@ -58,6 +60,48 @@ pub fn base_url(outside: &OutsideConfig, text: Option<&str>) -> Result<String, S
         return Err("must be on this machine while RENKEI_CLOCK_SCALE is above 1".to_owned());
     }
     Ok(url.as_str().to_owned())
+}
+
+/// How far before the newest known change a feed is asked again, where nothing else is said: so late a record may become
+/// visible at the source.
+pub const FEED_OVERLAP_MINUTES: u32 = 5;
+
+/// Where an employee feed is, if it may be called.
+///
+/// # Errors
+/// Says why not.
+pub fn feed_url(outside: &OutsideConfig, text: &str) -> Result<String, String> {
+    let url = BaseUrl::parse(text, &outside.allow_private)?;
+    if outside.loopback_only && !url.is_loopback() {
+        return Err("must be on this machine while RENKEI_CLOCK_SCALE is above 1".to_owned());
+    }
+    Ok(url.as_str().to_owned())
+}
+
+/// Whether it can stand behind `Bearer ` in a header.
+///
+/// # Errors
+/// Says what it must be.
+pub fn bearer_token(text: &str) -> Result<(), &'static str> {
+    let sound = !text.is_empty() && text.len() <= 4000 && text.chars().all(|c| c.is_ascii_graphic());
+    if sound { Ok(()) } else { Err("must have 1 to 4000 printable characters without blanks") }
+}
+
+/// Sets a connection's employee feed up, or changes it, and puts its work on the calendar.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn set_feed(
+    store: &Store,
+    tx: &Tx,
+    connection: &Connection,
+    url: &str,
+    token: &SecretString,
+    overlap: Duration,
+    now: Millis,
+) -> Result<(), StoreError> {
+    feeds::put(store, tx, &connection.id, url, token, overlap).await?;
+    feeds::plan(store, tx, &connection.id, token, connection.activated.is_none(), now).await
 }
 
 /// Why credentials are not taken.

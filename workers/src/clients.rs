@@ -1,4 +1,6 @@
 //! Clients of the outside systems.
 
+pub mod feed;
+pub mod hrmos;
 pub mod kaonavi;
 pub mod smtp;

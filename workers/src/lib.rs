@@ -12,3 +12,4 @@ pub mod members;
 pub mod metrics;
 pub mod notify;
 pub mod runner;
+pub mod sweep;

@@ -22,6 +22,7 @@ use renkei_workers::metrics::Metrics;
 use renkei_workers::notify::Post;
 use renkei_workers::runner::serve::{Roles, Work};
 use renkei_workers::runner::{RunnerSettings, serve};
+use renkei_workers::sweep::Sweeper;
 
 /// In a backlog most of a record's cost is small allocations.
 #[global_allocator]
@@ -31,6 +32,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {
+    /// Which work this process does, separated by commas: members, sweep, notify. By default what RENKEI_WORKERS_ROLES says, or all.
+    #[arg(long, value_delimiter = ',')]
+    roles: Vec<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -114,7 +118,7 @@ async fn run(cli: Cli) -> Result<(), Stop> {
     }
     let store = open_store(&config, &clock).await?;
     match command {
-        Command::Run => work(config, store, clock).await,
+        Command::Run => work(config, cli.roles, store, clock).await,
         Command::Status { json, details } => {
             let status = status::gather(&store, details).await?;
             if json {
@@ -155,11 +159,12 @@ async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Store, St
     })
 }
 
-async fn work(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(), Stop> {
-    let roles = Roles::parse(&config.workers.roles).map_err(|unknown| {
-        let reason = "is not a role; this version knows \"members\" and \"notify\"";
+async fn work(config: Config, asked: Vec<String>, store: Store, clock: Arc<dyn Clock>) -> Result<(), Stop> {
+    let roles = Roles::parse(if asked.is_empty() { &config.workers.roles } else { &asked }).map_err(|unknown| {
+        let reason = "is not a role; this version knows \"members\", \"sweep\" and \"notify\"";
         let error = ConfigError::of_key("workers.roles", Some(&unknown), reason);
-        Stop { code: EXIT_BAD_CONFIG, line: error.to_string() }
+        let line = if asked.is_empty() { error.to_string() } else { format!("--roles: \"{unknown}\" {reason}") };
+        Stop { code: EXIT_BAD_CONFIG, line }
     })?;
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
@@ -177,20 +182,28 @@ async fn work(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(),
     let stop = shutdown::on_signals()?;
     let writer = open::writer(&config, &context.store, Arc::clone(&context.clock));
     let writer = writer.await.map_err(|error| unusable_log(&error))?;
-    let reader = open::reader(&config, &context.store, Arc::clone(&context.clock), Topic::Employee, GROUP);
-    let reader = reader.map_err(|error| unusable_log(&error))?;
-    let consumer = roles.members.then(|| Consumer::new(context.clone(), reader, Arc::clone(&writer)));
+    let consumer = if roles.members {
+        let reader = open::reader(&config, &context.store, Arc::clone(&context.clock), Topic::Employee, GROUP);
+        let reader = reader.map_err(|error| unusable_log(&error))?;
+        Some(Consumer::new(context.clone(), reader, Arc::clone(&writer)))
+    } else {
+        None
+    };
     let owner = format!("{}-{}", std::process::id(), uuid_like());
+    let sweeper = roles
+        .sweep
+        .then(|| Arc::new(Sweeper::new(&context, Arc::clone(&writer), owner.clone(), config.sweep.feed_interval)));
     let settings = RunnerSettings {
         lease: config.workers.lease_ttl,
         hints: config.workers.wake_hints,
+        sweeps_at_once: config.sweep.at_once,
         ..RunnerSettings::new(owner)
     };
     let health = serve::Health::new(Arc::clone(&writer));
     let (ended, probes_end) = shutdown::channel();
     let probes = tokio::spawn(probe::serve(listener, health.readiness(), registry, probes_end));
     tracing::info!(worker.id = %settings.owner, log.wake_hints = settings.hints, "workers started");
-    serve::until_stopped(context, Work { consumer, post }, writer, settings, health, stop).await;
+    serve::until_stopped(context, Work { consumer, sweeper, post }, writer, settings, health, stop).await;
     ended.pull();
     let within = tokio::time::timeout(Duration::from_secs(5), probes);
     let _ = within.await;

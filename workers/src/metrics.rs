@@ -15,6 +15,8 @@ pub struct Metrics {
     pub step_failures: IntCounterVec,
     /// Mails by what became of them.
     pub mails: IntCounterVec,
+    /// Sweeps of sources by what came of them.
+    pub sweeps: IntCounterVec,
     /// Seconds from the receipt of a person's newest event to the start of the call that carries it.
     pub receipt_to_call: Histogram,
     /// Records between the group's position and the end of the log; -1 when not known.
@@ -51,6 +53,7 @@ impl Metrics {
             )?,
             settled: counters("renkei_settled_total", "People by what became of them in delivery", &["result"])?,
             mails: counters("renkei_mails_total", "Mails to people in charge by what became of them", &["result"])?,
+            sweeps: counters("renkei_sweeps_total", "Sweeps of sources by what came of them", &["result"])?,
             step_failures: counters("renkei_step_failures_total", "Failed steps by role", &["role"])?,
             receipt_to_call,
             lag,

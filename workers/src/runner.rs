@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod serve;
+mod sweeps;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,13 +33,15 @@ pub struct RunnerSettings {
     pub hints: bool,
     /// How many accounts are worked on at once.
     pub at_once: usize,
+    /// How many sources are asked at once.
+    pub sweeps_at_once: usize,
 }
 
 impl RunnerSettings {
     /// The defaults, for a process called `owner`.
     #[must_use]
     pub fn new(owner: String) -> Self {
-        Self { owner, lease: Duration::from_secs(10), hints: true, at_once: 64 }
+        Self { owner, lease: Duration::from_secs(10), hints: true, at_once: 64, sweeps_at_once: 128 }
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    activity, attention, audit, budget, connections, credentials, employees, previews, secrets, settings, switch,
-    system, tenants, tokens,
+    activity, attention, audit, budget, connections, credentials, employees, feeds, previews, runs, secrets, settings,
+    switch, system, tenants, tokens,
 };
 
 #[derive(OpenApi)]
@@ -32,6 +32,10 @@ use super::{
         secrets::put_webhook_secret,
         secrets::delete_webhook_secret,
         credentials::put_credentials,
+        feeds::get_feed,
+        feeds::put_feed,
+        feeds::delete_feed,
+        runs::list_runs,
         switch::activate,
         switch::pause,
         switch::disconnect,

@@ -50,6 +50,9 @@ pub struct ConnectionFile {
     /// The destination.
     #[serde(default)]
     pub kaonavi: Option<KaonaviFile>,
+    /// The employee feed of the source.
+    #[serde(default)]
+    pub feed: Option<FeedFile>,
     /// 連携対象者.
     #[serde(default)]
     pub filter: Option<Filter>,
@@ -92,6 +95,19 @@ pub struct KaonaviFile {
     pub consumer_key: Spanned<SecretRef>,
     /// Consumer Secret.
     pub consumer_secret: Spanned<SecretRef>,
+}
+
+/// Where the source is asked every quarter hour for what changed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedFile {
+    /// The address, without a query.
+    pub url: Spanned<String>,
+    /// The Bearer token that the source wants.
+    pub token: Spanned<SecretRef>,
+    /// How far before the newest known change is asked again.
+    #[serde(default)]
+    pub overlap_minutes: Option<u32>,
 }
 
 /// 連携項目.
@@ -272,6 +288,7 @@ mod tests {
             "name: ロ",
             "expires",
             "base_url",
+            "url: http",
             "gender",
             "batch_size",
             "employment_types",

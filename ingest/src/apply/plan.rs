@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use renkei_events::ids::{ConnectionId, IdFault, TenantId};
 use renkei_events::signature::WebhookSecret;
@@ -10,9 +11,9 @@ use renkei_runtime::config::{OutsideConfig, is_mail_address};
 use renkei_store::accounts::{self, Credentials};
 use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret};
 use renkei_store::db::Tx;
-use renkei_store::employees;
 use renkei_store::settings::{Settings, Timing};
 use renkei_store::{Store, activity};
+use renkei_store::{employees, feeds};
 use secrecy::ExposeSecret as _;
 use serde_saphyr::Spanned;
 
@@ -165,6 +166,7 @@ impl Applying<'_> {
         if let Some(secrets) = secrets {
             self.replace_secrets(id, secrets).await?;
         }
+        self.feed(key, file, &connection).await?;
         if settings_changed && before.is_some() {
             employees::judge_again(&self.tx, id, self.now).await?;
         }
@@ -231,6 +233,29 @@ impl Applying<'_> {
         if old != new {
             self.plan.lines.push(format!("set {} webhook secrets of connection {id}", secrets.len()));
             connections::replace_secrets(self.store, &self.tx, id, &secrets).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the employee feed up, unless it is set up so already.
+    async fn feed(&mut self, key: &str, file: &ConnectionFile, connection: &Connection) -> Result<(), ApplyError> {
+        let Some(wanted) = &file.feed else { return Ok(()) };
+        let url = setup::feed_url(self.outside, &wanted.url.value)
+            .map_err(|reason| self.fault(&wanted.url, format!("{key}.feed.url"), reason))?;
+        let token = wanted.token.value.read(self.folder());
+        let token = token.map_err(|reason| self.fault(&wanted.token, format!("{key}.feed.token"), reason))?;
+        setup::bearer_token(token.expose_secret())
+            .map_err(|reason| self.fault(&wanted.token, format!("{key}.feed.token"), reason))?;
+        let minutes = wanted.overlap_minutes.unwrap_or(setup::FEED_OVERLAP_MINUTES);
+        let overlap = Duration::from_secs(u64::from(minutes) * 60);
+        let known = if_it_opens(feeds::find(self.store, &self.tx, &connection.id).await)?.flatten();
+        let same = known.is_some_and(|known| {
+            let same_token = known.token.is_some_and(|known| known.expose_secret() == token.expose_secret());
+            known.url == url && known.overlap == overlap && same_token
+        });
+        if !same {
+            self.plan.lines.push(format!("set employee feed of connection {}", connection.id));
+            setup::set_feed(self.store, &self.tx, connection, &url, &token, overlap, self.now).await?;
         }
         Ok(())
     }

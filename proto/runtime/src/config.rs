@@ -61,6 +61,8 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// Working.
     pub workers: WorkersConfig,
+    /// What is due at the sources.
+    pub sweep: SweepConfig,
     /// Mails to people in charge.
     pub mail: MailConfig,
     /// Where people reach Renkei with a browser, without a slash at its end.
@@ -214,6 +216,15 @@ pub struct WorkersConfig {
     pub lease_ttl: Duration,
     /// Most employees of one call.
     pub batch_size: usize,
+}
+
+/// What is due on the calendar at the sources.
+#[derive(Debug, Clone)]
+pub struct SweepConfig {
+    /// How many sources one process asks at the same time.
+    pub at_once: usize,
+    /// How long an employee feed is left alone between two calls with one token (injected clock).
+    pub feed_interval: Duration,
 }
 
 /// A configuration that can not be used. Shown as one line, without what is secret in a URL.

@@ -325,6 +325,15 @@ pub async fn secrets(store: &Store, sql: &impl Sql, connection: &str) -> Result<
     rows.iter().map(|row| read_secret(store, connection, row)).collect()
 }
 
+/// Whether anybody may send webhooks to the connection.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn has_secrets(sql: &impl Sql, connection: &str) -> Result<bool> {
+    let query = "SELECT 1 AS one FROM webhook_secrets WHERE connection_id = $1 LIMIT 1";
+    Ok(sql.row(query, vec![connection.into()]).await?.is_some())
+}
+
 /// Replaces the secrets of one connection.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod attendance;
 pub mod attention;
 pub mod audit;
 pub mod batches;
@@ -16,7 +17,11 @@ pub mod decisions;
 pub mod employees;
 pub mod episodes;
 pub mod error;
+pub mod feeds;
+pub mod jobs;
+pub mod known;
 pub mod leases;
+pub mod links;
 pub mod logtable;
 mod migration;
 pub mod outbox;
@@ -24,6 +29,7 @@ pub mod owned;
 pub mod people;
 pub mod previews;
 mod private;
+pub mod runs;
 pub mod seal;
 pub mod settings;
 pub mod surge;
@@ -220,8 +226,8 @@ impl Store {
         }
     }
 
-    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity, mails and episodes that
-    /// ended after 90 days.
+    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity, runs, mails and
+    /// episodes that ended after 90 days.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -233,6 +239,7 @@ impl Store {
             ("DELETE FROM calls WHERE reserved_ms < $1 AND frees_ms < $1", days(1)),
             ("DELETE FROM activity WHERE at_ms < $1", days(90)),
             ("DELETE FROM previews WHERE made_ms < $1", days(1)),
+            ("DELETE FROM runs WHERE ended_ms < $1", days(90)),
         ];
         let mut deleted = 0;
         for (sql, before) in statements {

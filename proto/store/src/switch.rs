@@ -11,7 +11,7 @@ use crate::connections::{self, Connection, ConnectionState};
 use crate::db::Sql;
 use crate::episodes::{self, Trouble};
 use crate::error::StoreError;
-use crate::{Store, accounts, calls};
+use crate::{Store, accounts, calls, feeds};
 
 /// A reserved call starts within this time (real, on the monotonic clock) or is dropped; its slot stays taken.
 pub const START_WITHIN: Duration = Duration::from_secs(2);
@@ -61,6 +61,9 @@ pub async fn disconnect(store: &Store, clock: &dyn Clock, id: &str) -> Result<Co
         accounts::forget_credentials_if_unused(&tx, account).await?;
         tx.commit().await?;
     }
+    let tx = store.begin().await?;
+    feeds::forget(&tx, id).await?;
+    tx.commit().await?;
     Ok(connection)
 }
 

@@ -228,7 +228,8 @@ fn no_secret_stands_in_the_environment_of_a_container() {
 fn a_container_may_do_no_more_than_it_needs() {
     let objects = objects();
     let deployments = of_kind(&objects, "Deployment");
-    assert_eq!(deployments.iter().map(|object| name(object)).collect::<Vec<_>>(), ["renkei-ingest", "renkei-workers"]);
+    let names = deployments.iter().map(|object| name(object)).collect::<Vec<_>>();
+    assert_eq!(names, ["renkei-ingest", "renkei-workers", "renkei-sweeper"]);
     for deployment in deployments {
         let name = name(deployment);
         let pod = pod(deployment);
@@ -247,6 +248,22 @@ fn a_container_may_do_no_more_than_it_needs() {
     }
     let [namespace] = of_kind(&objects, "Namespace")[..] else { panic!("one namespace") };
     assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted");
+}
+
+#[test]
+fn the_deployments_of_one_program_share_its_roles_and_none_is_left_out() {
+    let mut roles = Vec::new();
+    for deployment in of_kind(&objects(), "Deployment").into_iter().filter(|object| name(object) != "renkei-ingest") {
+        let command = strings(&container(deployment)["command"]);
+        let at = command.iter().position(|word| *word == "--roles").expect("roles");
+        roles.extend(command[at + 1].split(',').map(str::to_owned));
+    }
+    roles.sort_unstable();
+    let all = renkei_workers::runner::serve::Roles::parse(&roles).expect("known roles");
+    assert_eq!(all, renkei_workers::runner::serve::Roles::parse(&[]).expect("all roles"));
+    let count = roles.len();
+    roles.dedup();
+    assert_eq!(roles.len(), count, "a role that two deployments have");
 }
 
 #[test]
@@ -347,7 +364,11 @@ fn ingest_calls_nobody_outside_and_workers_listen_to_nobody_outside() {
     let monitoring = serde_json::json!([
         { "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "monitoring" } } }
     ]);
-    for spec in [&ingest, &workers] {
+    // Sweeps send no mail.
+    let sweeper = policy("renkei-sweeper");
+    assert_eq!(ports(&sweeper["ingress"]), set(&["internal"]));
+    assert_eq!(ports(&sweeper["egress"]), set(&["53", "9093", "5432", "443"]));
+    for spec in [&ingest, &workers, &sweeper] {
         assert_eq!(strings(&spec["policyTypes"]), ["Ingress", "Egress"]);
         let internal = items(&spec["ingress"]).iter().find(|rule| rule["ports"][0]["port"] == "internal");
         assert_eq!(internal.expect("a rule")["from"], monitoring);

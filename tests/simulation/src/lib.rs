@@ -10,4 +10,6 @@ pub mod people;
 pub mod play;
 pub mod run;
 pub mod scenario;
+pub mod source;
+pub mod webhooks_off;
 pub mod world;

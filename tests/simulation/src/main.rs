@@ -8,7 +8,7 @@ mod prove;
 use std::process::ExitCode;
 
 use clap::Parser;
-use renkei_simulation::{oracle, play, run, scenario};
+use renkei_simulation::{oracle, play, run, scenario, webhooks_off};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,6 +37,9 @@ struct Arguments {
     #[cfg(feature = "broken")]
     #[arg(long, default_value_t = 3)]
     enough: usize,
+    /// A day of its own: webhooks_off.
+    #[arg(long, conflicts_with = "seed")]
+    scenario: Option<String>,
     /// How many at once.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -44,6 +47,14 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    match arguments.scenario.as_deref() {
+        None => {}
+        Some("webhooks_off") => return a_day_without_webhooks(arguments.from),
+        Some(unknown) => {
+            eprintln!("renkei-sim: {unknown} is no scenario; known: webhooks_off");
+            return ExitCode::from(2);
+        }
+    }
     if let Some(seed) = arguments.seed.filter(|_| arguments.trace) {
         let scenario = scenario::Scenario::draw(seed);
         println!("{scenario:#?}");
@@ -77,4 +88,13 @@ fn main() -> ExitCode {
     }
     println!("{}", run::summary(&outcomes));
     ExitCode::from(u8::from(outcomes.iter().any(|outcome| !outcome.violations.is_empty())))
+}
+
+/// 2,000 changes of 500 people, of whom 50 are hired on this day.
+fn a_day_without_webhooks(seed: u64) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return ExitCode::FAILURE };
+    let report = runtime.block_on(webhooks_off::play(seed, 500, 2_000));
+    println!("{report}");
+    ExitCode::from(u8::from(!report.is_good()))
 }

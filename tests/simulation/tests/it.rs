@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on ends here")]
 
-use renkei_simulation::run;
+use renkei_simulation::{run, webhooks_off};
 
 /// How many seeds every run of the tests tries.
 const SEEDS: u64 = 60;
@@ -36,4 +36,12 @@ fn the_same_seed_has_the_same_trace_and_another_one_another() {
         assert_eq!(one.trace, other.trace, "seed {seed}");
         assert_ne!(one.trace, run::seed(seed + 16).trace, "seed {seed}");
     }
+}
+
+#[tokio::test]
+async fn without_webhooks_every_change_is_in_kaonavi_within_17_minutes() {
+    let report = webhooks_off::play(3, 60, 150).await;
+    println!("{report}");
+    assert!(report.is_good(), "{report}");
+    assert!(report.found.len() >= 30, "{report}");
 }

@@ -21,6 +21,7 @@ use renkei_store::db::Tx;
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
 use renkei_store::{accounts, codes};
 
+pub(crate) use self::batch::content_hash;
 use self::batch::{Batch, Placed};
 use crate::context::Context;
 use crate::error::Result;

@@ -7,7 +7,7 @@ use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::episodes::{Item, Trouble};
-use renkei_store::{Store, accounts, troubles};
+use renkei_store::{Store, accounts, feeds, troubles};
 
 use super::plan::OpenItems;
 use crate::error::Result;
@@ -17,6 +17,8 @@ use crate::members::doc::AccountDoc;
 pub const LASTS: Duration = Duration::from_secs(3600);
 /// A task that holds up hires is told so early.
 pub const HOLDS_UP_HIRES: Duration = Duration::from_secs(600);
+/// So many sweeps in a row must find what no webhook has brought: one that is late is not silent.
+const SILENT_SWEEPS: i64 = 2;
 /// How many people one statement reads.
 const PAGE: u32 = 1000;
 /// How many people are looked at in all. More of them change no mail: it lists fifty.
@@ -66,6 +68,16 @@ pub async fn scan(store: &Store, now: Millis) -> Result<Scan> {
                 scan.add(Code::KaonaviTaskStuck, connection, "", task.planned);
             }
         }
+    }
+    for (connection, code, since) in feeds::troubles(&store.db).await? {
+        // A token that is refused does not mend itself; everything else may pass.
+        let code = Code::parse(&code).filter(|code| *code == Code::SourceFeedUnauthorized || now.since(since) > LASTS);
+        if let Some(code) = code {
+            scan.add(code, &connection, "", since);
+        }
+    }
+    for (connection, since) in feeds::silent(&store.db, SILENT_SWEEPS).await? {
+        scan.add(Code::SourceWebhookSilent, &connection, "", since);
     }
     for (connection, since) in troubles::refused_deliveries(&store.db, now - LASTS).await? {
         scan.add(Code::SourceSignatureInvalid, &connection, "", since);

@@ -11,10 +11,11 @@ use renkei_runtime::shutdown::Shutdown;
 use renkei_store::{leases, logtable};
 use tokio::sync::watch;
 
-use super::{RunnerSettings, run};
+use super::{RunnerSettings, run, sweeps};
 use crate::context::Context;
 use crate::members::consume::Consumer;
 use crate::notify::{self, Post};
+use crate::sweep::Sweeper;
 
 /// How long one read of the log waits for records (real time).
 const READ_WAIT: Duration = Duration::from_millis(500);
@@ -66,6 +67,8 @@ impl Health {
 pub struct Roles {
     /// Employees to カオナビ.
     pub members: bool,
+    /// What is due on the calendar at the sources.
+    pub sweep: bool,
     /// Mails to people in charge.
     pub notify: bool,
 }
@@ -77,10 +80,11 @@ impl Roles {
     /// The first name that is not known.
     pub fn parse(names: &[String]) -> Result<Self, String> {
         let all = names.is_empty();
-        let mut roles = Self { members: all, notify: all };
+        let mut roles = Self { members: all, sweep: all, notify: all };
         for name in names {
             match name.as_str() {
                 "members" => roles.members = true,
+                "sweep" => roles.sweep = true,
                 "notify" => roles.notify = true,
                 _ => return Err(name.clone()),
             }
@@ -93,6 +97,8 @@ impl Roles {
 pub struct Work {
     /// Employees to カオナビ.
     pub consumer: Option<Consumer>,
+    /// What is due on the calendar at the sources.
+    pub sweeper: Option<Arc<Sweeper>>,
     /// Mails to people in charge.
     pub post: Option<Arc<Post>>,
 }
@@ -111,6 +117,9 @@ pub async fn until_stopped(
     if let Some(consumer) = work.consumer {
         parts.push(tokio::spawn(run(context.clone(), settings.clone(), ended.clone())));
         parts.push(tokio::spawn(consume(context.clone(), consumer, ended.clone())));
+    }
+    if let Some(sweeper) = work.sweeper {
+        parts.push(tokio::spawn(sweeps::run(context.clone(), sweeper, settings.sweeps_at_once, ended.clone())));
     }
     if let Some(post) = work.post {
         parts.push(tokio::spawn(tell(context.clone(), post, settings.owner.clone(), ended.clone())));
@@ -228,9 +237,10 @@ mod tests {
     #[test]
     fn no_role_means_all_and_an_unknown_one_is_named() {
         let parse = |names: &[&str]| Roles::parse(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-        assert_eq!(parse(&[]), Ok(Roles { members: true, notify: true }));
-        assert_eq!(parse(&["members"]), Ok(Roles { members: true, notify: false }));
-        assert_eq!(parse(&["notify"]), Ok(Roles { members: false, notify: true }));
-        assert_eq!(parse(&["notify", "sweep"]), Err("sweep".to_owned()));
+        assert_eq!(parse(&[]), Ok(Roles { members: true, sweep: true, notify: true }));
+        assert_eq!(parse(&["members"]), Ok(Roles { members: true, sweep: false, notify: false }));
+        assert_eq!(parse(&["sweep"]), Ok(Roles { members: false, sweep: true, notify: false }));
+        assert_eq!(parse(&["notify", "members"]), Ok(Roles { members: true, sweep: false, notify: true }));
+        assert_eq!(parse(&["notify", "deliver"]), Err("deliver".to_owned()));
     }
 }

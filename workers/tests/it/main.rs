@@ -24,6 +24,7 @@ mod previewing;
 mod promises;
 mod refusals;
 mod rules;
+mod sweeping;
 mod uncertain;
 mod verification;
 

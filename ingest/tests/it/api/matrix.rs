@@ -32,6 +32,9 @@ fn sample(world: &World, operation: &str) -> Option<(String, Option<Value>)> {
         "put_webhook_secret" => (format!("{c}/webhook-secrets"), Some(json!({"id": "2"}))),
         "delete_webhook_secret" => (format!("{c}/webhook-secrets/1"), None),
         "put_credentials" => (format!("{c}/credentials"), Some(json!({"consumer_key": "k2", "consumer_secret": "s2"}))),
+        "get_feed" | "delete_feed" => (format!("{c}/feed"), None),
+        "put_feed" => (format!("{c}/feed"), Some(json!({"url": "https://hr.example.com/feed", "token": "k2"}))),
+        "list_runs" => ("/api/v1/runs".to_owned(), None),
         "activate" | "pause" | "disconnect" | "verify" => (format!("{c}/{operation}"), None),
         "want_preview" => (format!("{c}/preview"), Some(json!({"of": "waiting"}))),
         "get_preview" => (format!("{c}/preview/{}", world.preview), None),
@@ -135,7 +138,9 @@ async fn as_a_tenant(world: &World, method: &str, path: &str, operation: &Value)
     assert_done(operation, Who::Own, &own);
     let text = String::from_utf8(own.body).unwrap();
     assert!(!text.contains("\"rival"), "{place}: {text}");
-    for secret in ["consumer-key", "consumer-secret", "8v46/oIk7o7wh8N0DCknsCeO", "k2\"", "花子", "1990-02-28"] {
+    for secret in
+        ["consumer-key", "consumer-secret", "feed-token", "8v46/oIk7o7wh8N0DCknsCeO", "k2\"", "花子", "1990-02-28"]
+    {
         assert!(!text.contains(secret), "{place} answers {secret}");
     }
 }

@@ -11,8 +11,9 @@ use renkei_store::activity::{self, Entry};
 use renkei_store::connections::{self, Connection, StoredSecret};
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
 use renkei_store::previews::{self, Item, Shown};
+use renkei_store::runs::{Run, RunKind, RunState};
 use renkei_store::seal::MasterKey;
-use renkei_store::{Store, tokens};
+use renkei_store::{Store, feeds, runs, tokens};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -161,6 +162,23 @@ async fn company(store: &Store, tenant: &str) -> String {
     connections::put(&tx, &connection, now).await.unwrap();
     let secrets = [StoredSecret { id: "1".to_owned(), secret: SecretString::from(SECRET), expires: None }];
     connections::replace_secrets(store, &tx, &id, &secrets).await.unwrap();
+    let minute = Duration::from_secs(60);
+    feeds::put(store, &tx, &id, "https://hr.example.com/employees", &secret("feed-token"), minute).await.unwrap();
+    let run = Run {
+        id: 0,
+        tenant: tenant.to_owned(),
+        kind: RunKind::Sweep,
+        subject: id.clone(),
+        executor: "system".to_owned(),
+        state: RunState::Ok,
+        code: None,
+        slot: now,
+        started: now,
+        ended: Some(now),
+        days: None,
+        counts: [("new".to_owned(), 1)].into(),
+    };
+    runs::insert(&tx, &run).await.unwrap();
     let key = EmployeeKey { connection: id.clone(), employee: "rm_1".to_owned() };
     let row = ConsumedRow {
         slim: SlimRow {

@@ -45,6 +45,18 @@ codes! {
     KaonaviTokensUsedUp: "kaonavi.tokens_used_up", Quota, Wait,
         "カオナビのトークンの発行回数が上限に達しました",
         "The hour's tokens of カオナビ are used up";
+    SourceFeedUnauthorized: "source.feed_unauthorized", Source, Act,
+        "連携元の従業員の一覧を取得できません（認証エラー）",
+        "The source does not take the token of its employee feed";
+    SourceFeedUnavailable: "source.feed_unavailable", Source, Act,
+        "連携元の従業員の一覧から応答がありません",
+        "The employee feed of the source does not answer";
+    SourceFeedUnreadable: "source.feed_unreadable", Source, Act,
+        "連携元の従業員の一覧を読み取れません",
+        "The employee feed of the source can not be read";
+    SourceWebhookSilent: "source.webhook_silent", Source, Act,
+        "連携元からの通知（Webhook）が届いていません",
+        "Changes come by sweep only, no webhook brings them";
     MappingGenderUnmapped: "mapping.gender_unmapped", Settings, Act,
         "性別の選択肢の対応が設定されていません",
         "A 性別 label has no entry in the mapping";
@@ -240,6 +252,48 @@ codes! {
     WebhookUnavailable: "webhook.unavailable", Renkei, Wait,
         "Renkei が通知を受け取れませんでした",
         "Renkei could not take the delivery";
+    CsvEmpty: "csv.empty", Source, Act,
+        "CSVファイルに行がありません",
+        "The file has no rows";
+    CsvNotText: "csv.not_text", Source, Act,
+        "CSVとして読み取れないファイルです",
+        "The file is no CSV";
+    CsvHeaderUnknown: "csv.header_unknown", Source, Act,
+        "社員番号の列が見つかりません",
+        "No column says who a row is about";
+    CsvColumnTwice: "csv.column_twice", Source, Act,
+        "同じ項目の列が2つあります",
+        "Two columns stand for one field";
+    CsvTooManyRows: "csv.too_many_rows", Source, Act,
+        "CSVファイルの行が多すぎます",
+        "The file has more than 50,000 rows";
+    CsvTooLarge: "csv.too_large", Caller, Act,
+        "CSVファイルが大きすぎます",
+        "The file is over 64 MiB";
+    CsvRowTooLarge: "csv.row_too_large", Source, Act,
+        "CSVファイルの1行が大きすぎます",
+        "A row of the file is too large";
+    CsvCutOff: "csv.cut_off", Caller, Act,
+        "CSVファイルの受信が途中で切れました",
+        "The file did not arrive whole";
+    CsvMediaType: "csv.media_type", Caller, Act,
+        "本文がCSVとして送られていません",
+        "The body is not announced as CSV";
+    CsvConstantNeeded: "csv.constant_needed", Settings, Act,
+        "従業員ステータスか状況の指定が必要です",
+        "One value for all rows has to be given";
+    CsvEncoding: "csv.encoding", Source, Act,
+        "ほかの行と文字コードが違います",
+        "A row is in another encoding than the file";
+    CsvCellCount: "csv.cell_count", Source, Act,
+        "列の数が見出しと合いません",
+        "A row has another number of cells than the header line";
+    CsvHeaderRepeated: "csv.header_repeated", Source, Act,
+        "見出しの行がもう一度出てきます",
+        "The header line stands again among the rows";
+    CsvPersonTwice: "csv.person_twice", Source, Act,
+        "同じ方が2行にあります",
+        "Two rows are about one person";
     ApiUnauthorized: "api.unauthorized", Caller, Act,
         "API のトークンが確認できません",
         "The token of an API call is not valid";

@@ -48,6 +48,8 @@ pub const KEYS: &[Key] = &[
     key("workers.wake_hints"),
     key("workers.lease_ttl_ms"),
     key("workers.batch_size"),
+    key("sweep.at_once"),
+    key("feed.min_interval_ms"),
     key("kafka.security_protocol"),
     key("kafka.sasl_mechanism"),
     key("kafka.sasl_username"),

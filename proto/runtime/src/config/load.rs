@@ -14,7 +14,7 @@ use super::layers::{KEYS, Layers, Surroundings};
 use super::mail;
 use super::{
     BaseUrl, Config, ConfigError, IngestConfig, KafkaConfig, LogChoice, LogFormat, MasterKeyConfig, OutsideConfig,
-    Program, SecurityProtocol, StoreUrl, TelemetryConfig, WorkersConfig,
+    Program, SecurityProtocol, StoreUrl, SweepConfig, TelemetryConfig, WorkersConfig,
 };
 use crate::http::guard::AllowPrivate;
 
@@ -42,6 +42,7 @@ impl Config {
             telemetry: reader.telemetry()?,
             ingest: reader.ingest()?,
             workers: reader.workers()?,
+            sweep: reader.sweep()?,
             mail: reader.mail()?,
             public_url: reader.optional("public_url", mail::public_url)?,
         };
@@ -198,6 +199,13 @@ impl Reader {
             wake_hints: self.flag("workers.wake_hints")?,
             lease_ttl: Duration::from_millis(self.number("workers.lease_ttl_ms", 1000, 600_000)?),
             batch_size: self.number("workers.batch_size", 1, 1000)?,
+        })
+    }
+
+    fn sweep(&self) -> Result<SweepConfig, ConfigError> {
+        Ok(SweepConfig {
+            at_once: self.number("sweep.at_once", 1, 10_000)?,
+            feed_interval: Duration::from_millis(self.number("feed.min_interval_ms", 0, 60_000)?),
         })
     }
 

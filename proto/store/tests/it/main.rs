@@ -8,6 +8,7 @@ mod deadlines;
 mod employees;
 mod engines;
 mod episodes;
+mod jobs;
 mod leases;
 mod logtable;
 mod outbox;

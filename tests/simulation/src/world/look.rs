@@ -10,6 +10,11 @@ use renkei_store::employees::{FullRow, RowState};
 use super::World;
 
 impl World {
+    /// Somebody beside the world's own workers appended to the log.
+    pub fn look_at_the_log(&mut self) {
+        self.unread.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+
     /// A connection as it is now.
     pub async fn connection(&self, id: &str) -> Connection {
         connections::get(&self.store, &self.store.db, id).await.unwrap()

@@ -92,7 +92,8 @@ fn event_of(record: &Record) -> Result<EmployeeEvent, String> {
     }
 }
 
-fn content_hash(keys: &Keys, event: &EmployeeEvent) -> String {
+/// Keyed hash of what an event says about a person, whoever brought it and when.
+pub(crate) fn content_hash(keys: &Keys, event: &EmployeeEvent) -> String {
     let body = match &event.employee {
         Some(record) => record.content_bytes(),
         None => serde_json::to_vec(&(event.change, &event.faults)).unwrap_or_default(),

@@ -1,0 +1,306 @@
+//! The book: one person's day as the source last told it.
+
+use std::collections::BTreeMap;
+
+use renkei_runtime::clock::Millis;
+use sea_orm::Value;
+
+use crate::Store;
+use crate::db::{Row, Sql, Tx, list, pieces, tuples};
+use crate::error::{Result, StoreError};
+
+/// Where a day stands on its way into クラウドログ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DayState {
+    /// Nobody has decided about it yet.
+    New,
+    /// Has to be imported.
+    Pending,
+    /// クラウドログ is known to hold it.
+    Done,
+    /// A person has to type it.
+    Handwork,
+    /// Is not written, for a reason.
+    Skipped,
+    /// Must not be written.
+    Protected,
+    /// Nobody at クラウドログ has its code.
+    Unmatched,
+}
+
+impl DayState {
+    const ALL: [Self; 7] =
+        [Self::New, Self::Pending, Self::Done, Self::Handwork, Self::Skipped, Self::Protected, Self::Unmatched];
+
+    /// The stored text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Pending => "pending",
+            Self::Done => "done",
+            Self::Handwork => "handwork",
+            Self::Skipped => "skipped",
+            Self::Protected => "protected",
+            Self::Unmatched => "unmatched",
+        }
+    }
+
+    /// Reads the stored text.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub fn parse(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        found.ok_or_else(|| StoreError::Corrupt("attendance day state".to_owned()))
+    }
+}
+
+/// A day that a run told of.
+#[derive(Clone)]
+pub struct Told {
+    /// The company.
+    pub tenant: String,
+    /// 社員コード.
+    pub code: String,
+    /// `YYYY-MM-DD`.
+    pub day: String,
+    /// The link.
+    pub link: String,
+    /// The source's own id of the person.
+    pub person: String,
+    /// What of the source's row matters, as JSON.
+    pub value: Vec<u8>,
+    /// Keyed hash of it.
+    pub content: String,
+    /// The run.
+    pub run: i64,
+}
+
+/// A day of the book.
+#[derive(Clone)]
+pub struct BookDay {
+    /// What the source told.
+    pub told: Told,
+    /// When it last changed.
+    pub changed: Millis,
+    /// Keyed hash of the row that クラウドログ is known to hold.
+    pub held: Option<String>,
+    /// Whether a person wants it written again.
+    pub forced: bool,
+    /// Where it stands.
+    pub state: DayState,
+    /// The reason of the state.
+    pub why: Option<String>,
+}
+
+// Not the code, which may be corrected later.
+fn place(tenant: &str, link: &str, person: &str, day: &str) -> String {
+    format!("attendance_days.value|{tenant}|{link}|{person}|{day}")
+}
+
+const COLUMNS: &str = "tenant_id, code, day, link_id, person, value, content, run_id, changed_ms, held, forced, state, why";
+
+fn read(store: &Store, row: &Row) -> Result<BookDay> {
+    let (tenant, link): (String, String) = (row.get("tenant_id")?, row.get("link_id")?);
+    let (person, day): (String, String) = (row.get("person")?, row.get("day")?);
+    let value = store.keys.open(&place(&tenant, &link, &person, &day), &row.get::<Vec<u8>>("value")?)?;
+    Ok(BookDay {
+        told: Told {
+            code: row.get("code")?,
+            content: row.get("content")?,
+            run: row.get("run_id")?,
+            tenant,
+            link,
+            person,
+            day,
+            value,
+        },
+        changed: Millis(row.get("changed_ms")?),
+        held: row.get("held")?,
+        forced: row.get::<i64>("forced")? == 1,
+        state: DayState::parse(&row.get::<String>("state")?)?,
+        why: row.get("why")?,
+    })
+}
+
+/// Writes days into the book, and what stood there before into its history. A later run's day is never replaced by an
+/// earlier one's, in whatever order they are read from the log. Answers how many changed.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u64> {
+    let mut changed = 0;
+    for chunk in pieces(days, tx.rows_at_once(10).min(200)) {
+        let keys: Vec<Value> =
+            chunk.iter().flat_map(|day| [day.tenant.clone().into(), day.code.clone().into(), day.day.clone().into()]).collect();
+        // Only what really is replaced: the same run read twice is no history.
+        let sql = format!(
+            "WITH told (t, c, d, r) AS (VALUES {})
+             INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, run_id, value)
+             SELECT tenant_id, code, day, changed_ms, link_id, run_id, value FROM attendance_days, told
+             WHERE tenant_id = told.t AND code = told.c AND day = told.d AND run_id < told.r",
+            tuples(chunk.len(), 4, 1)
+        );
+        let mut with_runs: Vec<Value> = Vec::with_capacity(chunk.len() * 4);
+        for (at, key) in keys.chunks(3).enumerate() {
+            with_runs.extend(key.iter().cloned());
+            with_runs.push(chunk[at].run.into());
+        }
+        tx.exec(&sql, with_runs).await?;
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 10);
+        for day in chunk {
+            values.extend([
+                day.tenant.clone().into(),
+                day.code.clone().into(),
+                day.day.clone().into(),
+                day.link.clone().into(),
+                day.person.clone().into(),
+                store.keys.seal(&place(&day.tenant, &day.link, &day.person, &day.day), &day.value).into(),
+                day.content.clone().into(),
+                day.run.into(),
+                now.0.into(),
+                DayState::New.as_str().into(),
+            ]);
+        }
+        let sql = format!(
+            "INSERT INTO attendance_days (tenant_id, code, day, link_id, person, value, content, run_id, changed_ms, state) VALUES {}
+             ON CONFLICT (tenant_id, code, day) DO UPDATE SET link_id = excluded.link_id, person = excluded.person,
+               value = excluded.value, content = excluded.content, run_id = excluded.run_id, changed_ms = excluded.changed_ms,
+               state = excluded.state, why = NULL
+             WHERE attendance_days.run_id < excluded.run_id",
+            tuples(chunk.len(), 10, 1)
+        );
+        changed += tx.exec(&sql, values).await?;
+    }
+    Ok(changed)
+}
+
+/// What is known of these codes on one day: content, link and person.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn contents(
+    sql: &impl Sql,
+    tenant: &str,
+    day: &str,
+    codes: &[&str],
+) -> Result<BTreeMap<String, (String, String, String)>> {
+    let mut found = BTreeMap::new();
+    for chunk in pieces(codes, 200) {
+        let mut values: Vec<Value> = vec![tenant.into(), day.into()];
+        values.extend(chunk.iter().map(|code| Value::from(*code)));
+        let query = format!(
+            "SELECT code, content, link_id, person FROM attendance_days WHERE tenant_id = $1 AND day = $2 AND code IN ({})",
+            list(chunk.len(), 3)
+        );
+        for row in sql.rows(&query, values).await? {
+            found.insert(row.get("code")?, (row.get("content")?, row.get("link_id")?, row.get("person")?));
+        }
+    }
+    Ok(found)
+}
+
+/// How many days a run has written so far.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn written_by(sql: &impl Sql, run: i64) -> Result<i64> {
+    let row = sql.row("SELECT COUNT(*) AS days FROM attendance_days WHERE run_id = $1", vec![run.into()]).await?;
+    row.map_or(Ok(0), |row| row.get("days"))
+}
+
+/// A number that was corrected at the source: the person's days of the period get the new code, where nobody else has it on
+/// that day. Answers how many did.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn correct_code(tx: &Tx, link: &str, person: &str, code: &str, first: &str, last: &str) -> Result<u64> {
+    let sql = "UPDATE attendance_days SET code = $1, state = 'new', held = NULL, why = NULL
+        WHERE link_id = $2 AND person = $3 AND code <> $1 AND day BETWEEN $4 AND $5 AND NOT EXISTS
+          (SELECT 1 FROM attendance_days AS other WHERE other.tenant_id = attendance_days.tenant_id AND other.code = $1
+             AND other.day = attendance_days.day)";
+    tx.exec(sql, vec![code.into(), link.into(), person.into(), first.into(), last.into()]).await
+}
+
+/// A person wants the period written again, whatever クラウドログ holds.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn force(tx: &Tx, link: &str, first: &str, last: &str) -> Result<u64> {
+    let sql = "UPDATE attendance_days SET forced = 1 WHERE link_id = $1 AND day BETWEEN $2 AND $3";
+    tx.exec(sql, vec![link.into(), first.into(), last.into()]).await
+}
+
+/// A link's days of one date, by code, after `after`.
+///
+/// # Errors
+/// When the store does not answer, or a row does not open.
+pub async fn of_date(store: &Store, sql: &impl Sql, link: &str, day: &str, after: &str, most: u32) -> Result<Vec<BookDay>> {
+    let query = format!("SELECT {COLUMNS} FROM attendance_days WHERE link_id = $1 AND day = $2 AND code > $3 ORDER BY code LIMIT $4");
+    let values = vec![link.into(), day.into(), after.into(), i64::from(most).into()];
+    sql.rows(&query, values).await?.iter().map(|row| read(store, row)).collect()
+}
+
+/// A link's pending days, by day and code, after `after`.
+///
+/// # Errors
+/// When the store does not answer, or a row does not open.
+pub async fn pending(store: &Store, sql: &impl Sql, link: &str, after: (&str, &str), most: u32) -> Result<Vec<BookDay>> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM attendance_days WHERE link_id = $1 AND state = 'pending' AND (day, code) > ($2, $3) ORDER BY day, code LIMIT $4"
+    );
+    let values = vec![link.into(), after.0.into(), after.1.into(), i64::from(most).into()];
+    sql.rows(&query, values).await?.iter().map(|row| read(store, row)).collect()
+}
+
+/// What was decided about a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// 社員コード.
+    pub code: String,
+    /// `YYYY-MM-DD`.
+    pub day: String,
+    /// Where it stands now.
+    pub state: DayState,
+    /// Why.
+    pub why: Option<String>,
+}
+
+/// Writes decisions down.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn decide(tx: &Tx, tenant: &str, decided: &[Decided]) -> Result<()> {
+    for chunk in pieces(decided, tx.rows_at_once(4).min(200)) {
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 4 + 1);
+        for one in chunk {
+            values.extend([
+                one.code.clone().into(),
+                one.day.clone().into(),
+                one.state.as_str().into(),
+                one.why.clone().into(),
+            ]);
+        }
+        values.push(tenant.into());
+        let sql = format!(
+            "WITH decided (c, d, s, w) AS (VALUES {})
+             UPDATE attendance_days SET state = decided.s, why = decided.w, forced = CASE WHEN decided.s = 'pending' THEN forced ELSE 0 END
+             FROM decided WHERE tenant_id = ${} AND code = decided.c AND day = decided.d",
+            tuples(chunk.len(), 4, 1),
+            chunk.len() * 4 + 1
+        );
+        tx.exec(&sql, values).await?;
+    }
+    Ok(())
+}
+
+/// How many of a link's days are in each state, from `first` to `last`.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn counts(sql: &impl Sql, link: &str, first: &str, last: &str) -> Result<BTreeMap<DayState, i64>> {
+    let query = "SELECT state, COUNT(*) AS days FROM attendance_days WHERE link_id = $1 AND day BETWEEN $2 AND $3 GROUP BY state";
+    let rows = sql.rows(query, vec![link.into(), first.into(), last.into()]).await?;
+    rows.iter().map(|row| Ok((DayState::parse(&row.get::<String>("state")?)?, row.get("days")?))).collect()
+}

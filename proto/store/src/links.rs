@@ -1,0 +1,285 @@
+//! Links of attendance: one environment of a source each, and the keys that somebody entered and nobody has tried yet.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use renkei_runtime::clock::Millis;
+use secrecy::{ExposeSecret, SecretString};
+use sea_orm::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::Store;
+use crate::db::{Row, Sql, Tx};
+use crate::error::{Result, StoreError};
+use crate::jobs::{self, NewJob};
+
+/// The kind of the job that brings the days before, every day at 05:00.
+pub const WINDOW: &str = "window";
+/// The kind of the job that brings days which a person chose.
+pub const MANUAL: &str = "manual_run";
+/// The kind of the job that asks a source whether it takes a key.
+pub const CHECK: &str = "key_check";
+
+/// What attendance comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttendanceSource {
+    /// HRMOS勤怠.
+    Hrmos,
+    /// KING OF TIME.
+    Kingoftime,
+    /// 勤革時.
+    Kinkakuji,
+}
+
+impl AttendanceSource {
+    /// All, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::Hrmos, Self::Kingoftime, Self::Kinkakuji];
+
+    /// The stored text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hrmos => "hrmos",
+            Self::Kingoftime => "kingoftime",
+            Self::Kinkakuji => "kinkakuji",
+        }
+    }
+
+    /// The source with this text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == text)
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Hrmos => "HRMOS勤怠",
+            Self::Kingoftime => "KING OF TIME",
+            Self::Kinkakuji => "勤革時",
+        }
+    }
+}
+
+/// What a person ticked before the link was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    /// Stable name, such as `kintai_on`.
+    pub what: String,
+    /// Who.
+    pub who: String,
+    /// When.
+    pub at: Millis,
+}
+
+/// A link.
+#[derive(Clone)]
+pub struct Link {
+    /// Its id.
+    pub id: String,
+    /// The company.
+    pub tenant: String,
+    /// 連携名.
+    pub name: String,
+    /// What it reads from.
+    pub source: AttendanceSource,
+    /// The company of the source's login URL.
+    pub company: String,
+    /// API KEY or access token.
+    pub key: SecretString,
+    /// Names the key among jobs without telling it.
+    pub queue: String,
+    /// When the key was issued.
+    pub key_issued: Date,
+    /// 自動同期.
+    pub auto: bool,
+    /// Decisions of the administrator, as JSON.
+    pub settings: String,
+    /// Rises with every change.
+    pub settings_version: i64,
+    /// The source's work types as last read, as JSON.
+    pub segments: String,
+    /// What was ticked.
+    pub stated: Vec<Statement>,
+    /// When it was made.
+    pub created: Millis,
+    /// The due day of the last window that came to its end.
+    pub complete: Option<Date>,
+    /// Whether the last window failed.
+    pub failed: bool,
+    /// What is wrong with the source, and since when.
+    pub trouble: Option<(String, Millis)>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("id", &self.id).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+fn place(link: &str) -> String {
+    format!("links.api_key|{link}")
+}
+
+fn date(text: &str) -> Result<Date> {
+    text.parse().map_err(|_| StoreError::Corrupt("date".to_owned()))
+}
+
+const COLUMNS: &str = "link_id, tenant_id, name, source, company, api_key, queue, key_issued, auto, settings, settings_version,
+    segments, stated, created_ms, complete_day, failed, trouble_code, trouble_since_ms";
+
+fn read(store: &Store, row: &Row) -> Result<Link> {
+    let id: String = row.get("link_id")?;
+    let key = store.keys.open(&place(&id), &row.get::<Vec<u8>>("api_key")?)?;
+    let key = String::from_utf8(key).map_err(|_| StoreError::Corrupt("api key".to_owned()))?;
+    let source: String = row.get("source")?;
+    let complete: Option<String> = row.get("complete_day")?;
+    Ok(Link {
+        tenant: row.get("tenant_id")?,
+        name: row.get("name")?,
+        source: AttendanceSource::parse(&source).ok_or_else(|| StoreError::Corrupt("attendance source".to_owned()))?,
+        company: row.get("company")?,
+        key: SecretString::from(key),
+        queue: row.get("queue")?,
+        key_issued: date(&row.get::<String>("key_issued")?)?,
+        auto: row.get::<i64>("auto")? == 1,
+        settings: row.get("settings")?,
+        settings_version: row.get("settings_version")?,
+        segments: row.get("segments")?,
+        stated: serde_json::from_str(&row.get::<String>("stated")?)?,
+        created: Millis(row.get("created_ms")?),
+        complete: complete.as_deref().map(date).transpose()?,
+        failed: row.get::<i64>("failed")? == 1,
+        trouble: row.get::<Option<String>>("trouble_code")?.zip(row.get::<Option<i64>>("trouble_since_ms")?.map(Millis)),
+        id,
+    })
+}
+
+/// Names a key of a source without telling it.
+#[must_use]
+pub fn queue(store: &Store, source: AttendanceSource, company: &str, key: &SecretString) -> String {
+    let parts = [source.as_str().as_bytes(), company.as_bytes(), key.expose_secret().as_bytes()];
+    format!("{}:{}", source.as_str(), store.keys.hash("source_credential", &parts))
+}
+
+/// Makes or replaces a link. How far its windows came stays.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put(store: &Store, tx: &Tx, link: &Link) -> Result<()> {
+    let sealed = store.keys.seal(&place(&link.id), link.key.expose_secret().as_bytes());
+    let sql = "INSERT INTO links (link_id, tenant_id, name, source, company, api_key, queue, key_issued, auto, settings, stated, created_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        ON CONFLICT (link_id) DO UPDATE SET name = excluded.name, company = excluded.company, api_key = excluded.api_key,
+          queue = excluded.queue, key_issued = excluded.key_issued, auto = excluded.auto, settings = excluded.settings,
+          stated = excluded.stated, settings_version = links.settings_version + 1";
+    let values: Vec<Value> = vec![
+        link.id.clone().into(),
+        link.tenant.clone().into(),
+        link.name.clone().into(),
+        link.source.as_str().into(),
+        link.company.clone().into(),
+        sealed.into(),
+        link.queue.clone().into(),
+        link.key_issued.to_string().into(),
+        i64::from(link.auto).into(),
+        link.settings.clone().into(),
+        serde_json::to_string(&link.stated)?.into(),
+        link.created.0.into(),
+    ];
+    tx.exec(sql, values).await?;
+    Ok(())
+}
+
+/// One link, if there is one.
+///
+/// # Errors
+/// When the store does not answer, or the key does not open.
+pub async fn find(store: &Store, sql: &impl Sql, id: &str) -> Result<Option<Link>> {
+    let row = sql.row(&format!("SELECT {COLUMNS} FROM links WHERE link_id = $1"), vec![id.into()]).await?;
+    row.map(|row| read(store, &row)).transpose()
+}
+
+/// One link of a tenant; another tenant's is as good as none (I9).
+///
+/// # Errors
+/// As [`find`].
+pub async fn find_own(store: &Store, sql: &impl Sql, tenant: &str, id: &str) -> Result<Option<Link>> {
+    Ok(find(store, sql, id).await?.filter(|link| link.tenant == tenant))
+}
+
+/// The tenant's links in the order of their creation.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_tenant(store: &Store, sql: &impl Sql, tenant: &str) -> Result<Vec<Link>> {
+    let query = format!("SELECT {COLUMNS} FROM links WHERE tenant_id = $1 ORDER BY created_ms, link_id");
+    let rows = sql.rows(&query, vec![tenant.into()]).await?;
+    rows.iter().map(|row| read(store, row)).collect()
+}
+
+/// Locks the tenant's row, so that runs of one tenant begin one after the other.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn lock_tenant(tx: &Tx, tenant: &str) -> Result<()> {
+    let query = format!("SELECT tenant_id FROM tenants WHERE tenant_id = $1{}", tx.for_update());
+    tx.row(&query, vec![tenant.into()]).await?;
+    Ok(())
+}
+
+/// A window came to its end, or failed.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn window_ended(tx: &Tx, link: &str, complete: Option<Date>) -> Result<()> {
+    let sql = "UPDATE links SET failed = $1, complete_day = COALESCE($2, complete_day) WHERE link_id = $3";
+    let day = complete.map(|day| day.to_string());
+    tx.exec(sql, vec![i64::from(day.is_none()).into(), day.into(), link.into()]).await?;
+    Ok(())
+}
+
+/// Keeps the source's work types.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn set_segments(tx: &Tx, link: &str, segments: &str) -> Result<()> {
+    tx.exec("UPDATE links SET segments = $1 WHERE link_id = $2", vec![segments.into(), link.into()]).await?;
+    Ok(())
+}
+
+/// What is wrong with a link's source; `None`: nothing any more. The time of the first failure stays.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn set_trouble(tx: &Tx, link: &str, code: Option<&str>, now: Millis) -> Result<()> {
+    let sql = "UPDATE links SET trouble_since_ms = CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE(trouble_since_ms, $2) END,
+        trouble_code = $1 WHERE link_id = $3";
+    tx.exec(sql, vec![code.map(str::to_owned).into(), now.0.into(), link.into()]).await?;
+    Ok(())
+}
+
+/// The name of a link's window among the jobs.
+#[must_use]
+pub fn window_job(link: &str) -> String {
+    format!("{WINDOW}:{link}")
+}
+
+/// Puts a link's next window on the calendar, if it is not there.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn plan_window(tx: &Tx, link: &Link, slot: Millis) -> Result<bool> {
+    let job = NewJob {
+        name: window_job(&link.id),
+        kind: WINDOW,
+        subject: link.id.clone(),
+        queue: link.queue.clone(),
+        slot,
+        due: slot,
+        doc: "{}".to_owned(),
+    };
+    jobs::put(tx, &job).await
+}
