@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use renkei_runtime::clock::Millis;
+use renkei_sandbox::feed::Late;
 use renkei_sandbox::kaonavi::transport::seeded_latency;
 use renkei_sandbox::kaonavi::{TaskStatus, sample};
 use renkei_store::runs;
@@ -101,6 +102,8 @@ pub async fn play(seed: u64, people: usize, changes: usize) -> Report {
     world.run_for(Duration::from_secs(65)).await;
     let mut source = Source::beside(world);
     source.give_feed("c1", true).await;
+    // What the source itself shows only minutes later can come no sooner.
+    source.company("c1", |company| company.settings_mut().late = Late::Never).await;
     let mut random = StdRng::seed_from_u64(seed);
     let start = source.world.now();
     let length = u64::try_from(DAY.as_millis()).unwrap();
