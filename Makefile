@@ -11,6 +11,9 @@ KEEP_CLEAN := $(BUILD)/leave_nothing.sh
 
 # What `make bench` hands to the load tool, e.g. `make bench BENCH="--connections 64"`.
 BENCH ?=
+ifdef SWEEP
+BENCH := sweeps --sources $(SWEEP)
+endif
 # Seconds of fuzzing for each target of `make prove`.
 FUZZ_SECONDS ?= 300
 # How many seeds `make sim` runs, and from which one on.
@@ -76,7 +79,7 @@ rules: ## one line for each rule that the simulators enforce: a naive client fai
 	@cargo test --quiet --workspace --no-run
 	@cargo test --quiet --workspace --test it -- --nocapture --exact rules::every_rule_that_is_touched_is_kept_by_the_real_delivery
 
-bench: ## figures: requests a second, latency and CPU at ingest, drain of a backlog, 1,000 connections (needs Kafka and PostgreSQL)
+bench: ## figures (SWEEP=10000: sweeps alone): requests a second, latency and CPU at ingest, drain of a backlog, 1,000 connections (needs Kafka and PostgreSQL)
 	@$(BUILD)/prerequisites.sh build kafka test
 	@cargo build --release --bins -p renkei-ingest -p renkei-workers -p renkei-sandbox -p renkei-load
 	@$(KEEP_CLEAN) $(OUT)/release/renkei-load $(BENCH)

@@ -14,6 +14,7 @@ mod report;
 mod requests;
 mod sender;
 mod stage;
+mod sweeps;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ enum Command {
     Drain,
     /// Many connections on one worker, few of them active: memory, CPU, time from event to call.
     Many,
+    /// Very many sources that are due at one quarter hour.
+    Sweeps,
     /// The server with a log that does nothing; started by `ingest`.
     #[command(hide = true)]
     ServeNull,
@@ -68,6 +71,9 @@ struct Options {
     /// Connections of `many`, each with a カオナビ of its own.
     #[arg(long, global = true, default_value = "1000")]
     companies: NonZeroUsize,
+    /// Sources of `sweeps`, each with a connection of its own.
+    #[arg(long, global = true, default_value = "10000")]
+    sources: NonZeroUsize,
     /// Events of the backlog.
     #[arg(long, global = true, default_value = "200000")]
     events: NonZeroUsize,
@@ -109,6 +115,7 @@ async fn run(arguments: Arguments) -> Result<(), LoadError> {
     let all = command.is_none();
     let with_ingest = all || matches!(command, Some(Command::Ingest));
     let with_drain = all || matches!(command, Some(Command::Drain));
+    let with_sweeps = all || matches!(command, Some(Command::Sweeps));
     let with_many = all || matches!(command, Some(Command::Many));
     println!("{}", machine::describe());
     println!("starting Apache Kafka and PostgreSQL …");
@@ -118,6 +125,10 @@ async fn run(arguments: Arguments) -> Result<(), LoadError> {
     if with_many {
         let many = many::measure(&servers, &options).await?;
         println!("\n{}", many.text());
+    }
+    if with_sweeps {
+        let sweeps = sweeps::measure(&servers, &options).await?;
+        println!("\n{}", sweeps.text());
     }
     println!("\n{}", report::text(&options, &levels, &drains));
     report::verdict(&levels, &drains)
