@@ -110,6 +110,10 @@ text_id!(
     ConnectionId, check_slug, 64
 );
 text_id!(
+    /// One upload of a file. ASCII letters, digits, `-`, `_`; it stands in the ids of its events.
+    UploadId, check_slug, 64
+);
+text_id!(
     /// The source's own, stable id of a person (従業員ID). At most 64 code points.
     EmployeeId, check, 64
 );

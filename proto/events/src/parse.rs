@@ -13,6 +13,20 @@ use crate::record::{DataEntryState, Department, EmployeeRecord, EmployeeStatus};
 /// The largest record, in bytes of its JSON as it came.
 pub const LARGEST_RECORD_BYTES: usize = 256 * 1024;
 
+/// The longest values, in Unicode code points.
+pub(crate) mod longest {
+    /// 姓, 名 and their readings.
+    pub(crate) const NAME: usize = 50;
+    /// ビジネスネーム and its reading.
+    pub(crate) const BUSINESS_NAME: usize = 100;
+    /// What is chosen from a list at the source.
+    pub(crate) const LABEL: usize = 100;
+    /// A department's name.
+    pub(crate) const DEPARTMENT: usize = 200;
+    /// メールアドレス.
+    pub(crate) const EMAIL: usize = 254;
+}
+
 /// How far ahead of the receipt an `updated_at` may lie, in hours.
 pub const FURTHEST_AHEAD_HOURS: i64 = 24;
 
@@ -160,21 +174,21 @@ pub fn record(record: &Value, received_at: Timestamp) -> Result<EmployeeRecord, 
     let mut reader = Reader { object, prefix: "", faults: Vec::new() };
     let employee_id = reader.id(EmployeeId::new, "employee_id");
     let employee_number = reader.id(EmployeeNumber::new, "employee_number");
-    let employee_status = reader.text("employee_status", 100);
-    let data_entry_state = reader.text("data_entry_state", 100);
-    let last_name = reader.text("last_name", 50);
-    let first_name = reader.text("first_name", 50);
-    let last_name_kana = reader.text("last_name_kana", 50);
-    let first_name_kana = reader.text("first_name_kana", 50);
-    let business_name = reader.text("business_name", 100);
-    let business_name_kana = reader.text("business_name_kana", 100);
-    let gender = reader.text("gender", 100);
+    let employee_status = reader.text("employee_status", longest::LABEL);
+    let data_entry_state = reader.text("data_entry_state", longest::LABEL);
+    let last_name = reader.text("last_name", longest::NAME);
+    let first_name = reader.text("first_name", longest::NAME);
+    let last_name_kana = reader.text("last_name_kana", longest::NAME);
+    let first_name_kana = reader.text("first_name_kana", longest::NAME);
+    let business_name = reader.text("business_name", longest::BUSINESS_NAME);
+    let business_name_kana = reader.text("business_name_kana", longest::BUSINESS_NAME);
+    let gender = reader.text("gender", longest::LABEL);
     let birthday = reader.date("birthday");
     let hire_date = reader.date("hire_date");
     let retired_date = reader.date("retired_date");
-    let employment_type = reader.text("employment_type", 100);
+    let employment_type = reader.text("employment_type", longest::LABEL);
     let department = reader.department();
-    let email = reader.text("email", 254);
+    let email = reader.text("email", longest::EMAIL);
     let updated_at = reader.updated_at(received_at);
     for (value, key) in [
         (employee_id.is_some(), "employee_id"),
@@ -252,6 +266,20 @@ pub fn fault(pointer: &str, code: FaultCode) -> Fault {
     Fault { pointer: pointer.to_owned(), code: code.as_str().to_owned() }
 }
 
+/// Whether a value may stand in a record.
+///
+/// # Errors
+/// Says why not.
+pub(crate) fn sound_text(text: &str, longest: usize) -> Result<(), FaultCode> {
+    if text.chars().any(char::is_control) {
+        return Err(FaultCode::ControlCharacter);
+    }
+    if text.chars().count() > longest {
+        return Err(FaultCode::TooLong);
+    }
+    Ok(())
+}
+
 struct Reader<'a> {
     object: &'a Map<String, Value>,
     prefix: &'static str,
@@ -286,14 +314,7 @@ impl Reader<'_> {
 
     fn text(&mut self, key: &str, longest: usize) -> Option<String> {
         let text = self.raw(key)?;
-        if text.chars().any(char::is_control) {
-            self.add(key, FaultCode::ControlCharacter);
-            return None;
-        }
-        if text.chars().count() > longest {
-            self.add(key, FaultCode::TooLong);
-            return None;
-        }
+        sound_text(&text, longest).map_err(|code| self.add(key, code)).ok()?;
         Some(text)
     }
 
@@ -342,7 +363,10 @@ impl Reader<'_> {
             None | Some(Value::Null) => None,
             Some(Value::Object(object)) => {
                 let mut inner = Reader { object, prefix: "/department", faults: Vec::new() };
-                let department = Department { code: inner.text("code", 100), name: inner.text("name", 200) };
+                let department = Department {
+                    code: inner.text("code", longest::LABEL),
+                    name: inner.text("name", longest::DEPARTMENT),
+                };
                 self.faults.append(&mut inner.faults);
                 Some(department)
             }

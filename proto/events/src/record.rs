@@ -182,6 +182,14 @@ impl std::fmt::Debug for EmployeeRecord {
 }
 
 impl EmployeeRecord {
+    /// Whether 従業員ステータス, 状況 and 社員番号 allow the person to be sent at all (rule R3 of the manual).
+    #[must_use]
+    pub fn is_eligible(&self) -> bool {
+        !matches!(self.employee_status, EmployeeStatus::Applicant | EmployeeStatus::Retired)
+            && self.data_entry_state == DataEntryState::Completed
+            && self.employee_number.is_some()
+    }
+
     /// The bytes that decide whether two records say the same: everything but `updated_at`.
     #[must_use]
     pub fn content_bytes(&self) -> Vec<u8> {

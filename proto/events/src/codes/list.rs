@@ -270,9 +270,9 @@ codes! {
     CsvTooLarge: "csv.too_large", Caller, Act,
         "CSVファイルが大きすぎます",
         "The file is over 64 MiB";
-    CsvRowTooLarge: "csv.row_too_large", Source, Act,
-        "CSVファイルの1行が大きすぎます",
-        "A row of the file is too large";
+    CsvOpenQuote: "csv.open_quote", Source, Act,
+        "引用符が閉じられていません",
+        "A quotation mark is not closed";
     CsvCutOff: "csv.cut_off", Caller, Act,
         "CSVファイルの受信が途中で切れました",
         "The file did not arrive whole";
