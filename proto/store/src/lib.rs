@@ -12,6 +12,7 @@ pub mod batches;
 pub mod calls;
 pub mod codes;
 pub mod connections;
+pub mod content;
 pub mod db;
 pub mod decisions;
 pub mod employees;
@@ -34,10 +35,12 @@ pub mod seal;
 pub mod settings;
 pub mod surge;
 pub mod switch;
+pub mod takeover;
 pub mod tenants;
 pub mod time;
 pub mod tokens;
 pub mod troubles;
+pub mod uploads;
 pub mod webhook_health;
 
 use std::collections::BTreeMap;
@@ -247,6 +250,7 @@ impl Store {
         }
         deleted += outbox::tidy(&self.db, Millis(days(90))).await?;
         deleted += episodes::tidy(self, Millis(days(90))).await?;
+        deleted += uploads::tidy(self, Millis(days(7))).await?;
         Ok(deleted)
     }
 

@@ -15,6 +15,7 @@ impl MigratorTrait for Steps {
             Box::new(Step { name: "0001_heart", sql: include_str!("../migrations/0001_heart.sql") }),
             Box::new(Step { name: "0002_delivery", sql: include_str!("../migrations/0002_delivery.sql") }),
             Box::new(Step { name: "0003_sweeps", sql: include_str!("../migrations/0003_sweeps.sql") }),
+            Box::new(Step { name: "0004_uploads", sql: include_str!("../migrations/0004_uploads.sql") }),
             Box::new(Step { name: "0005_attendance", sql: include_str!("../migrations/0005_attendance.sql") }),
         ]
     }

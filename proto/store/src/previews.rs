@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use renkei_events::csv;
+use renkei_events::ids::UploadId;
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 use serde::{Deserialize, Serialize};
@@ -15,10 +17,13 @@ use crate::connections::Connection;
 use crate::db::{Sql, Tx, list};
 use crate::employees::{self, Op};
 use crate::error::{Result, StoreError};
-use crate::{accounts, decisions};
+use crate::{accounts, decisions, uploads};
 
 /// The most people that one preview shows.
 pub const MOST: usize = 20_000;
+
+/// The most people that the preview of an upload shows: all of the largest file, so that nobody is left unconfirmed unseen.
+pub const MOST_OF_UPLOAD: usize = csv::MOST_ROWS as usize;
 
 /// Whom a preview is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +35,8 @@ pub enum Shown {
     FirstLoad,
     /// These employee ids.
     People(Vec<String>),
+    /// Those whom this upload is about.
+    Upload(String),
 }
 
 /// What would be done about one person.
@@ -92,6 +99,32 @@ pub async fn want(store: &Store, connection: &Connection, shown: &Shown) -> Resu
     tx.commit().await?;
     store.hint();
     Ok(Preview { id, connection: connection.id.clone(), made: now, shown: shown.clone(), items: None })
+}
+
+/// Prepares a preview of those whom an upload is about; [`start`] lets it be made. Answers its id.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn prepare(tx: &Tx, connection: &str, upload: &UploadId, now: Millis) -> Result<String> {
+    let id = fresh_id();
+    let shown = serde_json::to_string(&Shown::Upload(upload.to_string()))?;
+    let sql =
+        "INSERT INTO previews (preview_id, connection_id, made_ms, who, state) VALUES ($1, $2, $3, $4, 'gathering')";
+    tx.exec(sql, vec![id.clone().into(), connection.into(), now.0.into(), shown.into()]).await?;
+    Ok(id)
+}
+
+/// Lets a prepared preview be made.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn start(tx: &Tx, connection: &str, id: &str, now: Millis) -> Result<()> {
+    let sql = "UPDATE previews SET state = 'wanted', made_ms = $1 WHERE preview_id = $2 AND state = 'gathering'";
+    if tx.exec(sql, vec![now.0.into(), id.into()]).await? == 1 {
+        let sql = "UPDATE connections SET preview_wanted_ms = $1 WHERE connection_id = $2";
+        tx.exec(sql, vec![now.0.into(), connection.into()]).await?;
+    }
+    Ok(())
 }
 
 /// Nobody can guess another's.
@@ -232,7 +265,7 @@ async fn confirm_some(store: &Store, connection: &Connection, items: &[&Item], f
     Ok(confirmed.len() as u64)
 }
 
-/// The ids of the people that a preview is about, at most [`MOST`].
+/// The ids of the people that a preview is about, at most [`MOST`], of an upload at most [`MOST_OF_UPLOAD`].
 ///
 /// # Errors
 /// When the store does not answer.
@@ -241,6 +274,7 @@ pub async fn people(sql: &impl Sql, connection: &str, shown: &Shown) -> Result<V
         Shown::Waiting => ["due", "skipped", "parked", "held"].as_slice(),
         Shown::FirstLoad => ["baseline"].as_slice(),
         Shown::People(ids) => return Ok(ids.iter().take(MOST).cloned().collect()),
+        Shown::Upload(id) => return uploads::people(sql, connection, id, MOST_OF_UPLOAD).await,
     };
     let mut values: Vec<Value> = vec![connection.into(), i64::try_from(MOST).unwrap_or(i64::MAX).into()];
     values.extend(states.iter().map(|state| (*state).into()));

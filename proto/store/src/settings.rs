@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
+use renkei_events::csv::Field;
 use serde::{Deserialize, Serialize};
 
 /// The settings of a connection. Every key has a default, so that an old row stays readable.
@@ -43,6 +44,8 @@ pub struct Settings {
     pub recipients: Vec<String>,
     /// Whether a mail may name people; their 社員番号 always stands in it.
     pub names_in_mail: bool,
+    /// Names of columns in CSV files beside the usual ones, each to a field, or to nothing ("pass over").
+    pub csv_columns: BTreeMap<String, Option<Field>>,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             hiragana_to_katakana: false,
             recipients: Vec::new(),
             names_in_mail: false,
+            csv_columns: BTreeMap::new(),
         }
     }
 }

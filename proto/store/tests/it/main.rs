@@ -14,6 +14,7 @@ mod logtable;
 mod outbox;
 mod private;
 mod sealing;
+mod takeover;
 mod tidy;
 mod time;
 mod tokens;
