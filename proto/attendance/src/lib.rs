@@ -2,4 +2,7 @@
 //!
 //! Everything here is a function of its arguments: no clock, no store, no network.
 
+pub mod breaks;
 pub mod day;
+pub mod reading;
+pub mod segments;
