@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -87,12 +88,30 @@ pub struct AccountDoc {
     pub last_success: Option<Millis>,
     /// Of the tasks whose end is known, the one whose call was reserved last: when it was reserved and when it ended.
     pub last_final: Option<(Millis, Millis)>,
-    /// Kinds of calls that go unanswered: since when, and when one last did.
+    /// Kinds of calls that come to nothing: since when, and when one last did. Refused for quota they stand under
+    /// `{kind}/quota`.
     pub unanswered: BTreeMap<String, (Millis, Millis)>,
 }
 
-/// A call that failed is made again within half an hour. When none failed for longer than this, nobody wants one any more.
-const STILL: Duration = Duration::from_secs(3600);
+/// What came of a call, as far as it tells whether calls of its kind are of any use now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// An answer that says something: also a refusal of its records, or one that halts.
+    Answer,
+    /// No answer, or a refusal that says nothing about what was sent: it is made again.
+    Nothing,
+    /// A limit on calls was met.
+    Quota,
+}
+
+/// A call that failed is made again within half an hour, a token fetch within an hour and its deadline, as five are all that
+/// an hour has. When none failed for longer than this, nobody wants one any more.
+const STILL: Duration = Duration::from_secs(4000);
+/// A few failures within less than this, after which nobody asks any more, are no trouble that lasts.
+const SPREAD: Duration = Duration::from_secs(1800);
+
+/// Ends the name of a kind of call that was refused for quota.
+const QUOTA: &str = "/quota";
 
 impl AccountDoc {
     /// Reads the stored text. One that is not understood (older version) counts as empty: everything in it is found out
@@ -108,21 +127,36 @@ impl AccountDoc {
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
 
-    /// Notes whether カオナビ answered a call of this kind in a way that is of use.
-    pub fn heard(&mut self, kind: &str, answered: bool, now: Millis) {
-        if answered {
-            self.unanswered.remove(kind);
-            return;
-        }
-        let still = self.unanswered.get(kind).filter(|(_, last)| now.since(*last) < STILL).map(|(since, _)| *since);
-        self.unanswered.insert(kind.to_owned(), (still.unwrap_or(now), now));
+    /// Notes what came of a call of this kind: `update`, `read`, `departments`, `poll`, `task` or `token`.
+    pub fn heard(&mut self, kind: &str, heard: Heard, now: Millis) {
+        let kind = match heard {
+            Heard::Answer => {
+                self.unanswered.remove(kind);
+                self.unanswered.remove(&format!("{kind}{QUOTA}"));
+                return;
+            }
+            Heard::Nothing => kind.to_owned(),
+            Heard::Quota => format!("{kind}{QUOTA}"),
+        };
+        let still = self.unanswered.get(&kind).filter(|(_, last)| now.since(*last) < STILL).map(|(since, _)| *since);
+        self.unanswered.insert(kind, (still.unwrap_or(now), now));
     }
 
-    /// Since when some kind of call has been failing without a single answer, if that still goes on.
+    /// What has been failing for a while without a single answer between, and since when.
     #[must_use]
-    pub fn trouble_since(&self, now: Millis) -> Option<Millis> {
-        let still = self.unanswered.values().filter(|(_, last)| now.since(*last) < STILL);
-        still.map(|(since, _)| *since).min()
+    pub fn troubles(&self, now: Millis) -> BTreeMap<Code, Millis> {
+        let mut troubles: BTreeMap<Code, Millis> = BTreeMap::new();
+        let lasts = |since: Millis, last: Millis| now.since(last) < STILL && last.since(since) > SPREAD;
+        for (kind, (since, _)) in self.unanswered.iter().filter(|(_, (since, last))| lasts(*since, *last)) {
+            let code = match kind.strip_suffix(QUOTA) {
+                Some("update") => Code::KaonaviSlotsTakenElsewhere,
+                Some("token") => Code::KaonaviTokensUsedUp,
+                _ => Code::KaonaviUnavailable,
+            };
+            let earliest = troubles.entry(code).or_insert(*since);
+            *earliest = (*earliest).min(*since);
+        }
+        troubles
     }
 
     /// Wants the member codes read, by a read that begins from now on.

@@ -110,14 +110,16 @@ async fn people(store: &Store, scan: &mut Scan) -> Result<()> {
 /// Accounts whose calls have failed for an hour. Only connections that are on wait for it.
 async fn no_answer(store: &Store, now: Millis, scan: &mut Scan) -> Result<()> {
     for (account, doc) in accounts::docs(store).await? {
-        let since = AccountDoc::read(&doc).trouble_since(now).filter(|since| now.since(*since) > LASTS);
-        let Some(since) = since else { continue };
+        let lasting = AccountDoc::read(&doc).troubles(now).into_iter().filter(|(_, since)| now.since(*since) > LASTS);
+        let lasting: Vec<_> = lasting.collect();
         let waiting = |connection: &&Connection| {
             connection.account.as_ref() == Some(&account) && connection.state == ConnectionState::Active
         };
         let waiting: Vec<String> = scan.connections.values().filter(waiting).map(|known| known.id.clone()).collect();
-        for connection in waiting {
-            scan.add(Code::KaonaviUnavailable, &connection, "", since);
+        for (code, since) in lasting {
+            for connection in &waiting {
+                scan.add(code, connection, "", since);
+            }
         }
     }
     Ok(())

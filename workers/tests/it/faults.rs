@@ -144,6 +144,21 @@ async fn a_forgotten_task_is_settled_by_the_members() {
 }
 
 #[tokio::test]
+async fn a_task_that_is_always_forgotten_is_not_sent_again_and_again() {
+    let mut world = world(1).await;
+    order(&world, Faults::default(), Settings { task_kept_ms: 0, ..Settings::default() }).await;
+    send(&mut world, [1]).await;
+    world.run_for(HOUR).await;
+    let calls = update_calls(&world).await;
+    // Pauses grow to a quarter of an hour; without any it would be hundreds.
+    assert!((3..=30).contains(&calls), "{calls}");
+    assert_eq!(world.count("c1", RowState::Due).await + world.count("c1", RowState::Flying).await, 1);
+    order(&world, Faults::default(), Settings::default()).await;
+    world.drain("c1", HOUR).await;
+    assert_all_there(&world, [1]).await;
+}
+
+#[tokio::test]
 async fn an_unreachable_server_is_waited_for() {
     let mut world = world(1).await;
     world.transport.set_unreachable(true);

@@ -143,6 +143,15 @@ impl Company {
         if take(&mut self.faults.html_reads) {
             return Ok(Answer::html(200, "カオナビ").into());
         }
+        if take(&mut self.faults.empty_reads) {
+            return Ok(Answer::raw(200, JSON, Vec::new()).into());
+        }
+        if route == Route::Departments && take(&mut self.faults.html_500_departments) {
+            return Err(Answer::html(500, "Internal Server Error"));
+        }
+        if let Some(body) = self.faults.layout_is.as_ref().filter(|_| route == Route::Layout) {
+            return Ok(Answer::raw(200, JSON, body.clone().into_bytes()).into());
+        }
         let answer = match route {
             Route::ReadMembers => self.read_members(request)?,
             Route::Layout => {
@@ -222,6 +231,12 @@ impl Company {
         }
         if take(&mut self.faults.html_500_before_acceptance) {
             return Err(Answer::html(500, "Internal Server Error"));
+        }
+        if take(&mut self.faults.html_writes) {
+            return Ok(Answer::html(200, "カオナビ").into());
+        }
+        if take(&mut self.faults.empty_writes) {
+            return Ok(Answer::raw(200, JSON, Vec::new()).into());
         }
         self.permitted(if create { Route::CreateMembers } else { Route::UpdateMembers })?;
         let rows = self.door(create, request).inspect_err(|answer| {

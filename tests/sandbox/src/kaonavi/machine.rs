@@ -17,7 +17,7 @@ use super::settings::take;
 use super::spec::CompanySpec;
 use crate::error::SandboxError;
 use crate::machine::Machine;
-use crate::wire::{Answer, SimRequest, SimResponse, pairs};
+use crate::wire::{Answer, JSON, SimRequest, SimResponse, pairs};
 
 /// Calls of nobody that are kept.
 const MOST_STRAYS: usize = 10_000;
@@ -254,6 +254,12 @@ impl Kaonavi {
         company.hourly(now, call)?;
         if take(&mut company.faults.html_500_tokens) {
             return Err(Answer::html(500, "Internal Server Error"));
+        }
+        if take(&mut company.faults.html_tokens) {
+            return Ok(Answer::html(200, "カオナビ"));
+        }
+        if take(&mut company.faults.empty_tokens) {
+            return Ok(Answer::raw(200, JSON, Vec::new()));
         }
         let media = request.header("Content-Type").map(|value| value.split(';').next().unwrap_or("").trim());
         let form = media.is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded"));

@@ -168,8 +168,22 @@ pub struct Faults {
     pub html_500_reads: u32,
     /// Reads answered by 200 with HTML.
     pub html_reads: u32,
+    /// Reads answered by 200 with nothing.
+    pub empty_reads: u32,
+    /// Reads of the departments answered by an HTML 500.
+    pub html_500_departments: u32,
+    /// What `GET /member_layouts` answers instead of the layout.
+    pub layout_is: Option<String>,
+    /// Writes that are not accepted and answered by 200 with nothing.
+    pub empty_writes: u32,
+    /// Writes that are not accepted and answered by 200 with HTML.
+    pub html_writes: u32,
     /// Token calls answered by an HTML 500.
     pub html_500_tokens: u32,
+    /// Token calls answered by 200 with HTML.
+    pub html_tokens: u32,
+    /// Token calls answered by 200 with nothing.
+    pub empty_tokens: u32,
     /// Everything is answered 503 before this time (F3).
     pub unavailable_until: Option<Millis>,
     /// Calls with a good token that are answered 401 (F4).

@@ -20,6 +20,7 @@ use crate::clients::kaonavi::Outcome;
 use crate::clients::kaonavi::answers::{Refused, named};
 use crate::context::{Context, back_off};
 use crate::error::Result;
+use crate::members::doc::Heard;
 use crate::members::repair::{Search, Test};
 
 /// The first look at a task.
@@ -64,7 +65,7 @@ pub async fn record(
     if broken::is(Broken::TokenForEveryCall) {
         held.account.token = None;
     }
-    held.doc.heard("update", matches!(outcome, Outcome::Accepted { .. } | Outcome::Refused(_)), now);
+    held.doc.heard("update", of_update(&outcome), now);
     tracing::info!(
         account.id = %account, batch.id = batch.id, batch.people = batch.members.len(), call.kind = kind.as_str(),
         call.outcome = label, http.status = status, "update call ended"
@@ -108,6 +109,19 @@ async fn refused(
     batch: &Batch,
     token: &SecretString,
     refused: Refused,
+/// A refusal of the records, and one that halts, is an answer; every other one says only that it did not go through now.
+fn of_update(outcome: &Outcome) -> Heard {
+    match outcome {
+        Outcome::Accepted { .. } => Heard::Answer,
+        Outcome::Refused(refused) => match refused.status {
+            429 => Heard::Quota,
+            408 | 409 | 425 => Heard::Nothing,
+            _ => Heard::Answer,
+        },
+        Outcome::NotSent | Outcome::Unknown { .. } => Heard::Nothing,
+    }
+}
+
 ) -> Result<()> {
     let now = held.now;
     match refused.status {

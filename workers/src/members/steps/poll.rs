@@ -12,11 +12,12 @@ use renkei_store::employees::Op;
 use secrecy::SecretString;
 
 use super::held::{Held, Hour};
-use super::{landing, outcome, reconcile};
+use super::{landing, outcome, read, reconcile};
 use crate::clients::kaonavi::ReadFault;
 use crate::clients::kaonavi::answers::TaskEnd;
 use crate::context::{Context, NextWake, back_off};
 use crate::error::Result;
+use crate::members::doc::Heard;
 
 /// The pauses between looks, in seconds; the last one repeats.
 const PAUSES: [u64; 5] = [2, 4, 8, 15, 30];
@@ -102,9 +103,14 @@ async fn record(
     };
     context.metrics.calls.with_label_values(&[CallKind::Poll.as_str(), label]).inc();
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
-    held.doc.heard("poll", !matches!(answer, Err(ReadFault::Later)), held.now);
-    if matches!(answer, Ok(TaskEnd::Ok | TaskEnd::Ng(_) | TaskEnd::Error)) {
-        held.doc.heard("task", !matches!(answer, Ok(TaskEnd::Error)), held.now);
+    let forgotten = matches!(&answer, Err(ReadFault::Refused(refused)) if refused.status == 404);
+    held.doc.heard("poll", if forgotten { Heard::Answer } else { read::heard(&answer) }, held.now);
+    match &answer {
+        Ok(TaskEnd::Ok | TaskEnd::Ng(_)) => held.doc.heard("task", Heard::Answer, held.now),
+        Ok(TaskEnd::Error) => held.doc.heard("task", Heard::Nothing, held.now),
+        // Whoever asks only for tasks that are forgotten learns of none how it ended.
+        Err(_) if forgotten => held.doc.heard("task", Heard::Nothing, held.now),
+        _ => {}
     }
     if matches!(answer, Ok(TaskEnd::Ng(_) | TaskEnd::Error)) {
         let planned = held.doc.last_final.map_or(batch.planned, |(planned, _)| planned.max(batch.planned));
@@ -130,10 +136,7 @@ async fn record(
                 let look = held.now + outcome::FIRST_LOOK;
                 batches::mark_unknown(&held.tx, &batch.account, batch.id, held.now, look).await?;
             }
-            404 => {
-                outcome::uncertain(context, &held, &batch).await?;
-                outcome::dissolve(context, &held, &batch, "task_gone").await?;
-            }
+            404 => outcome::failed_for_now(context, &mut held, &batch, Code::KaonaviUnavailable).await?,
             _ => later(context, &held, &batch).await?,
         },
         Err(_) => later(context, &held, &batch).await?,

@@ -18,7 +18,7 @@ use crate::clients::kaonavi::ReadFault;
 use crate::clients::kaonavi::stream::MemberSeen;
 use crate::context::{Context, NextWake, back_off};
 use crate::error::Result;
-use crate::members::doc::Layout;
+use crate::members::doc::{Heard, Layout};
 use crate::members::filter;
 use crate::members::judge::{NAME_WITHOUT_BLANKS, without_blanks};
 
@@ -197,6 +197,20 @@ async fn begin_day(held: &mut Held) -> Result<bool> {
     Ok(true)
 }
 
+/// What a read tells about whether reads are of any use now: a halt is told by itself, everything else that is refused is
+/// tried again.
+pub fn heard<T>(answer: &std::result::Result<T, ReadFault>) -> Heard {
+    match answer {
+        Ok(_) | Err(ReadFault::Wrong(_)) => Heard::Answer,
+        Err(ReadFault::Later) => Heard::Nothing,
+        Err(ReadFault::Refused(refused)) => match refused.status {
+            401 | 403 => Heard::Answer,
+            429 => Heard::Quota,
+            _ => Heard::Nothing,
+        },
+    }
+}
+
 async fn record_departments(
     context: &Context,
     lease: &Lease,
@@ -207,13 +221,16 @@ async fn record_departments(
 ) -> Result<()> {
     let mut held = Held::lock(context, lease).await?;
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
+    let denied = matches!(&answer, Err(ReadFault::Refused(refused)) if matches!(refused.status, 403 | 404));
+    // A kind of its own: the layout, which is read before it, may be answered well all the while.
+    held.doc.heard("departments", if denied { Heard::Answer } else { heard(&answer) }, held.now);
     match answer {
         Ok(codes) => {
             held.doc.departments = Some(codes);
             held.doc.departments_denied = false;
         }
         // Only 所属 is left alone then; everything else goes on.
-        Err(ReadFault::Refused(refused)) if matches!(refused.status, 403 | 404) => {
+        Err(ReadFault::Refused(_)) if denied => {
             if !held.doc.departments_denied {
                 tracing::warn!(account.id = %held.account.id, "the list of departments is not permitted");
             }
@@ -240,7 +257,7 @@ async fn record_layout(
 ) -> Result<()> {
     let mut held = Held::lock(context, lease).await?;
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
-    held.doc.heard("read", !matches!(answer, Err(ReadFault::Later)), held.now);
+    held.doc.heard("read", heard(&answer), held.now);
     match answer {
         Ok(layout) => {
             let maps_gender = |connection: &Connection| {
@@ -279,7 +296,7 @@ async fn record_members(
     }
     let mut held = Held::lock(context, lease).await?;
     calls::answered(&held.tx, call, answer.is_ok().then_some(200), held.now).await?;
-    held.doc.heard("read", !matches!(answer, Err(ReadFault::Later)), held.now);
+    held.doc.heard("read", heard(&answer), held.now);
     match answer {
         Ok(members) => {
             let account = held.account.id.clone();

@@ -18,6 +18,7 @@ use crate::context::{Context, NextWake, back_off};
 use crate::error::Result;
 
 /// How many tokens カオナビ gives a company in an hour.
+use crate::members::doc::Heard;
 const AN_HOUR: usize = 5;
 
 /// One step.
@@ -91,6 +92,13 @@ fn same_credentials(held: &Held, asked: &(String, Credentials)) -> bool {
 
 async fn record(
     context: &Context,
+fn of_token(answer: &std::result::Result<Grant, ReadFault>) -> Heard {
+    match answer {
+        Err(ReadFault::Refused(refused)) if refused.status == 400 => Heard::Answer,
+        other => read::heard(other),
+    }
+}
+
     lease: &Lease,
     call: i64,
     asked: &(String, Credentials),
@@ -109,7 +117,7 @@ async fn record(
         // New credentials came while the old ones were asked for: what was answered is not about them.
         return held.commit(context).await;
     }
-    held.doc.heard("token", !matches!(answer, Err(ReadFault::Later)), now);
+    held.doc.heard("token", of_token(&answer), now);
     match answer {
         Ok(grant) => {
             held.account.token = Some((grant.token, now + grant.lives));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
+use renkei_sandbox::kaonavi::{Company, Faults, Operation};
 use renkei_store::batches::{self, Batch, BatchState, Member};
 use renkei_store::connections::{self, ConnectionState};
 use renkei_store::db::Sql;
@@ -238,6 +239,116 @@ async fn i11_no_answer_for_an_hour_is_told_and_a_short_silence_is_not() {
     let subjects: Vec<String> = stage.mails().into_iter().map(|(_, mail)| mail.subject).collect();
     assert_eq!(subjects.len(), 1, "{subjects:?}");
     assert!(subjects[0].contains(Code::KaonaviUnavailable.title_ja()), "{subjects:?}");
+}
+
+/// Lets 429 come for whatever is asked, by calls of somebody else: `updates` a minute and `reads` an hour.
+async fn somebody_else_calls_for(stage: &mut Stage, length: Duration, (updates, calls): (usize, usize)) {
+    let until = stage.world.now() + length;
+    while stage.world.now() < until {
+        let now = stage.world.now();
+        stage.world.company("a", |company| company.outside_traffic(now, updates, calls, 0)).await;
+        stage.world.run_for(Duration::from_secs(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn i11_quota_refused_for_an_hour_is_told() {
+    for (calls, code) in [((5, 0), Code::KaonaviSlotsTakenElsewhere), ((0, 3000), Code::KaonaviTokensUsedUp)] {
+        let mut stage = Stage::new().await;
+        if code == Code::KaonaviTokensUsedUp {
+            // Nothing is of use any more before there is another token.
+            stage.world.kaonavi.lock().await.revoke_tokens("a");
+        }
+        let at = stage.world.now();
+        stage.world.send("c1", person(1, at)).await;
+        somebody_else_calls_for(&mut stage, 50 * MINUTE, calls).await;
+        stage.tell_for(MINUTE + MINUTE / 2).await;
+        assert_eq!(stage.mails().len(), 0, "{code}: not yet");
+        somebody_else_calls_for(&mut stage, 30 * MINUTE, calls).await;
+        stage.tell_for(MINUTE + MINUTE / 2).await;
+        let subjects: Vec<String> = stage.mails().into_iter().map(|(_, mail)| mail.subject).collect();
+        assert_eq!(subjects.len(), 1, "{code}: {subjects:?}");
+        assert!(subjects[0].contains(code.title_ja()), "{code}: {subjects:?}");
+        // It passes: nobody is told of that, and the next short one is none.
+        stage.world.drain("c1", 120 * MINUTE).await;
+        stage.tell_for(120 * MINUTE).await;
+        somebody_else_calls_for(&mut stage, 10 * MINUTE, calls).await;
+        stage.tell_for(120 * MINUTE).await;
+        assert_eq!(stage.mails().len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn i11_calls_that_come_to_nothing_for_an_hour_are_told_once_whatever_they_are_answered() {
+    let faults = |change: fn(&mut Faults)| {
+        let mut faults = Faults::default();
+        change(&mut faults);
+        faults
+    };
+    // The read of the members is owed by the first contact with an old member; the others are in the way of a hire.
+    type Row = (&'static str, Faults, bool, bool);
+    let table: [Row; 8] = [
+        ("html for reads", faults(|it| it.html_reads = u32::MAX), true, false),
+        ("nothing for reads", faults(|it| it.empty_reads = u32::MAX), true, false),
+        ("500 for reads", faults(|it| it.html_500_reads = u32::MAX), true, false),
+        ("500 for the token", faults(|it| it.html_500_tokens = u32::MAX), false, false),
+        ("tasks that end as ERROR", faults(|it| it.task_errors = u32::MAX), false, false),
+        ("nobody can be reached", Faults::default(), false, true),
+        ("409", faults(|it| it.conflicts = u32::MAX), false, false),
+        ("nothing for writes", faults(|it| it.empty_writes = u32::MAX), false, false),
+    ];
+    for (what, faults, reads, unreachable) in table {
+        let mut stage = with_people(1).await;
+        let now = stage.world.now();
+        if reads {
+            // An old read of a member that Renkei never wrote counts for nothing.
+            stage.world.company("a", |company| company.upsert(now, &one_member(2)).unwrap()).await;
+            stage.world.run_for(25 * 60 * MINUTE).await;
+        }
+        let now = stage.world.now();
+        stage.world.company("a", |company| company.set_faults(now, faults)).await;
+        stage.world.kaonavi.lock().await.revoke_tokens("a");
+        stage.world.transport.set_unreachable(unreachable);
+        if reads {
+            // The daily read comes within the day.
+            stage.world.run_for(24 * 60 * MINUTE).await;
+        } else {
+            stage.world.send("c1", person(3, now)).await;
+            stage.world.run_for(50 * MINUTE).await;
+            stage.tell_for(MINUTE + MINUTE / 2).await;
+            assert_eq!(stage.mails().len(), 0, "{what}: not yet");
+            stage.world.run_for(40 * MINUTE).await;
+        }
+        stage.tell_for(MINUTE + MINUTE / 2).await;
+        let subjects: Vec<String> = stage.mails().into_iter().map(|(_, mail)| mail.subject).collect();
+        assert_eq!(subjects.len(), 1, "{what}: {subjects:?}");
+        assert!(subjects[0].contains(Code::KaonaviUnavailable.title_ja()), "{what}: {subjects:?}");
+    }
+}
+
+#[tokio::test]
+async fn i11_a_list_of_departments_that_can_not_be_read_is_told_after_an_hour() {
+    let mut stage = with_people(1).await;
+    let now = stage.world.now();
+    let faults = Faults { html_500_departments: u32::MAX, ..Faults::default() };
+    let permit = |company: &mut Company| company.permissions_mut().departments.insert(Operation::Read);
+    stage.world.company("a", permit).await;
+    stage.world.company("a", |company| company.set_faults(now, faults)).await;
+    let mut settings = stage.world.connection("c1").await.settings;
+    settings.departments = Some([("D1".to_owned(), "1000".to_owned())].into());
+    stage.world.save_settings("c1", settings).await;
+    stage.world.run_for(50 * MINUTE).await;
+    stage.tell_for(MINUTE + MINUTE / 2).await;
+    assert_eq!(stage.mails().len(), 0, "not yet");
+    stage.world.run_for(40 * MINUTE).await;
+    stage.tell_for(MINUTE + MINUTE / 2).await;
+    let subjects: Vec<String> = stage.mails().into_iter().map(|(_, mail)| mail.subject).collect();
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+    assert!(subjects[0].contains(Code::KaonaviUnavailable.title_ja()), "{subjects:?}");
+}
+
+fn one_member(index: usize) -> serde_json::Value {
+    serde_json::json!({ "member_data": [crate::people::member(index, "古い 名前")] })
 }
 
 #[tokio::test]
