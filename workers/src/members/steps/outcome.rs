@@ -103,12 +103,6 @@ pub async fn record(
     held.commit(context).await
 }
 
-async fn refused(
-    context: &Context,
-    held: &mut Held,
-    batch: &Batch,
-    token: &SecretString,
-    refused: Refused,
 /// A refusal of the records, and one that halts, is an answer; every other one says only that it did not go through now.
 fn of_update(outcome: &Outcome) -> Heard {
     match outcome {
@@ -122,6 +116,12 @@ fn of_update(outcome: &Outcome) -> Heard {
     }
 }
 
+async fn refused(
+    context: &Context,
+    held: &mut Held,
+    batch: &Batch,
+    token: &SecretString,
+    refused: Refused,
 ) -> Result<()> {
     let now = held.now;
     match refused.status {

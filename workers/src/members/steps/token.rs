@@ -16,9 +16,9 @@ use crate::clients::kaonavi::answers::Grant;
 use crate::clients::kaonavi::{READ_DEADLINE, ReadFault};
 use crate::context::{Context, NextWake, back_off};
 use crate::error::Result;
+use crate::members::doc::Heard;
 
 /// How many tokens カオナビ gives a company in an hour.
-use crate::members::doc::Heard;
 const AN_HOUR: usize = 5;
 
 /// One step.
@@ -90,8 +90,6 @@ fn same_credentials(held: &Held, asked: &(String, Credentials)) -> bool {
         })
 }
 
-async fn record(
-    context: &Context,
 fn of_token(answer: &std::result::Result<Grant, ReadFault>) -> Heard {
     match answer {
         Err(ReadFault::Refused(refused)) if refused.status == 400 => Heard::Answer,
@@ -99,6 +97,8 @@ fn of_token(answer: &std::result::Result<Grant, ReadFault>) -> Heard {
     }
 }
 
+async fn record(
+    context: &Context,
     lease: &Lease,
     call: i64,
     asked: &(String, Credentials),
