@@ -3,6 +3,15 @@
 //! Everything here is a function of its arguments: no clock, no store, no network.
 
 pub mod breaks;
+pub mod codes;
 pub mod day;
+pub mod decide;
+pub mod files;
+pub mod imported;
+pub mod matching;
+pub mod members;
+pub mod protection;
 pub mod reading;
 pub mod segments;
+mod texts;
+pub mod window;

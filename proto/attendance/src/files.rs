@@ -1,0 +1,267 @@
+//! Files for クラウドログ's import (ファイルの種類: 勤怠).
+//!
+//! A file is text with a header of exact names, CRLF, the mark of UTF-8, and `/` between breaks, so that no cell of it needs
+//! quotes (rules 17 and 21 to 26 of the simulator). [`make`] takes the rows that are pending and what is protected, and can not
+//! be called before somebody has said what is closed.
+
+mod archive;
+mod leave;
+mod row;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use encoding_rs::SHIFT_JIS;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+pub use archive::archive;
+pub use leave::{LeaveColumn, LeaveColumns, LeaveColumnsFault};
+pub use row::{Content, NoRow, Row};
+pub use trial::{Sample, TrialFault, trial};
+
+use crate::codes::Code;
+use crate::protection::{Fingerprint, Stated};
+
+/// The columns that every file has, in the order of クラウドログ's own template.
+pub const HEADER: [&str; 7] = ["社員コード", "年月日", "出社", "退社", "休憩詳細", "日報", "ステータス"];
+
+/// The number of the first row; the header is row 1, as クラウドログ counts when it refuses rows.
+const FIRST_ROW: u32 = 2;
+
+/// What stands in ステータス.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// 0. A blank cell would mean 1 on a new day, and that a day is completed is for the member to say.
+    #[default]
+    Saved,
+    /// 1.
+    Completed,
+    /// A blank cell: 1 on a new day, and what it was on others.
+    Blank,
+}
+
+impl Status {
+    fn cell(self) -> &'static str {
+        match self {
+            Self::Saved => "0",
+            Self::Completed => "1",
+            Self::Blank => "",
+        }
+    }
+}
+
+/// The encoding of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// UTF-8 with its mark.
+    #[default]
+    Utf8Bom,
+    /// Windows-31J, called Shift_JIS on the import screen.
+    Cp932,
+}
+
+/// How files are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Layout {
+    /// The most rows of a file; 0 puts all into one.
+    pub rows_per_file: u32,
+    /// ステータス.
+    pub status: Status,
+    /// The encoding.
+    pub encoding: Encoding,
+    /// The leave columns of the company's template. `None`: it has none that are known.
+    pub leave_columns: Option<LeaveColumns>,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self { rows_per_file: 1_000, status: Status::Saved, encoding: Encoding::Utf8Bom, leave_columns: None }
+    }
+}
+
+/// What files are called: `{date}_{link}_{nn}.csv`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    /// The day on which they are made.
+    pub made: Date,
+    /// The link's id or name; what no file's name may hold is replaced.
+    pub link: String,
+}
+
+impl Naming {
+    fn name(&self, end: &str) -> String {
+        let safe = |c: char| if c.is_control() || "/\\:*?\"<>| ".contains(c) { '-' } else { c };
+        let link: String = self.link.chars().map(safe).collect();
+        format!("{}_{link}_{end}.csv", self.made)
+    }
+}
+
+/// Which day a row of a file is about, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRow {
+    /// The number of the row; the header is 1.
+    pub number: u32,
+    /// 社員コード.
+    pub code: Code,
+    /// 年月日.
+    pub day: Date,
+    /// What クラウドログ holds once the row is imported.
+    pub content: Content,
+}
+
+/// A file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Which of how many, from 1.
+    pub part: u32,
+    /// How many there are.
+    pub parts: u32,
+    /// Its rows, in order.
+    pub rows: Vec<FileRow>,
+    /// What was protected when it was made.
+    pub protection: Fingerprint,
+    /// The file itself.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File").field("name", &self.name).field("rows", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+/// What [`make`] makes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Files {
+    /// The files; none when there is no row.
+    pub files: Vec<File>,
+    /// Days that were left out because they are protected.
+    pub protected: Vec<(Code, Date)>,
+    /// Codes in the files that a spreadsheet would take for formulas. They stand there as they are, since クラウドログ compares
+    /// them to the character; whoever opens a file in a spreadsheet is to be warned.
+    pub formula_like: Vec<Code>,
+}
+
+/// A file can not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileFault {
+    /// What has to stand in it does not exist in its encoding.
+    #[error("{} codes can not be written in the encoding of the file", codes.len())]
+    NotInEncoding {
+        /// Whose rows.
+        codes: Vec<Code>,
+    },
+    /// Writing the text failed.
+    #[error("the file could not be written: {0}")]
+    Csv(String),
+    /// Writing the ZIP failed.
+    #[error("the archive could not be written: {0}")]
+    Zip(#[from] zip::result::ZipError),
+}
+
+/// Makes the files of the rows that are pending: by date and 社員コード, each day once, no protected one.
+///
+/// # Errors
+/// [`FileFault`] when the text or the encoding does not allow it.
+pub fn make(
+    rows: impl IntoIterator<Item = Row>,
+    layout: &Layout,
+    naming: &Naming,
+    protection: &Stated,
+) -> Result<Files, FileFault> {
+    let mut made = Files::default();
+    let mut pending: BTreeMap<(Date, Code), Row> = BTreeMap::new();
+    for row in rows {
+        if protection.in_force().is_protected(row.code(), row.day()) {
+            made.protected.push((row.code().clone(), row.day()));
+        } else {
+            pending.insert((row.day(), row.code().clone()), row);
+        }
+    }
+    made.protected.sort_unstable();
+    let pending: Vec<Row> = pending.into_values().collect();
+    let mut formula_like: Vec<Code> =
+        pending.iter().map(Row::code).filter(|code| code.is_formula_like()).cloned().collect();
+    formula_like.sort_unstable();
+    formula_like.dedup();
+    made.formula_like = formula_like;
+    let most = match usize::try_from(layout.rows_per_file) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(most) => most,
+    };
+    let parts = u32::try_from(pending.len().div_ceil(most)).unwrap_or(u32::MAX);
+    // All names of one make are equally long, so that they stand in order wherever they are listed.
+    let width = parts.to_string().len().max(2);
+    for (part, rows) in (1..).zip(pending.chunks(most)) {
+        let name = naming.name(&format!("{part:0width$}"));
+        made.files.push(file(name, (part, parts), rows, layout, protection)?);
+    }
+    Ok(made)
+}
+
+fn file(
+    name: String,
+    (part, parts): (u32, u32),
+    rows: &[Row],
+    layout: &Layout,
+    protection: &Stated,
+) -> Result<File, FileFault> {
+    let bytes = encoded(&text(rows, layout)?, rows, layout.encoding)?;
+    let rows = (FIRST_ROW..).zip(rows).map(|(number, row)| FileRow {
+        number,
+        code: row.code().clone(),
+        day: row.day(),
+        content: row.content().clone(),
+    });
+    Ok(File { name, part, parts, rows: rows.collect(), protection: protection.in_force().fingerprint(), bytes })
+}
+
+fn text(rows: &[Row], layout: &Layout) -> Result<String, FileFault> {
+    let fault = |error: &dyn fmt::Display| FileFault::Csv(error.to_string());
+    let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let leave: Vec<&str> = layout.leave_columns.iter().flat_map(LeaveColumns::headers).collect();
+    csv.write_record(HEADER.iter().chain(&leave)).map_err(|error| fault(&error))?;
+    for row in rows {
+        csv.write_record(cells(row, &leave, layout.status)).map_err(|error| fault(&error))?;
+    }
+    let bytes = csv.into_inner().map_err(|error| fault(&error))?;
+    String::from_utf8(bytes).map_err(|error| fault(&error))
+}
+
+/// The cells of a row under the header.
+fn cells(row: &Row, leave: &[&str], status: Status) -> Vec<String> {
+    let mut cells = vec![
+        row.own_text().to_owned(),
+        row.day().to_string(),
+        row.start().to_owned(),
+        row.end().to_owned(),
+        row.breaks().to_owned(),
+        // 日報 is the member's own.
+        String::new(),
+        status.cell().to_owned(),
+    ];
+    cells.extend(leave.iter().map(|header| row.leave_cell(header).to_owned()));
+    cells
+}
+
+fn encoded(text: &str, rows: &[Row], encoding: Encoding) -> Result<Vec<u8>, FileFault> {
+    match encoding {
+        Encoding::Utf8Bom => Ok(format!("\u{feff}{text}").into_bytes()),
+        Encoding::Cp932 => match SHIFT_JIS.encode(text) {
+            (bytes, _, false) => Ok(bytes.into_owned()),
+            _ => {
+                let foreign = |row: &&Row| SHIFT_JIS.encode(row.own_text()).2;
+                Err(FileFault::NotInEncoding {
+                    codes: rows.iter().filter(foreign).map(|row| row.code().clone()).collect(),
+                })
+            }
+        },
+    }
+}
