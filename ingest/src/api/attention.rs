@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, Resource, web};
 use renkei_events::codes::Code;
 use renkei_store::attention::{self, AT_ONCE, Whom};
 use renkei_store::decisions::{self, Decision, DecisionError};
-use renkei_store::employees::FullRow;
+use renkei_store::employees::{FullRow, RowState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -26,7 +26,7 @@ pub struct AttentionView {
     employee_id: String,
     /// 社員番号.
     number: Option<String>,
-    /// parked or held.
+    /// parked or held; another one of somebody who goes on being sent and should be looked at.
     state: &'static str,
     /// Why.
     code: Option<String>,
@@ -44,17 +44,23 @@ pub struct AttentionView {
 
 impl AttentionView {
     fn of(row: FullRow, reveal: bool) -> Self {
-        let listed = row.reason.as_deref().and_then(Code::parse);
+        // Whoever is neither parked nor held goes on, and is shown for a warning.
+        let stopped = matches!(row.state, RowState::Parked | RowState::Held);
+        let (code, since) = match row.warning {
+            Some(warning) if !stopped => (Some(warning), row.warned.unwrap_or(row.changed)),
+            _ => (row.reason, row.changed),
+        };
+        let listed = code.as_deref().and_then(Code::parse);
         Self {
             connection: row.key.connection,
             employee_id: row.key.employee,
             number: row.number,
             state: row.state.as_str(),
-            code: row.reason,
+            code,
             title_ja: listed.map(Code::title_ja),
             title_en: listed.map(Code::title_en),
             remedy: listed.map(|code| format!("/docs/errors/{code}")),
-            since: row.changed.into(),
+            since: since.into(),
             detail: row.detail.map(|text| if reveal { text } else { MASK.to_owned() }),
         }
     }
@@ -132,7 +138,7 @@ pub(super) fn resources() -> Vec<Resource> {
     ]
 }
 
-/// Parked and held people.
+/// Parked and held people, and those whom somebody should look at.
 #[utoipa::path(get, path = "/api/v1/attention", tag = "tenant", params(AttentionQuery),
     responses((status = 200, body = Page<AttentionView>)))]
 pub(super) async fn list_attention(caller: TenantCaller, api: web::Data<Api>, query: Query<AttentionQuery>) -> Answer {
@@ -159,7 +165,7 @@ pub(super) async fn retry_attention(caller: TenantCaller, api: web::Data<Api>, b
     decide(&api, &caller, &body.0, true).await
 }
 
-/// Leaves parked people as they are until their record changes.
+/// Leaves parked people as they are until their record changes, and takes warnings back.
 #[utoipa::path(post, path = "/api/v1/attention/dismiss", tag = "tenant", request_body = Choice,
     responses((status = 200, body = Changed), (status = 409)))]
 pub(super) async fn dismiss_attention(caller: TenantCaller, api: web::Data<Api>, body: Body<Choice>) -> Answer {

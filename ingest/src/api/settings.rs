@@ -24,6 +24,10 @@ use crate::setup;
 pub struct Mapping {
     /// Between 姓 and 名.
     pub name_joiner: String,
+    /// The 性別 labels that the source has, those that arrived among them; left out: as before. All have to be in `gender` before
+    /// the first activation.
+    #[serde(default)]
+    pub gender_labels: Option<BTreeSet<String>>,
     /// The source's 性別 → カオナビ's choice; null: do not send.
     pub gender: BTreeMap<String, Option<String>>,
     /// Whether the mail address goes over.
@@ -43,10 +47,12 @@ pub struct Mapping {
     pub hiragana_to_katakana: bool,
 }
 
-impl From<Settings> for Mapping {
-    fn from(settings: Settings) -> Self {
+impl From<&Connection> for Mapping {
+    fn from(connection: &Connection) -> Self {
+        let settings = connection.settings.clone();
         Self {
             name_joiner: settings.name_joiner,
+            gender_labels: Some(connection.gender_labels()),
             gender: settings.gender,
             mail: settings.mail,
             retired_date: settings.retired_date,
@@ -113,7 +119,7 @@ pub(super) async fn get_mapping(caller: TenantCaller, api: web::Data<Api>, id: w
 }
 
 fn mapping(own: &OwnConnection) -> HttpResponse {
-    HttpResponse::Ok().insert_header((ETAG, etag(own))).json(Mapping::from(own.settings.clone()))
+    HttpResponse::Ok().insert_header((ETAG, etag(own))).json(Mapping::from(&**own))
 }
 
 /// Replaces 連携項目.
@@ -137,6 +143,16 @@ pub(super) async fn put_mapping(
         }
         connection.settings = Settings {
             name_joiner: wanted.name_joiner,
+            gender_labels: match wanted.gender_labels {
+                // What is listed only because it arrived is listed anyhow.
+                Some(labels) => {
+                    let own = |label: &String| {
+                        connection.settings.gender_labels.contains(label) || !connection.gender_seen.contains(label)
+                    };
+                    labels.into_iter().filter(own).collect()
+                }
+                None => connection.settings.gender_labels.clone(),
+            },
             gender: wanted.gender,
             mail: wanted.mail,
             retired_date: wanted.retired_date,

@@ -117,6 +117,9 @@ pub struct MappingFile {
     /// Between 姓 and 名.
     #[serde(default)]
     pub name_joiner: Option<String>,
+    /// The 性別 labels that the source has, beside those that arrive.
+    #[serde(default)]
+    pub gender_labels: Option<BTreeSet<String>>,
     /// The source's 性別 → カオナビ's choice; null: do not send.
     #[serde(default)]
     pub gender: Option<BTreeMap<String, Option<String>>>,

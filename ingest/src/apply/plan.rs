@@ -351,6 +351,9 @@ impl Applying<'_> {
         if let Some(joiner) = &mapping.name_joiner {
             settings.name_joiner.clone_from(joiner);
         }
+        if let Some(labels) = &mapping.gender_labels {
+            settings.gender_labels.clone_from(labels);
+        }
         if let Some(gender) = &mapping.gender {
             settings.gender.clone_from(gender);
         }

@@ -5,6 +5,7 @@ use sea_orm::Value;
 
 use crate::Store;
 use crate::db::{Row, Sql, Tx, list, tuples};
+use crate::employees::EmployeeKey;
 use crate::error::Result;
 use crate::owned::OwnConnection;
 
@@ -60,6 +61,17 @@ pub async fn of_employee(store: &Store, connection: &str, employee: &str, most: 
         WHERE connection_id = $1 AND employee_id = $2 ORDER BY activity_id DESC LIMIT $3";
     let rows = store.db.rows(query, vec![connection.into(), employee.into(), i64::from(most).into()]).await?;
     rows.iter().map(|row| Ok(read(store, row)?.1)).collect()
+}
+
+/// Whether an entry of this kind and code stands there for a person.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn is_told(sql: &impl Sql, key: &EmployeeKey, kind: &str, code: &str) -> Result<bool> {
+    let query = "SELECT 1 AS one FROM activity
+        WHERE connection_id = $1 AND employee_id = $2 AND kind = $3 AND code = $4 LIMIT 1";
+    let values = vec![key.connection.clone().into(), key.employee.clone().into(), kind.into(), code.into()];
+    Ok(sql.row(query, values).await?.is_some())
 }
 
 /// Entries of a tenant's connections before number `before`, newest first, each with its number; of one person, if named.

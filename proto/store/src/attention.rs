@@ -27,7 +27,7 @@ pub enum Whom<'a> {
     Employees(&'a [String]),
 }
 
-/// Parked and held people of these connections after `after` (connection and employee).
+/// Parked and held people, and those with a warning, of these connections after `after` (connection and employee).
 ///
 /// # Errors
 /// When the store does not answer, or a row does not open.
@@ -38,7 +38,7 @@ pub async fn page(
     after: (&str, &str),
     most: u32,
 ) -> Result<Vec<FullRow>> {
-    let wanted = People { states: &["parked", "held"], reason: code, ..People::default() };
+    let wanted = People { states: &["parked", "held"], reason: code, warned: true, ..People::default() };
     people::page(store, own, wanted, after, most).await
 }
 
@@ -60,7 +60,42 @@ pub async fn retry(store: &Store, tx: &Tx, own: &OwnConnection, whom: Whom<'_>, 
 /// When the store does not answer.
 pub async fn dismiss(store: &Store, tx: &Tx, own: &OwnConnection, whom: Whom<'_>, now: Millis) -> Result<u64> {
     let sql = "UPDATE employees SET state = 'skipped', reason = 'dismissed', detail = NULL, changed_ms = $1 WHERE";
-    change(store, tx, own, whom, now, sql, DISMISSED, Some(DISMISSED)).await
+    let parked = change(store, tx, own, whom, now, sql, DISMISSED, Some(DISMISSED)).await?;
+    Ok(parked + dismiss_warnings(store, tx, own, whom, now).await?)
+}
+
+/// Takes warnings back; the next change of these people does not bring them again. How many.
+async fn dismiss_warnings(store: &Store, tx: &Tx, own: &OwnConnection, whom: Whom<'_>, now: Millis) -> Result<u64> {
+    let mut values: Vec<Value> = vec![own.id.clone().into()];
+    let those = match whom {
+        Whom::Code(None) => String::new(),
+        Whom::Code(Some(code)) => {
+            values.push(code.into());
+            " AND warning = $2".to_owned()
+        }
+        Whom::Employees([]) => return Ok(0),
+        Whom::Employees(ids) => {
+            values.extend(ids.iter().take(AT_ONCE).map(|id| id.clone().into()));
+            format!(" AND employee_id IN ({})", list(ids.len().min(AT_ONCE), 2))
+        }
+    };
+    let sql = format!(
+        "UPDATE employees SET warning = NULL WHERE connection_id = $1 AND warning IS NOT NULL{those} RETURNING employee_id"
+    );
+    let rows = tx.rows(&sql, values).await?;
+    let entries = rows.iter().map(|row| {
+        Ok(Entry {
+            at: now,
+            connection: own.id.clone(),
+            employee: Some(row.get("employee_id")?),
+            kind: DISMISSED.to_owned(),
+            code: Some(DISMISSED.to_owned()),
+            detail: None,
+        })
+    });
+    let entries: Vec<Entry> = entries.collect::<Result<_>>()?;
+    activity::add(store, tx, &entries).await?;
+    Ok(entries.len() as u64)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the two callers above are the interface")]

@@ -1,6 +1,6 @@
 //! Tenants and connections, their switch and their webhook secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use renkei_runtime::clock::Millis;
@@ -82,6 +82,10 @@ pub struct Connection {
     pub settings: Settings,
     /// Rises with every change of the settings or the name.
     pub settings_version: i64,
+    /// When the settings were last changed.
+    pub settings_saved: Millis,
+    /// The 性別 labels that arrived with records.
+    pub gender_seen: BTreeSet<String>,
     /// First activation on the worker's calendar, to compare with times that ingest wrote.
     pub activated_wall: Option<Millis>,
     /// Since when somebody wants to know whether it would work; a worker tries and answers.
@@ -112,12 +116,20 @@ impl Connection {
             problems: Vec::new(),
             settings: Settings::default(),
             settings_version: 1,
+            settings_saved: Millis(0),
+            gender_seen: BTreeSet::new(),
             activated_wall: None,
             verify_wanted: None,
             preview_wanted: None,
             verification: None,
             declared_state: None,
         }
+    }
+
+    /// The 性別 labels of the source: those of the settings, and those that arrived.
+    #[must_use]
+    pub fn gender_labels(&self) -> BTreeSet<String> {
+        self.settings.gender_labels.union(&self.gender_seen).cloned().collect()
     }
 }
 
@@ -157,6 +169,10 @@ fn detail_place(id: &str) -> String {
     format!("connections.state_detail|{id}")
 }
 
+fn genders_place(id: &str) -> String {
+    format!("connections.gender_seen|{id}")
+}
+
 fn secret_place(connection: &str, id: &str) -> String {
     format!("webhook_secrets.secret|{connection}|{id}")
 }
@@ -164,14 +180,19 @@ fn secret_place(connection: &str, id: &str) -> String {
 const COLUMNS: &str =
     "connection_id, tenant_id, name, source, account_id, state, state_code, state_detail, activated_ms,
     wanted_ms, problems, settings, settings_version, activated_wall_ms, verify_wanted_ms, preview_wanted_ms, verified_ms, verification,
-    declared_state";
+    declared_state, settings_ms, gender_seen";
 
 fn read(store: &Store, row: &Row) -> Result<Connection> {
     let id: String = row.get("connection_id")?;
     let detail: Option<Vec<u8>> = row.get("state_detail")?;
     // Only a message; one that does not open must not stop the connection, let alone all of them.
     let detail = detail.and_then(|sealed| store.keys.open(&detail_place(&id), &sealed).ok());
+    // The same: labels arrive again.
+    let genders: Option<Vec<u8>> = row.get("gender_seen")?;
+    let genders = genders.and_then(|sealed| store.keys.open_json(&genders_place(&id), &sealed).ok());
     Ok(Connection {
+        settings_saved: Millis(row.get("settings_ms")?),
+        gender_seen: genders.unwrap_or_default(),
         tenant: row.get("tenant_id")?,
         name: row.get("name")?,
         source: row.get("source")?,
@@ -376,10 +397,12 @@ pub async fn tenant_name(sql: &impl Sql, id: &str) -> Result<Option<String>> {
 /// When the store does not answer.
 pub async fn put(tx: &Tx, connection: &Connection, now: Millis) -> Result<()> {
     let sql = "INSERT INTO connections (connection_id, tenant_id, name, source, account_id, state, state_ms, settings,
-          declared_state) VALUES ($1, $2, $3, $4, $5, 'draft', $6, $7, $8)
+          declared_state, settings_ms) VALUES ($1, $2, $3, $4, $5, 'draft', $6, $7, $8, $6)
         ON CONFLICT (connection_id) DO UPDATE SET name = excluded.name, account_id = excluded.account_id,
           settings_version = connections.settings_version
             + CASE WHEN connections.settings = excluded.settings AND connections.name = excluded.name THEN 0 ELSE 1 END,
+          settings_ms = CASE WHEN connections.settings = excluded.settings THEN connections.settings_ms
+            ELSE excluded.settings_ms END,
           settings = excluded.settings, declared_state = excluded.declared_state";
     let values = vec![
         connection.id.clone().into(),
@@ -395,6 +418,31 @@ pub async fn put(tx: &Tx, connection: &Connection, now: Millis) -> Result<()> {
     // Rows that came before the credentials were known belong to the account from now on.
     let values = vec![connection.account.clone().into(), connection.id.clone().into()];
     tx.exec("UPDATE employees SET account_id = $1 WHERE connection_id = $2", values).await?;
+    Ok(())
+}
+
+/// How many 性別 labels of a connection are kept: more of them are no choices.
+const GENDERS: usize = 100;
+
+/// Adds 性別 labels that arrived to those that the connection knows.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn add_genders(store: &Store, tx: &Tx, id: &str, labels: &BTreeSet<String>) -> Result<()> {
+    lock(tx, id).await?;
+    let Some(connection) = find(store, tx, id).await? else { return Ok(()) };
+    let mut seen = connection.gender_seen;
+    let before = seen.len();
+    for label in labels {
+        if seen.len() < GENDERS {
+            seen.insert(label.clone());
+        }
+    }
+    if seen.len() > before {
+        let sealed = store.keys.seal_json(&genders_place(id), &seen)?;
+        let sql = "UPDATE connections SET gender_seen = $1 WHERE connection_id = $2";
+        tx.exec(sql, vec![sealed.into(), id.into()]).await?;
+    }
     Ok(())
 }
 

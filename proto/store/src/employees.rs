@@ -118,6 +118,8 @@ pub struct SlimRow {
     pub state: RowState,
     /// Whether status, data entry and number allow it to be sent.
     pub eligible: bool,
+    /// Whether the person was 退職 already when nothing of the person was to be sent, and is still.
+    pub left_before: bool,
 }
 
 /// What the consumer writes.
@@ -176,6 +178,7 @@ pub async fn lock_slim(tx: &Tx, keys: &[EmployeeKey]) -> Result<HashMap<Employee
                     event_ids: serde_json::from_str(&row.get::<String>("event_ids")?)?,
                     state: RowState::parse(&row.get::<String>("state")?)?,
                     eligible: row.get::<i64>("eligible")? == 1,
+                    left_before: row.get::<i64>("left_before")? == 1,
                     key: key.clone(),
                 };
                 found.insert(key, slim);
@@ -187,8 +190,7 @@ pub async fn lock_slim(tx: &Tx, keys: &[EmployeeKey]) -> Result<HashMap<Employee
 
 /// Finds the rows of `count` people by their keys, in the order of `$2` and following.
 fn slim_query(engine: Engine, count: usize) -> String {
-    let columns =
-        "connection_id, employee_id, number, version, log_partition, log_offset, content, event_ids, state, eligible";
+    let columns = "connection_id, employee_id, number, version, log_partition, log_offset, content, event_ids, state, eligible, left_before";
     match engine {
         Engine::Sqlite => {
             let ids = list(count, 2);
@@ -204,7 +206,7 @@ fn slim_query(engine: Engine, count: usize) -> String {
     }
 }
 
-const CONSUMED: [&str; 23] = [
+const CONSUMED: [&str; 24] = [
     "connection_id",
     "employee_id",
     "account_id",
@@ -228,6 +230,7 @@ const CONSUMED: [&str; 23] = [
     "confirmed",
     "surge_op",
     "surge_ms",
+    "left_before",
 ];
 
 /// Writes rows as the consumer left them. An older version never replaces a newer one, whatever happened in between.
@@ -277,6 +280,7 @@ pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Mil
                 0_i64.into(),
                 row.op.filter(|_| slim.state == RowState::Due).map(|op| op.as_str().to_owned()).into(),
                 (slim.state == RowState::Due).then_some(now.0).into(),
+                i64::from(slim.left_before).into(),
             ]);
         }
         let sql = format!(
@@ -387,6 +391,12 @@ pub struct FullRow {
     pub confirmed: bool,
     /// What a person said, or has not said yet, about a mass change that this person was part of.
     pub mass: Mass,
+    /// The person was 退職 already when nothing of the person was to be sent, and is still.
+    pub left_before: bool,
+    /// What somebody should look at, though the person goes on being sent.
+    pub warning: Option<String>,
+    /// Since when; it stays when the warning was dismissed, so that the next change does not bring it back.
+    pub warned: Option<Millis>,
     /// When its newest event came.
     pub received: Millis,
     /// When the row last changed.
@@ -403,7 +413,8 @@ impl FullRow {
 
 pub(crate) const FULL: &str =
     "connection_id, employee_id, number, version, content, change, record, state, op, reason, detail, due_ms,
-    next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, confirmed, declined, declined_ms, received_ms, changed_ms";
+    next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, confirmed, declined, declined_ms,
+    left_before, warning, warned_ms, received_ms, changed_ms";
 
 pub(crate) fn full(store: &Store, row: &Row) -> Result<FullRow> {
     let key = key_of(row)?;
@@ -438,6 +449,9 @@ pub(crate) fn full(store: &Store, row: &Row) -> Result<FullRow> {
             (Some(_), None) => Mass::Undecided,
             (Some(values), Some(_)) => Mass::Declined(values),
         },
+        left_before: row.get::<i64>("left_before")? == 1,
+        warning: row.get("warning")?,
+        warned: row.get::<Option<i64>>("warned_ms")?.map(Millis),
         received: Millis(row.get("received_ms")?),
         changed: Millis(row.get("changed_ms")?),
         key,
@@ -644,6 +658,37 @@ pub async fn shared_numbers(sql: &impl Sql, connection: &str, wanted: &[String])
         }
     }
     Ok(found)
+}
+
+/// Parks whoever else of the connection is eligible with this number and waits for nothing: of two people with one number
+/// neither may be taken for the one who is meant. Answers who.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn park_sharers(tx: &Tx, connection: &str, number: &str, now: Millis) -> Result<Vec<EmployeeKey>> {
+    // Who never changed since the activation is a baseline, and is not sent as long as the number is shared anyway.
+    let sql = "UPDATE employees SET state = 'parked', reason = 'member.number_shared', detail = NULL, changed_ms = $1
+        WHERE connection_id = $2 AND number = $3 AND eligible = 1
+          AND (state = 'synced' OR (state = 'skipped' AND reason = 'filtered')) RETURNING connection_id, employee_id";
+    let rows = tx.rows(sql, vec![now.0.into(), connection.into(), number.into()]).await?;
+    rows.iter().map(key_of).collect()
+}
+
+/// Writes down what somebody should look at about a person who goes on being sent, or that it is over (`None`).
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn warn(tx: &Tx, key: &EmployeeKey, warning: Option<&str>, now: Millis) -> Result<()> {
+    let sql = "UPDATE employees SET warning = $1, warned_ms = CASE WHEN $1 IS NULL THEN NULL ELSE $2 END
+        WHERE connection_id = $3 AND employee_id = $4";
+    let values = vec![
+        warning.map(str::to_owned).into(),
+        now.0.into(),
+        key.connection.clone().into(),
+        key.employee.clone().into(),
+    ];
+    tx.exec(sql, values).await?;
+    Ok(())
 }
 
 /// How many rows of each state a connection has, with the reason.
@@ -882,6 +927,23 @@ pub async fn judge_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> 
 /// When the store does not answer.
 pub async fn judge_filtered_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> {
     again(tx, connection, "state = 'skipped' AND reason = 'filtered'", "1 = 0", now).await
+}
+
+/// People who were parked because of the mapping are judged again: what カオナビ has changed.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn judge_unmappable_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> {
+    again(tx, connection, "state = 'parked' AND reason LIKE 'mapping.%'", "1 = 1", now).await
+}
+
+/// People who were settled since `since` are judged again: what they went without may be sent now.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn judge_settled_again(tx: &Tx, connection: &str, since: Millis, now: Millis) -> Result<u64> {
+    let those = format!("state = 'synced' AND changed_ms >= {}", since.0);
+    again(tx, connection, &those, "1 = 1", now).await
 }
 
 /// Makes `those` due; `counted` are those among them who count as coming together.

@@ -19,6 +19,8 @@ pub struct People<'a> {
     pub employee: Option<&'a str>,
     /// For this reason.
     pub reason: Option<&'a str>,
+    /// Also those in other states whom somebody should look at.
+    pub warned: bool,
 }
 
 /// People of a tenant's connections, by connection and id, after `after`.
@@ -37,7 +39,8 @@ pub async fn page(
     }
     let mut values: Vec<Value> = vec![i64::from(most).into(), after.0.into(), after.1.into()];
     let mut conditions = String::new();
-    for (column, wanted) in [("number", people.number), ("employee_id", people.employee), ("reason", people.reason)] {
+    let reason = if people.warned { "COALESCE(reason, warning)" } else { "reason" };
+    for (column, wanted) in [("number", people.number), ("employee_id", people.employee), (reason, people.reason)] {
         if let Some(wanted) = wanted {
             values.push(wanted.into());
             conditions.push_str(&format!(" AND {column} = ${}", values.len()));
@@ -50,7 +53,8 @@ pub async fn page(
             .filter(|state| people.states.contains(&state.as_str()))
             .map(|state| format!("'{}'", state.as_str()))
             .collect();
-        conditions.push_str(&format!(" AND state IN ({})", states.join(", ")));
+        let also = if people.warned { " OR warning IS NOT NULL" } else { "" };
+        conditions.push_str(&format!(" AND (state IN ({}){also})", states.join(", ")));
     }
     let first = values.len() + 1;
     values.extend(own.iter().map(|connection| connection.id.clone().into()));

@@ -14,6 +14,9 @@ pub struct Settings {
     pub filter: Filter,
     /// What stands between 姓 and 名.
     pub name_joiner: String,
+    /// The 性別 labels that the source has, as far as they are known without its records: those that arrive are added. All of
+    /// them have to be mapped before the first activation.
+    pub gender_labels: BTreeSet<String>,
     /// The source's 性別 labels, each to one of カオナビ's choices, or to nothing ("do not send").
     pub gender: BTreeMap<String, Option<String>>,
     /// Whether the mail address goes over.
@@ -53,6 +56,7 @@ impl Default for Settings {
         Self {
             filter: Filter::default(),
             name_joiner: " ".to_owned(),
+            gender_labels: usual_gender_labels(),
             gender: BTreeMap::new(),
             mail: false,
             retired_date: false,
@@ -71,6 +75,12 @@ impl Default for Settings {
             csv_columns: BTreeMap::new(),
         }
     }
+}
+
+/// The 性別 labels that a source is taken to have until it says otherwise.
+#[must_use]
+pub fn usual_gender_labels() -> BTreeSet<String> {
+    ["男性", "女性"].map(str::to_owned).into()
 }
 
 /// When changes of existing members go out. Hires always go at once.

@@ -9,7 +9,7 @@ use crate::db::{Sql, list, pieces};
 use crate::employees::{EmployeeKey, FullRow};
 use crate::error::Result;
 
-/// Somebody who is parked or held.
+/// Somebody who is parked or held, or whom somebody should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// Who.
@@ -20,15 +20,20 @@ pub struct Person {
     pub since: Millis,
 }
 
-/// A page of the parked and held people, in the order of their keys, after `after`.
+/// A page of these people, in the order of their keys, after `after`.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn people(sql: &impl Sql, after: Option<&EmployeeKey>, most: u32) -> Result<Vec<Person>> {
     let (connection, employee) = after.map_or(("", ""), |key| (key.connection.as_str(), key.employee.as_str()));
-    let query = "SELECT connection_id, employee_id, reason, changed_ms FROM employees
-        WHERE state IN ('parked', 'held') AND reason IS NOT NULL AND (connection_id, employee_id) > ($1, $2)
-        ORDER BY connection_id, employee_id LIMIT $3";
+    // Each half has an index of its own.
+    let query = "SELECT connection_id, employee_id, reason, changed_ms FROM (
+          SELECT connection_id, employee_id, reason, changed_ms FROM employees
+          WHERE state IN ('parked', 'held') AND reason IS NOT NULL AND (connection_id, employee_id) > ($1, $2)
+        UNION ALL
+          SELECT connection_id, employee_id, warning AS reason, COALESCE(warned_ms, changed_ms) AS changed_ms FROM employees
+          WHERE warning IS NOT NULL AND state NOT IN ('parked', 'held') AND (connection_id, employee_id) > ($1, $2)
+        ) AS people ORDER BY connection_id, employee_id LIMIT $3";
     let rows = sql.rows(query, vec![connection.into(), employee.into(), i64::from(most).into()]).await?;
     rows.iter()
         .map(|row| {

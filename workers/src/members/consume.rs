@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use renkei_events::codes::Code;
 use renkei_events::event::{Change, EmployeeEvent};
+use renkei_events::record::EmployeeStatus;
 use renkei_events::topic::Topic;
 use renkei_log::{LogError, LogReader, LogWriter, NewRecord, Record};
 use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
+use renkei_store::activity::{self, Entry};
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
@@ -26,6 +28,7 @@ use self::batch::{Batch, Placed};
 use crate::context::Context;
 use crate::error::Result;
 use crate::members::eligible::{NotEligible, Sent, sent_as};
+use crate::members::map::gender_label;
 
 /// How many records one step takes at most.
 pub const BATCH: usize = 1000;
@@ -209,10 +212,14 @@ impl Writing<'_> {
         }
         let keys: Vec<EmployeeKey> = kept.iter().map(|placed| key_of(&placed.event)).collect();
         let mut fold = Fold { rows: employees::lock_slim(&tx, &keys).await?, ..Fold::default_of(self.context) };
+        let genders = new_genders(&connections, &kept);
         for placed in kept {
             if let Some(connection) = connections.get(placed.event.connection_id.as_str()) {
                 fold.apply(placed, connection);
             }
+        }
+        for (connection, labels) in &genders {
+            connections::add_genders(store, &tx, connection, labels).await?;
         }
         let changed = fold.changed.len();
         self.flush(&tx, fold, now).await?;
@@ -238,6 +245,7 @@ impl Writing<'_> {
             .filter_map(|key| fold.rows.get(key).cloned())
             .collect();
         let mut rows: Vec<ConsumedRow> = fold.changed.into_values().collect();
+        activity::add(&self.context.store, tx, &left_out(&rows, now)).await?;
         let mut numbers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for row in &rows {
             if let (Some(account), Some(number), RowState::Due) = (&row.account, &row.slim.number, row.slim.state) {
@@ -267,6 +275,40 @@ impl Writing<'_> {
     fn count(&self, result: &str) {
         self.context.metrics.consumed.with_label_values(&[result]).inc();
     }
+}
+
+/// The 性別 labels of these events that their connections do not know yet, whatever becomes of the events: they are offered for
+/// mapping.
+fn new_genders(connections: &BTreeMap<String, Connection>, events: &[Placed]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for Placed { event, .. } in events {
+        let Some(connection) = connections.get(event.connection_id.as_str()) else { continue };
+        let label = event.employee.as_ref().and_then(|record| gender_label(record));
+        if let Some(label) = label.filter(|label| !connection.gender_seen.contains(*label)) {
+            found.entry(connection.id.clone()).or_default().insert(label.to_owned());
+        }
+    }
+    found
+}
+
+/// What is written down of people who are left out or set aside the moment their record comes: nobody judges them later.
+fn left_out(rows: &[ConsumedRow], now: Millis) -> Vec<Entry> {
+    let kind = |row: &ConsumedRow| match row.slim.state {
+        RowState::Skipped => Some("skipped"),
+        RowState::Parked => Some("parked"),
+        _ => None,
+    };
+    let entry = |row: &ConsumedRow| {
+        Some(Entry {
+            at: now,
+            connection: row.slim.key.connection.clone(),
+            employee: Some(row.slim.key.employee.clone()),
+            kind: kind(row)?.to_owned(),
+            code: row.reason.clone(),
+            detail: row.detail.clone(),
+        })
+    };
+    rows.iter().filter_map(entry).collect()
 }
 
 fn accounts_of(connections: &BTreeMap<String, Connection>) -> BTreeSet<String> {
@@ -369,6 +411,10 @@ impl<'a> Fold<'a> {
                 (RowState::Parked, Some(Code::SourceRecordInvalid.as_str()))
             }
             (_, None) => (RowState::Skipped, Some(Code::DeletedAtSource.as_str())),
+            // 退職日 goes over when somebody becomes 退職, not of somebody who was it before.
+            (_, Some(Ok(Sent::Leaver))) if before.as_ref().is_some_and(|row| row.left_before) => {
+                (RowState::Skipped, Some(NotEligible::StatusExcluded.as_str()))
+            }
             (_, Some(Ok(_))) => (RowState::Due, None),
             (_, Some(Err(reason @ NotEligible::MissingEmployeeNumber))) => (RowState::Parked, Some(reason.as_str())),
             (_, Some(Err(reason))) => (RowState::Skipped, Some(reason.as_str())),
@@ -390,6 +436,8 @@ impl<'a> Fold<'a> {
         let mut event_ids = before.as_ref().map(|row| row.event_ids.clone()).unwrap_or_default();
         remember(&mut event_ids, event.event_id.to_string());
         let eligible = matches!(verdict, Some(Ok(Sent::Whole)));
+        let left = event.employee.as_ref().is_some_and(|record| record.employee_status == EmployeeStatus::Retired);
+        let left_before = left && (state == RowState::Baseline || before.as_ref().is_some_and(|row| row.left_before));
         if let Some(old) = before.as_ref().and_then(|row| row.number.clone())
             && (Some(&old) != number.as_ref() || (before.as_ref().is_some_and(|row| row.eligible) && !eligible))
         {
@@ -404,6 +452,7 @@ impl<'a> Fold<'a> {
             event_ids,
             state,
             eligible,
+            left_before,
         };
         self.rows.insert(key.clone(), slim.clone());
         let row = ConsumedRow {

@@ -60,6 +60,8 @@ pub struct AccountDoc {
     pub departments_read: Option<Millis>,
     /// カオナビ does not permit reading them: 所属 is left alone.
     pub departments_denied: bool,
+    /// Since when.
+    pub departments_denied_since: Option<Millis>,
     /// When people whom a condition on days from today left out are judged again.
     pub next_day: Option<Millis>,
     /// When the last whole read of member codes began.

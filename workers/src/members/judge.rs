@@ -115,6 +115,10 @@ pub fn judge<'a>(
         }
         (Err(reason), _) => return Verdict::Skip(reason.as_str()),
     };
+    // 退職日 goes over when somebody becomes 退職, not of somebody who was it before anything was sent.
+    if sent == Sent::Leaver && row.left_before {
+        return Verdict::Skip(Why::StatusExcluded.as_str());
+    }
     let today = filter::today(facts.now);
     let wanted = match sent {
         Sent::Whole => filter::passes(record, &settings.filter, today),
@@ -178,18 +182,24 @@ impl Case<'_> {
 
     fn create(&self) -> Verdict {
         let Case { row, facts, number, .. } = self;
-        if !self.released() && row.written_number.as_deref() == Some(number) {
+        let ours = facts.code.and_then(|code| code.owner.as_ref()).is_some();
+        if !self.released() && (ours || row.written_number.as_deref() == Some(number)) {
             // Somebody may just have given the member its number in カオナビ, or deleted it: a fresh look tells.
             if facts.codes_read.is_none_or(|read| read < row.changed) {
                 return Verdict::ReadFirst;
             }
-            // We wrote it, and it is gone: somebody deleted it by hand, and we must not undo that.
+            // We wrote it, for this person or for another one, and it is gone: somebody deleted it by hand, and we must not
+            // undo that.
             return Verdict::Hold(Why::MemberGone.as_str(), String::new());
         }
         let near: Vec<&str> = facts.near.iter().map(String::as_str).filter(|code| code != number).collect();
         if !self.released() && !near.is_empty() {
             debug_assert!(near.iter().all(|code| near_key(code) == near_key(number)), "near codes share a key");
             return Verdict::Hold(Why::MemberNearMiss.as_str(), near.join(", "));
+        }
+        let longest = self.known.layout.get("code").and_then(|item| item.max_length);
+        if longest.is_some_and(|longest| number.chars().count() > longest as usize) {
+            return Verdict::Park(Why::MappingTooLong.as_str(), "code".to_owned());
         }
         match map(self.record, self.settings, self.known, Op::Create) {
             Ok(Mapped { values, .. }) if facts.over_ceiling => self.mass(Why::DeliveryCeiling, Verdict::Create(values)),

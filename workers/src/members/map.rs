@@ -19,7 +19,7 @@ use renkei_store::settings::Settings;
 
 use self::check::check;
 pub use self::further::items;
-pub use self::names::business_kana_is_missing;
+pub use self::names::{business_kana_is_missing, legal_reading};
 use self::names::{legal_kana, legal_name, trimmed, widen_kana};
 use crate::members::doc::Layout;
 
@@ -154,8 +154,14 @@ pub fn map_leaver<'a>(record: &EmployeeRecord, known: impl Into<Known<'a>>) -> R
     Ok(Mapped { values, business_kana_missing: false })
 }
 
+/// The 性別 label of a record, if it has one.
+#[must_use]
+pub fn gender_label(record: &EmployeeRecord) -> Option<&str> {
+    trimmed(record.gender.as_deref())
+}
+
 fn gender(record: &EmployeeRecord, settings: &Settings, layout: &Layout) -> Result<Option<String>, Unmappable> {
-    let Some(label) = trimmed(record.gender.as_deref()) else { return Ok(None) };
+    let Some(label) = gender_label(record) else { return Ok(None) };
     let Some(choice) = settings.gender.get(label) else {
         return Err(Unmappable { code: Code::MappingGenderUnmapped.as_str(), detail: label.to_owned() });
     };

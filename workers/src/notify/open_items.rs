@@ -62,6 +62,7 @@ pub async fn scan(store: &Store, now: Millis) -> Result<Scan> {
     }
     people(store, &mut scan).await?;
     no_answer(store, now, &mut scan).await?;
+    without_departments(store, &mut scan).await?;
     for task in troubles::tasks_open_since(&store.db, now - HOLDS_UP_HIRES).await? {
         if task.hires_wait || now.since(task.planned) > LASTS {
             for connection in &task.connections {
@@ -105,6 +106,24 @@ async fn people(store: &Store, scan: &mut Scan) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// Connections that map 所属 while カオナビ does not permit its list.
+async fn without_departments(store: &Store, scan: &mut Scan) -> Result<()> {
+    for (account, doc) in accounts::docs(store).await? {
+        let doc = AccountDoc::read(&doc);
+        let Some(since) = doc.departments_denied_since.filter(|_| doc.departments_denied) else { continue };
+        let mapped = |connection: &&Connection| {
+            connection.account.as_ref() == Some(&account)
+                && connection.state == ConnectionState::Active
+                && connection.settings.departments.is_some()
+        };
+        let mapped: Vec<String> = scan.connections.values().filter(mapped).map(|known| known.id.clone()).collect();
+        for connection in mapped {
+            scan.add(Code::KaonaviDepartmentsNotPermitted, &connection, "", since);
+        }
+    }
+    Ok(())
 }
 
 /// Accounts whose calls have failed for an hour. Only connections that are on wait for it.

@@ -231,3 +231,72 @@ async fn i2_who_was_first_written_as_a_leaver_comes_back_with_fields_that_kaonav
     world.run_for(Duration::from_secs(120)).await;
     assert_eq!(world.company("a", kana).await, "タカハシ ハナコ");
 }
+
+/// 退職日 goes over when somebody becomes 退職, not of somebody who was it before anything of the person was to be sent.
+#[tokio::test]
+async fn trap_who_was_a_leaver_before_activation_is_not_sent() {
+    let mut company = sample::company("a");
+    company.members = (1..=2).map(|index| crate::people::member(index, "髙橋 花子")).collect();
+    let mut world = World::new(12, vec![company], no_latency()).await;
+    let settings = Settings { retired_date: true, ..settings() };
+    world.link(Link { settings, wanted: false, ..link("c1", "a") }).await;
+    let left = |day: &str| json!({ "employee_status": "退職", "retired_date": day });
+    let at = world.now();
+    let events = vec![world.event("c1", record(left("2026-03-31"), 1, at)), world.event("c1", person(2, at))];
+    world.append(events).await;
+    world.run_for(MINUTE).await;
+    world.want("c1").await;
+    world.run_for(MINUTE * 2).await;
+    for day in ["2026-04-30", "2026-05-31"] {
+        let at = world.now();
+        let events = vec![world.event("c1", record(left(day), 1, at)), world.event("c1", record(left(day), 2, at))];
+        world.append(events).await;
+        world.run_for(MINUTE * 2).await;
+        let retired = |company: &mut renkei_sandbox::kaonavi::Company| {
+            ["E00001", "E00002"].map(|code| company.member(code).unwrap().get(TextField::RetiredDate).to_owned())
+        };
+        assert_eq!(world.company("a", retired).await, [String::new(), day.to_owned()], "only of who left meanwhile");
+        let row = world.row("c1", "E00001").await;
+        assert_eq!((row.state, row.reason.as_deref()), (RowState::Skipped, Some("status_excluded")));
+    }
+    // Who comes back and leaves once more leaves like anybody.
+    for changes in [json!({}), left("2026-06-30")] {
+        let at = world.now();
+        world.send("c1", record(changes, 1, at)).await;
+        world.run_for(MINUTE * 2).await;
+    }
+    let retired = |company: &mut renkei_sandbox::kaonavi::Company| {
+        company.member("E00001").unwrap().get(TextField::RetiredDate).to_owned()
+    };
+    assert_eq!(world.company("a", retired).await, "2026-06-30");
+}
+
+/// A field that is mapped arrives, and is cleared when the source has no value any more and the settings say so.
+#[tokio::test]
+async fn further_fields_arrive_in_kaonavi_and_are_cleared_there() {
+    let mut company = sample::company("a");
+    company.permissions = renkei_sandbox::kaonavi::Permissions::all();
+    let mut world = World::new(13, vec![company], no_latency()).await;
+    let on = with(
+        json!({ "mail": true, "departments": { "D1": "D310" }, "custom": { "custom:401": { "from": "business_name" } },
+        "clear_when_empty": ["mail", "department", "custom:401"] }),
+    );
+    world.link(Link { settings: on, ..link("c1", "a") }).await;
+    world.run_for(MINUTE * 2).await;
+    let look = |company: &mut renkei_sandbox::kaonavi::Company| {
+        let member = company.member("E00001").unwrap();
+        (member.get(TextField::Mail).to_owned(), member.department.clone(), member.custom.get(&401).cloned())
+    };
+    let at = world.now();
+    let full = json!({ "email": "h@example.com", "department": { "code": "D1" }, "business_name": "山本" });
+    world.send("c1", record(full, 1, at)).await;
+    world.run_for(MINUTE * 2).await;
+    let there = ("h@example.com".to_owned(), Some("D310".to_owned()), Some(vec!["山本".to_owned()]));
+    assert_eq!(world.company("a", look).await, there);
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    world.run_for(MINUTE * 2).await;
+    let (mail, department, custom) = world.company("a", look).await;
+    assert_eq!((mail.as_str(), department), ("", None));
+    assert!(custom.is_none_or(|values| values.iter().all(String::is_empty)));
+}

@@ -177,7 +177,12 @@ async fn a_gender_choice_that_is_gone_parks_those_people_and_others_go_on() {
     let codes = world.company("a", |company| company.members().keys().cloned().collect::<Vec<_>>()).await;
     assert_eq!(codes, ["E00002", "E00004"]);
     assert_settled(&world, "E00003", RowState::Parked, Some("mapping.gender_unmapped")).await;
-    assert_eq!(world.row("c1", "E00001").await.state, RowState::Parked);
+    assert_settled(&world, "E00001", RowState::Parked, Some("mapping.gender_choice_gone")).await;
+    // The choice is there again: found at night.
+    let choices = ["男性", "女性"].map(|choice| Some(choice.to_owned()));
+    world.company("a", |company| company.layout_mut().gender.choices = Some(choices.to_vec())).await;
+    world.run_for(MINUTE * 60 * 24).await;
+    assert_settled(&world, "E00001", RowState::Synced, None).await;
 }
 
 #[tokio::test]

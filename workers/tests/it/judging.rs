@@ -38,6 +38,9 @@ fn full(record: Option<EmployeeRecord>) -> FullRow {
         released_number: None,
         confirmed: false,
         mass: Mass::None,
+        left_before: false,
+        warning: None,
+        warned: None,
         received: NOW,
         changed: NOW,
     }
@@ -96,6 +99,12 @@ fn r4_r5_unknown_numbers_are_registered_and_known_ones_changed() {
     let rows: Vec<(&str, FullRow, Option<Code>, Verdict)> = vec![
         ("not there", usual(), None, Verdict::Create(whole())),
         ("was there, is gone, not ours", usual(), Some(absent.clone()), Verdict::Create(whole())),
+        (
+            "was there for another person of ours, is gone",
+            usual(),
+            Some(Code { owner: Some(("c1".to_owned(), "rm_00009".to_owned())), ..absent.clone() }),
+            Verdict::Hold("member.gone", String::new()),
+        ),
         ("there and equal", usual(), Some(held(json!({}))), Verdict::Unchanged),
         (
             "there, one field differs",

@@ -233,6 +233,13 @@ fn only_half_width_katakana_is_widened() {
     check(vec![
         row("half-width", kana("ﾀｶﾊｼ", "ﾊﾅｺ"), read("タカハシ ハナコ")),
         row("with sound marks", kana("ｶﾞｷﾞ", "ﾊﾟﾋﾟｳﾞ"), read("ガギ パピヴ")),
+        row("half-width marks behind full-width kana", kana("カﾞキﾞ", "ハﾟヒﾟウﾞ"), read("ガギ パピヴ")),
+        row("a mark alone", kana("ﾞタ", "ﾟ"), read("゛タ ゜")),
+        row("a mark behind what takes none", kana("アﾞナﾟ", "ーﾞＡﾞ"), read("ア゛ナ゜ ー゛Ａ゛")),
+        row("a mark too many", kana("ｶﾞﾞ", "ﾊﾟﾞ"), read("ガ゛ パ゛")),
+        row("marks behind hiragana", kana("かﾞ", "はﾟ"), read("が ぱ")),
+        row("marks behind hiragana that becomes katakana", kana("かﾞ", "はﾟ"), read("ガ パ"))
+            .settings(|it| it.hiragana_to_katakana = true),
         row("small ones and the long mark", kana("ｷｬｯﾁｬｰ", "ｧｨｩ"), read("キャッチャー ァィゥ")),
         row("mixed with full-width", kana("タｶﾊシ", "ハﾅコ"), read("タカハシ ハナコ")),
         row("full-width stays", kana("ガギグ", "ヴァン"), read("ガギグ ヴァン")),

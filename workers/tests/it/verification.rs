@@ -99,6 +99,7 @@ async fn settings_that_do_not_fit_the_layout_are_named() {
         [
             ("mapping", "mapping.item_not_in_layout", Some("custom:999")),
             ("mapping", "mapping.constant_not_in_layout", Some("nonsense")),
+            ("mapping", "mapping.gender_unmapped", Some("男性")),
             ("mapping", "mapping.gender_choice_not_in_layout", Some("女性")),
         ]
     );

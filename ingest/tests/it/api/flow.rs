@@ -1,10 +1,12 @@
 //! What people do with the API, one step after the other.
 
 use renkei_store::db::Sql as _;
+use renkei_store::employees::{self, EmployeeKey, RowState};
 use renkei_store::{accounts, connections};
 use serde_json::{Value, json};
 
 use super::world::{MESSAGE, Who, World, ask, problem};
+use crate::support::client::Answer;
 
 const CONNECTION: &str = "/api/v1/connections/acme-c";
 
@@ -255,4 +257,54 @@ async fn a_decision_fits_what_the_people_wait_for() {
     assert_eq!(released.json(), json!({"changed": 1}));
     assert_eq!(world.get("/api/v1/employees/acme-c/rm_1").await.json()["state"], "due");
     assert_eq!(world.audited().await[..2], ["attention.release", "attention.decline"]);
+}
+
+/// A label that arrived with a record is offered for mapping; what is read can be written all the same and changes nothing.
+#[actix_web::test]
+async fn the_mapping_shows_the_gender_labels_of_the_settings_and_those_that_arrived() {
+    let world = World::new().await;
+    let path = format!("{CONNECTION}/mapping");
+    let labels = |answer: &Answer| answer.json()["gender_labels"].clone();
+    assert_eq!(labels(&world.get(&path).await), json!(["女性", "男性"]));
+    let tx = world.store.begin().await.unwrap();
+    let arrived = ["回答しない", "女性"].map(str::to_owned).into();
+    connections::add_genders(&world.store, &tx, "acme-c", &arrived).await.unwrap();
+    tx.commit().await.unwrap();
+    let read = world.get(&path).await;
+    assert_eq!(labels(&read), json!(["回答しない", "女性", "男性"]));
+    let put = |body: Value| ask("PUT", &path, Some(body)).set("if-match", "*");
+    let same = world.send(Who::Own, put(read.json())).await;
+    assert_eq!(same.header("etag"), read.header("etag"), "nothing changed");
+    // The setting of its own; what arrived stays.
+    let mut other = read.json();
+    other["gender_labels"] = json!(["F", "M"]);
+    assert_eq!(labels(&world.send(Who::Own, put(other.clone())).await), json!(["F", "M", "回答しない", "女性"]));
+    other.as_object_mut().unwrap().remove("gender_labels");
+    assert_eq!(labels(&world.send(Who::Own, put(other)).await), json!(["F", "M", "回答しない", "女性"]), "as before");
+}
+
+/// Somebody who goes on being sent and whom a person should look at is listed like those who are parked, until a person says
+/// that it is seen.
+#[actix_web::test]
+async fn a_warning_stands_in_the_attention_list_until_it_is_dismissed() {
+    let world = World::new().await;
+    let key = EmployeeKey { connection: "acme-c".to_owned(), employee: "rm_1".to_owned() };
+    let tx = world.store.begin().await.unwrap();
+    let now = world.store.now_in(&tx).await.unwrap();
+    employees::settle(&world.store, &tx, &key, RowState::Synced, None, None, now).await.unwrap();
+    employees::warn(&tx, &key, Some("mapping.business_kana_missing"), now).await.unwrap();
+    tx.commit().await.unwrap();
+    let listed = |query: &str| format!("/api/v1/attention?connection=acme-c{query}");
+    for query in ["", "&code=mapping.business_kana_missing"] {
+        let items = world.get(&listed(query)).await.json()["items"].clone();
+        let found = (&items[0]["employee_id"], &items[0]["state"], &items[0]["code"]);
+        assert_eq!(found, (&json!("rm_1"), &json!("synced"), &json!("mapping.business_kana_missing")), "{query}");
+    }
+    assert_eq!(world.get(&listed("&code=kaonavi.rejected")).await.json()["items"], json!([]));
+    let body = json!({"connection": "acme-c", "code": "mapping.business_kana_missing"});
+    let seen = world.send(Who::Own, ask("POST", "/api/v1/attention/dismiss", Some(body))).await;
+    assert_eq!(seen.json(), json!({"changed": 1}));
+    assert_eq!(world.get(&listed("")).await.json()["items"], json!([]));
+    let people = employees::with_number(&world.store, &world.store.db, "acme-c", "E0012").await.unwrap();
+    assert_eq!((people[0].state, people[0].warned), (RowState::Synced, Some(now)), "it is not brought back");
 }

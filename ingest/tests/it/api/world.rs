@@ -190,6 +190,7 @@ async fn company(store: &Store, tenant: &str) -> String {
             event_ids: vec![],
             state: RowState::Parked,
             eligible: true,
+            left_before: false,
         },
         account: Some(account.clone()),
         change: Change::Updated,

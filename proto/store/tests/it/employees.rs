@@ -27,6 +27,7 @@ pub fn row(index: usize, version: i64) -> ConsumedRow {
             event_ids: vec!["m/0".to_owned()],
             state: RowState::Due,
             eligible: true,
+            left_before: false,
         },
         account: Some("a".to_owned()),
         change: Change::Updated,

@@ -41,6 +41,7 @@ fn i8_debug_output_of_a_row_shows_ids_and_no_value() {
         event_ids: Vec::new(),
         state: RowState::Due,
         eligible: true,
+        left_before: false,
     };
     let shown = [
         format!(
@@ -131,6 +132,9 @@ fn i8_debug_output_of_a_row_shows_ids_and_no_value() {
                 released_number: None,
                 confirmed: false,
                 mass: Mass::None,
+                left_before: false,
+                warning: None,
+                warned: None,
                 received: at,
                 changed: at,
             }

@@ -23,6 +23,30 @@ async fn a_jump_of_the_wall_clock_moves_nothing() {
     }
 }
 
+/// With a real host's clock PostgreSQL's own time counts, and no clock of ours.
+#[tokio::test]
+async fn on_postgresql_the_time_is_the_databases_whatever_the_hosts_clocks_say() {
+    for engine in both().await.into_iter().filter(|engine| engine.name == "postgres") {
+        *engine.clock.boot_id.lock().unwrap() = "a host".to_owned();
+        let store = Store::open(&engine.url, &master(), engine.clock.clone()).await.unwrap();
+        let first = store.now().await.unwrap();
+        // Somebody sets the wall clock back by a day, and the host sleeps for an hour.
+        engine.clock.wall.fetch_sub(86_400_000, Ordering::SeqCst);
+        engine.clock.boot.fetch_add(3_600_000, Ordering::SeqCst);
+        let second = store.now().await.unwrap();
+        let query = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS ms";
+        let row = store.db.row(query, vec![]).await.unwrap().unwrap();
+        let theirs = row.get::<i64>("ms").unwrap();
+        assert!(second >= first && second.since(first) < Duration::from_secs(60), "{first:?} {second:?}");
+        assert!((second.0 - theirs).abs() < 60_000, "{second:?} and {theirs}");
+        // Another host, whose clocks were never right, agrees.
+        *engine.clock.boot_id.lock().unwrap() = "another host".to_owned();
+        let other = Store::open(&engine.url, &master(), engine.clock.clone()).await.unwrap();
+        let there = other.now().await.unwrap();
+        assert!(there >= second && there.since(second) < Duration::from_secs(60), "{second:?} {there:?}");
+    }
+}
+
 #[tokio::test]
 async fn i3_after_another_boot_the_last_five_update_calls_count_as_made_now() {
     for engine in both().await.into_iter().filter(|engine| engine.name == "sqlite") {

@@ -3,6 +3,7 @@
 use renkei_events::record::EmployeeRecord;
 use renkei_store::settings::Settings;
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::compose;
 
 /// Whether a business name stands without its reading: then フリガナ is left alone, and somebody should know.
 #[must_use]
@@ -26,23 +27,41 @@ pub(super) fn legal_kana(record: &EmployeeRecord, settings: &Settings) -> Option
     Some([last, first].join(&settings.name_joiner))
 }
 
+/// The reading of the legal name as it would be sent, if both parts have one.
+#[must_use]
+pub fn legal_reading(record: &EmployeeRecord, settings: &Settings) -> Option<String> {
+    legal_kana(record, settings).map(|kana| widen_kana(&kana, settings.hiragana_to_katakana))
+}
+
 /// Half-width katakana with its sound marks becomes full-width, nothing else changes: normalising the whole text would alter
-/// other characters of a name.
+/// other characters of a name. A half-width mark goes with the kana before it, of whichever width; one that stands alone or
+/// after what takes none becomes the full-width mark.
 pub(super) fn widen_kana(text: &str, hiragana_too: bool) -> String {
     let mut wide = String::with_capacity(text.len());
-    let mut run = String::new();
     for c in text.chars() {
-        if ('\u{FF66}'..='\u{FF9F}').contains(&c) {
-            run.push(c);
-            continue;
+        let (combining, alone) = match c {
+            '\u{FF9E}' => ('\u{3099}', '\u{309B}'),
+            '\u{FF9F}' => ('\u{309A}', '\u{309C}'),
+            '\u{FF66}'..='\u{FF9D}' => {
+                wide.extend(std::iter::once(c).nfkc());
+                continue;
+            }
+            'ぁ'..='ゖ' if hiragana_too => {
+                wide.push(char::from_u32(u32::from(c) + 0x60).unwrap_or(c));
+                continue;
+            }
+            other => {
+                wide.push(other);
+                continue;
+            }
+        };
+        match wide.chars().next_back().and_then(|before| compose(before, combining)) {
+            Some(composed) => {
+                wide.pop();
+                wide.push(composed);
+            }
+            None => wide.push(alone),
         }
-        wide.extend(run.nfkc());
-        run.clear();
-        wide.push(match c {
-            'ぁ'..='ゖ' if hiragana_too => char::from_u32(u32::from(c) + 0x60).unwrap_or(c),
-            other => other,
-        });
     }
-    wide.extend(run.nfkc());
     wide
 }

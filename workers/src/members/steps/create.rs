@@ -2,10 +2,10 @@
 
 use renkei_runtime::broken::{self, Broken};
 use renkei_store::accounts::Lease;
-use renkei_store::batches::{self, BatchState};
+use renkei_store::batches;
 use renkei_store::employees::{self, Op};
 
-use super::held::{Held, Hour};
+use super::held::{Held, Hour, is_running};
 use super::send::{judge_rows, reserve_and_send};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
@@ -39,7 +39,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
         return Ok(NextWake::At(held.doc.blocked_until));
     }
     let open = batches::open_lightly(&held.tx, &account).await?;
-    let open = open.iter().filter(|batch| matches!(batch.state, BatchState::Planned | BatchState::Accepted)).count();
+    let open = open.iter().filter(|batch| is_running(batch, held.now)).count();
     let single = held.doc.single_until > held.now;
     if open >= if single { 1 } else { OPEN_TASKS } {
         return Ok(NextWake::Woken);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::{self, Account, Lease};
+use renkei_store::batches::{BatchState, OpenBatch};
 use renkei_store::calls::{self, CallKind};
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
@@ -23,6 +24,9 @@ use crate::members::doc::AccountDoc;
 const TOKEN_MARGIN: Duration = Duration::from_secs(10);
 /// A token that ends sooner than this is replaced when a call is due.
 const TOKEN_REFRESH: Duration = Duration::from_secs(300);
+
+/// How long a call without an answer counts as an open task, from its deadline on.
+const UNKNOWN_RUNS: Duration = Duration::from_secs(120);
 
 /// The brake never holds as few changed members as this.
 const FEW: i64 = 50;
@@ -98,6 +102,20 @@ impl Held {
     pub fn knows_enough(&self) -> bool {
         let departments = self.doc.departments.is_some() || self.doc.departments_denied || !self.maps_departments();
         self.doc.layout.is_some() && departments
+    }
+
+    /// When the settings of a connection that is on were last changed: what カオナビ offers is read once more since then, as
+    /// somebody may have added there what the settings name.
+    #[must_use]
+    pub fn settings_saved(&self) -> Option<Millis> {
+        let on = self.connections.iter().filter(|connection| connection.state == ConnectionState::Active);
+        on.map(|connection| connection.settings_saved).max()
+    }
+
+    /// Whether the layout was read before the settings were last changed.
+    #[must_use]
+    pub fn layout_is_old(&self) -> bool {
+        self.doc.layout_read < self.settings_saved()
     }
 
     /// Whether a connection that is on, or is to be, maps 所属.
@@ -184,6 +202,17 @@ impl Held {
             }
         }
         Ok(hour)
+    }
+}
+
+/// Whether a batch counts among the open tasks of an account. One of which nobody knows whether it was taken may be a task, too;
+/// after a while it has surely ended, if there ever was one.
+#[must_use]
+pub fn is_running(batch: &OpenBatch, now: Millis) -> bool {
+    match batch.state {
+        BatchState::Planned | BatchState::Accepted => true,
+        BatchState::Unknown => now < batch.gives_up + UNKNOWN_RUNS,
+        _ => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use renkei_events::codes::Code;
 use renkei_runtime::broken::{self, Broken};
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, Member};
@@ -32,6 +33,29 @@ pub async fn ok(context: &Context, held: &mut Held, batch: &Batch) -> Result<()>
         search_passed(held, id).await?;
     }
     Ok(())
+}
+
+/// Who landed while somebody else with the same number came is set aside like the other one.
+async fn sharers(held: &Held, landings: &[Landing]) -> Result<Vec<Entry>> {
+    let mut by_connection: HashMap<&str, Vec<String>> = HashMap::new();
+    for landing in landings.iter().filter(|landing| !landing.due_again) {
+        by_connection.entry(&landing.key.connection).or_default().push(landing.number.clone());
+    }
+    let mut entries = Vec::new();
+    for (connection, numbers) in by_connection {
+        for number in employees::shared_numbers(&held.tx, connection, &numbers).await? {
+            let parked = employees::park_sharers(&held.tx, connection, &number, held.now).await?;
+            entries.extend(parked.into_iter().map(|key| Entry {
+                at: held.now,
+                connection: key.connection,
+                employee: Some(key.employee),
+                kind: "parked".to_owned(),
+                code: Some(Code::MemberNumberShared.as_str().to_owned()),
+                detail: None,
+            }));
+        }
+    }
+    Ok(entries)
 }
 
 /// Writes down that カオナビ holds these values of these people.
@@ -81,6 +105,7 @@ pub async fn land(context: &Context, held: &Held, flown: &[(Member, Values)], ki
     }
     codes::put_written(&held.tx, account, &written, held.now).await?;
     employees::land(&context.store, &held.tx, &landings, held.now).await?;
+    entries.extend(sharers(held, &landings).await?);
     activity::add(&context.store, &held.tx, &entries).await?;
     context.metrics.settled.with_label_values(&[kind]).inc_by(landings.len() as u64);
     Ok(())

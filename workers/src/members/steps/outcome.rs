@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use renkei_events::codes::Code;
 use renkei_runtime::broken::{self, Broken};
+use renkei_runtime::clock::Millis;
 use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, BatchState, Repair};
@@ -326,12 +327,14 @@ pub async fn content(context: &Context, held: &mut Held, batch: &Batch, messages
     begin_search(context, held, batch, members, named).await
 }
 
-/// One person was refused alone. Before it is parked a read of the members tells whether the code itself was the reason.
+/// One person was refused alone. Before it is parked a read of the layout tells whether a value was the reason, and one of the
+/// members whether the code itself was.
 async fn alone(context: &Context, held: &mut Held, batch: &Batch, messages: &str) -> Result<()> {
     let member = &batch.members[0];
     employees::note(&context.store, &held.tx, &member.key, Code::KaonaviRejected.as_str(), messages).await?;
     batches::advance(&held.tx, &batch.account, batch.id, BatchState::Refused, None, 0, held.now).await?;
-    if held.doc.codes_read.is_some_and(|read| read >= batch.planned) {
+    let since = |read: Option<Millis>| read.is_some_and(|read| read >= batch.planned);
+    if since(held.doc.codes_read) && since(held.doc.layout_read) {
         return reconcile::refused(context, held, batch).await;
     }
     held.doc.want_read(held.now);

@@ -20,6 +20,7 @@ pub async fn answer(context: &Context, held: &Held) -> Result<bool> {
     for connection in held.connections.iter().filter(|connection| connection.preview_wanted.is_some()) {
         let fresh = super::verify::asked_since(held).is_none_or(|since| {
             held.doc.layout_read.is_some_and(|read| read >= since)
+                && !held.layout_is_old()
                 && held.doc.codes_read.is_some_and(|read| read >= since)
         });
         if !fresh || !held.knows_enough() {

@@ -129,7 +129,10 @@ async fn next_reading(held: &Held) -> Result<Option<Reading>> {
     }
     // Choices and lengths may have changed since yesterday: the nightly read begins with the layout.
     let stale = held.doc.daily_read.is_some_and(|daily| held.now >= daily && held.doc.layout_read < Some(daily));
-    if held.doc.layout.is_none() || stale {
+    let open = batches::open_lightly(&held.tx, &held.account.id).await?;
+    // Before somebody who was refused alone is set aside, the layout tells whether it was the reason.
+    let refused = |batch: &OpenBatch| batch.state == BatchState::Refused && held.doc.layout_read < Some(batch.planned);
+    if held.doc.layout.is_none() || stale || held.layout_is_old() || open.iter().any(refused) {
         return Ok(Some(Reading::Layout));
     }
     if held.maps_departments()
@@ -140,7 +143,6 @@ async fn next_reading(held: &Held) -> Result<Option<Reading>> {
     if held.doc.codes_read.is_none() || held.doc.read_owed(held.now) {
         return Ok(Some(Reading::Members));
     }
-    let open = batches::open_lightly(&held.tx, &held.account.id).await?;
     Ok(open.iter().any(|batch| look_is_due(held, batch)).then_some(Reading::Members))
 }
 
@@ -175,8 +177,8 @@ fn next_day(held: &Held) -> Option<Millis> {
 
 fn relative(held: &Held) -> impl Iterator<Item = &Connection> {
     // Also those that are off: what is due waits, and the day does not come again.
-    let live = held.connections.iter().filter(|connection| connection.state != ConnectionState::Disconnected);
-    live.filter(|connection| connection.activated.is_some() && connection.settings.filter.is_relative())
+    let live = held.connections.iter().filter(|connection| is_delivered(connection));
+    live.filter(|connection| connection.settings.filter.is_relative())
 }
 
 /// At 00:00 in Asia/Tokyo people whom such a condition left out are judged again.
@@ -226,13 +228,20 @@ async fn record_departments(
     held.doc.heard("departments", if denied { Heard::Answer } else { heard(&answer) }, held.now);
     match answer {
         Ok(codes) => {
+            let others = held.doc.departments.as_ref().is_some_and(|known| *known != codes);
             held.doc.departments = Some(codes);
-            held.doc.departments_denied = false;
+            if others {
+                judge_unmappable_again(&held).await?;
+            }
+            if std::mem::take(&mut held.doc.departments_denied) {
+                permitted_again(&mut held).await?;
+            }
         }
         // Only 所属 is left alone then; everything else goes on.
         Err(ReadFault::Refused(_)) if denied => {
             if !held.doc.departments_denied {
                 tracing::warn!(account.id = %held.account.id, "the list of departments is not permitted");
+                held.doc.departments_denied_since = Some(held.now);
             }
             held.doc.departments_denied = true;
         }
@@ -245,6 +254,31 @@ async fn record_departments(
     held.doc.read_failures = 0;
     held.doc.unauthorized_once = false;
     held.commit(context).await
+}
+
+/// カオナビ offers something else than before: people whom the mapping set aside are judged again.
+async fn judge_unmappable_again(held: &Held) -> Result<()> {
+    for connection in held.connections.iter().filter(|connection| is_delivered(connection)) {
+        let people = employees::judge_unmappable_again(&held.tx, &connection.id, held.now).await?;
+        tracing::info!(connection.id = %connection.id, people.count = people, "people are judged with another layout");
+    }
+    Ok(employees::refresh_ops(&held.tx, &held.account.id, held.now).await?)
+}
+
+/// The list of 所属 is permitted again: who went without 所属 meanwhile is judged again.
+async fn permitted_again(held: &mut Held) -> Result<()> {
+    let Some(since) = held.doc.departments_denied_since.take() else { return Ok(()) };
+    let mapped = |connection: &&Connection| is_delivered(connection) && connection.settings.departments.is_some();
+    for connection in held.connections.iter().filter(mapped) {
+        let people = employees::judge_settled_again(&held.tx, &connection.id, since, held.now).await?;
+        tracing::info!(connection.id = %connection.id, people.count = people, "departments are permitted again");
+    }
+    Ok(employees::refresh_ops(&held.tx, &held.account.id, held.now).await?)
+}
+
+/// Whether changes of a connection go out, now or when it is on again.
+fn is_delivered(connection: &Connection) -> bool {
+    connection.state != ConnectionState::Disconnected && connection.activated.is_some()
 }
 
 async fn record_layout(
@@ -266,8 +300,16 @@ async fn record_layout(
             if !layout.contains_key("gender") && held.connections.iter().any(maps_gender) {
                 outcome::halt(context, &mut held, Code::KaonaviGenderNotInLayout, "GET /member_layouts").await?;
             }
+            let others = held.doc.layout.as_ref().is_some_and(|known| *known != layout);
+            // Some may have waited for it.
+            let waited = held.layout_is_old();
             held.doc.layout = Some(layout);
             held.doc.layout_read = Some(began);
+            if others {
+                judge_unmappable_again(&held).await?;
+            } else if waited {
+                employees::refresh_ops(&held.tx, &held.account.id, held.now).await?;
+            }
             held.doc.read_failures = 0;
             held.doc.unauthorized_once = false;
         }

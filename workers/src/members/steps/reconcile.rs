@@ -9,9 +9,11 @@ use renkei_store::codes::{self, field_hash};
 use renkei_store::employees::{self, FullRow, Op, RowState, Values};
 
 use super::held::Held;
+use super::surroundings::Surroundings;
 use super::{landing, outcome};
 use crate::context::Context;
 use crate::error::Result;
+use crate::members::judge::Verdict;
 
 /// When the members are looked at after a call whose end is unknown, in seconds from its end; then every five minutes.
 const LOOKS: [u64; 4] = [10, 30, 60, 120];
@@ -198,7 +200,17 @@ fn next_look(batch: &Batch, now: Millis) -> (i64, Millis) {
     (i64::try_from(looks).unwrap_or(i64::MAX), next)
 }
 
-/// One person was refused alone, and the members were read since: was the code the reason?
+/// What the layout, as it is now, says is wrong with a person: of more use than カオナビ's own words.
+async fn unmappable(context: &Context, held: &Held, row: &FullRow) -> Result<Option<(Code, String)>> {
+    let Some(connection) = held.connection(&row.key.connection) else { return Ok(None) };
+    let around = Surroundings::of(held, std::slice::from_ref(row)).await?;
+    Ok(match around.judge(&context.store, row, connection) {
+        Verdict::Park(code, detail) => Code::parse(code).map(|code| (code, detail)),
+        _ => None,
+    })
+}
+
+/// One person was refused alone, and layout and members were read since: was a value or the code the reason?
 ///
 /// # Errors
 /// When the store does not answer.
@@ -233,8 +245,11 @@ pub async fn refused(context: &Context, held: &mut Held, batch: &Batch) -> Resul
             .await?;
         }
         _ => {
-            let detail = row.detail.unwrap_or_default();
-            outcome::park(context, held, &member.key, Code::KaonaviRejected, &detail).await?;
+            let (code, detail) = match unmappable(context, held, &row).await? {
+                Some(found) => found,
+                None => (Code::KaonaviRejected, row.detail.unwrap_or_default()),
+            };
+            outcome::park(context, held, &member.key, code, &detail).await?;
         }
     }
     Ok(())

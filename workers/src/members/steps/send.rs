@@ -1,6 +1,6 @@
 //! Reserving and sending: one transaction says that the call will be made, then it is made within two seconds or not at all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use renkei_events::codes::Code;
@@ -9,6 +9,7 @@ use renkei_store::accounts::Lease;
 use renkei_store::activity::{self, Entry};
 use renkei_store::batches::{self, Batch, BatchState, Member};
 use renkei_store::calls::{self, CallKind, SLOT_HOLD};
+use renkei_store::codes::near_key;
 use renkei_store::employees::{self, EmployeeKey, FullRow, Op, RowState, Values};
 use renkei_store::surge;
 
@@ -19,7 +20,6 @@ use crate::clients::kaonavi::{Outcome, UPDATE_DEADLINE};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
 use crate::members::judge::Verdict;
-use crate::members::map::business_kana_is_missing;
 
 /// How long after its reservation a call may start, and its first byte may leave: a pause waits for the same.
 pub use renkei_store::switch::{ON_THE_WIRE_WITHIN, START_WITHIN};
@@ -37,7 +37,7 @@ pub struct Ready {
 /// When the store does not answer.
 pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, op: Op, most: usize) -> Result<Ready> {
     let around = Surroundings::of(held, &rows).await?;
-    let mut in_flight = batches::open_codes(&held.tx, &held.account.id).await?;
+    let mut in_flight = InFlight::of(batches::open_codes(&held.tx, &held.account.id).await?);
     let mut braked: HashMap<(String, &'static str), u64> = HashMap::new();
     let mut ready = Vec::new();
     let mut entries = Vec::new();
@@ -56,15 +56,35 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
         let settle = async |state: RowState, reason: Option<&str>, detail: Option<&str>| {
             employees::settle(&context.store, &held.tx, &row.key, state, reason, detail, held.now).await
         };
-        let names_a_business_name = matches!(&verdict, Verdict::Create(values) | Verdict::Update(values)
-            if values.contains_key("name") && row.record.as_ref().is_some_and(business_kana_is_missing));
-        if names_a_business_name && ready.len() < most {
-            entries.push(entry("warning", Some(Code::MappingBusinessKanaMissing.as_str()), None));
+        if matches!(&verdict, Verdict::Update(_) | Verdict::Unchanged) {
+            let shows = around.shows_legal_reading(&context.store, &row, connection);
+            let code = Code::MappingBusinessKanaMissing.as_str();
+            if shows != row.warned.is_some() {
+                employees::warn(&held.tx, &row.key, shows.then_some(code), held.now).await?;
+            }
+            if shows && row.warned.is_none() {
+                entries.push(entry("warning", Some(code), None));
+            }
+            let near = around.near(&row);
+            let code = Code::MemberNearMiss.as_str();
+            if !near.is_empty() && !activity::is_told(&held.tx, &row.key, "warning", code).await? {
+                entries.push(entry("warning", Some(code), Some(near.join(", "))));
+            }
         }
         let result = match verdict {
             Verdict::Create(_) | Verdict::Update(_) if ready.len() >= most => {
                 employees::make_due(&held.tx, &row.key, op, held.now, 0, held.now).await?;
                 continue;
+            }
+            // Of two hires with numbers that one could take for each other the first goes; a person says whether the second is
+            // somebody else.
+            Verdict::Create(_)
+                if op == Op::Create && !is_released(&row) && near_in_flight(&in_flight, &number).is_some() =>
+            {
+                let (code, other) = (Code::MemberNearMiss.as_str(), near_in_flight(&in_flight, &number));
+                settle(RowState::Held, Some(code), other).await?;
+                entries.push(entry("held", Some(code), other.map(str::to_owned)));
+                "held"
             }
             Verdict::Create(values) if op == Op::Create => {
                 // Two connections of one account may bring the same number; カオナビ takes no code twice.
@@ -114,7 +134,21 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
                 entries.push(entry("skipped", Some(reason), None));
                 "skipped"
             }
+            // The choice that somebody just mapped may have been added in カオナビ just before.
+            Verdict::Park(code, _) if code.starts_with("mapping.") && held.layout_is_old() => {
+                let later = held.now + employees::READ_TAKES;
+                employees::make_due(&held.tx, &row.key, op, later, 0, held.now).await?;
+                continue;
+            }
             Verdict::Park(code, detail) => {
+                if code == Code::MemberNumberShared.as_str() {
+                    let others = employees::park_sharers(&held.tx, &row.key.connection, &number, held.now).await?;
+                    entries.extend(
+                        others
+                            .into_iter()
+                            .map(|other| Entry { employee: Some(other.employee), ..entry("parked", Some(code), None) }),
+                    );
+                }
                 settle(RowState::Parked, Some(code), Some(&detail)).await?;
                 entries.push(entry("parked", Some(code), Some(detail)));
                 "parked"
@@ -138,6 +172,38 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
     }
     activity::add(&context.store, &held.tx, &entries).await?;
     Ok(Ready { rows: ready })
+}
+
+fn is_released(row: &FullRow) -> bool {
+    row.number.is_some() && row.released_number == row.number
+}
+
+/// A number on its way to カオナビ that a person could take for this one.
+fn near_in_flight<'a>(in_flight: &'a InFlight, number: &str) -> Option<&'a str> {
+    let near = in_flight.near.get(&near_key(number)).into_iter().flatten();
+    near.map(String::as_str).find(|other| *other != number)
+}
+
+/// The numbers on their way to カオナビ, with what they share with those that a person could take for them.
+struct InFlight {
+    codes: HashSet<String>,
+    near: HashMap<String, Vec<String>>,
+}
+
+impl InFlight {
+    fn of(codes: HashSet<String>) -> Self {
+        let mut near: HashMap<String, Vec<String>> = HashMap::new();
+        for code in &codes {
+            near.entry(near_key(code)).or_default().push(code.clone());
+        }
+        Self { codes, near }
+    }
+
+    /// Whether the number is new.
+    fn insert(&mut self, number: String) -> bool {
+        self.near.entry(near_key(&number)).or_default().push(number.clone());
+        self.codes.insert(number)
+    }
 }
 
 /// Writes the batch and its call down, commits, calls, and writes down what came of it.

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::members::doc::Layout;
 use crate::members::eligible::{Sent, sent_as};
 use crate::members::judge::{Facts, Verdict, judge};
-use crate::members::map::{Departments, Known, map, map_leaver};
+use crate::members::map::{Departments, Known, business_kana_is_missing, legal_reading, map, map_leaver};
 
 /// Gathered once for all people of a step.
 pub struct Surroundings {
@@ -71,6 +71,25 @@ impl Surroundings {
             _ => map(record, settings, self.known(), Op::Update),
         });
         mapped.and_then(std::result::Result::ok).map(|mapped| mapped.values).unwrap_or_default()
+    }
+
+    /// The codes of カオナビ that a person could take for this one's number, which itself is not among them.
+    #[must_use]
+    pub fn near(&self, row: &FullRow) -> Vec<&str> {
+        let number = row.number.as_deref().unwrap_or_default();
+        let near = self.near.get(&near_key(number)).into_iter().flatten().map(String::as_str);
+        near.filter(|code| *code != number).collect()
+    }
+
+    /// Whether カオナビ shows the reading of a legal name beside a business name that has none.
+    #[must_use]
+    pub fn shows_legal_reading(&self, store: &Store, row: &FullRow, connection: &Connection) -> bool {
+        let (Some(record), Some(number)) = (&row.record, &row.number) else { return false };
+        let reading = legal_reading(record, &connection.settings).filter(|_| business_kana_is_missing(record));
+        let held = self.known.get(number).filter(|code| code.present).and_then(|code| code.hashes.get("name_kana"));
+        reading
+            .zip(held)
+            .is_some_and(|(reading, held)| *held == field_hash(store, &self.account, number, "name_kana", &reading))
     }
 
     fn known(&self) -> Known<'_> {

@@ -4,6 +4,7 @@
 //! What reading can not tell is tried: a change of nobody and a registration of nobody, as dry runs. カオナビ refuses them for
 //! their emptiness where the call is permitted and with 403 where it is not (取得, 更新, 登録). Each takes an update slot.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use renkei_events::codes::Code;
@@ -69,9 +70,9 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// What stands in the way of switching on, as far as settings and layout tell.
+/// What stands in the way of switching on, as far as settings, the 性別 labels of the source and the layout tell.
 #[must_use]
-pub fn problems(settings: &Settings, layout: &Layout) -> Vec<Problem> {
+pub fn problems(settings: &Settings, labels: &BTreeSet<String>, layout: &Layout) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut add = |code: Code, about: String| problems.push(Problem { code, about });
     let further = map::items(settings);
@@ -101,8 +102,8 @@ pub fn problems(settings: &Settings, layout: &Layout) -> Vec<Problem> {
         add(Code::KaonaviGenderNotInLayout, "gender".to_owned());
         return problems;
     };
-    if settings.gender.is_empty() {
-        add(Code::MappingGenderUnmapped, "gender".to_owned());
+    for label in labels.iter().filter(|label| !settings.gender.contains_key(*label)) {
+        add(Code::MappingGenderUnmapped, label.clone());
     }
     for (label, choice) in &settings.gender {
         if choice.as_ref().is_some_and(|choice| !gender.choices.contains(choice)) {
@@ -223,10 +224,10 @@ pub async fn answer(context: &Context, held: &mut Held) -> Result<bool> {
             continue;
         }
         let layout = held.doc.layout.clone().unwrap_or_default();
-        let checks = checks(held, &connection.settings, &layout);
+        let checks = checks(held, &connection, &layout);
         let text = serde_json::to_string(&checks).unwrap_or_default();
         connections::put_verification(&held.tx, &connection.id, &text, held.now).await?;
-        let problems: Vec<String> = checks.iter().filter(|check| !check.ok).map(told).collect();
+        let problems: Vec<String> = checks.iter().filter(|check| in_the_way(check, &connection)).map(told).collect();
         tracing::info!(connection.id = %connection.id, problems.count = problems.len(), "connection verified");
         answered = true;
         if connection.wanted.is_some() {
@@ -245,12 +246,25 @@ pub async fn answer(context: &Context, held: &mut Held) -> Result<bool> {
     Ok(answered)
 }
 
+/// Whether what was found keeps the switch off. Without the list of 所属 only 所属 is left alone; a 性別 label that came after the
+/// first activation stops only the people who have it.
+fn in_the_way(check: &Check, connection: &Connection) -> bool {
+    let code = check.code.as_deref().and_then(Code::parse);
+    match code.filter(|_| !check.ok) {
+        None => !check.ok,
+        Some(Code::KaonaviDepartmentsNotPermitted) => false,
+        Some(Code::MappingGenderUnmapped) => connection.activated.is_none(),
+        Some(_) => true,
+    }
+}
+
 fn told(check: &Check) -> String {
     let code = check.code.as_deref().unwrap_or_default();
     check.about.as_ref().map_or_else(|| code.to_owned(), |about| format!("{code}: {about}"))
 }
 
-fn checks(held: &Held, settings: &Settings, layout: &Layout) -> Vec<Check> {
+fn checks(held: &Held, connection: &Connection, layout: &Layout) -> Vec<Check> {
+    let settings = &connection.settings;
     let mut checks = vec![Check::good("credentials"), Check::good("read")];
     for (op, what, box_name) in [(Op::Update, "update", "更新"), (Op::Create, "create", "登録")] {
         let permitted = held.doc.tried.get(op.as_str()).is_some_and(|tried| tried.permitted);
@@ -260,7 +274,7 @@ fn checks(held: &Held, settings: &Settings, layout: &Layout) -> Vec<Check> {
         });
     }
     checks.push(Check::good("layout"));
-    let mapping: Vec<Check> = problems(settings, layout)
+    let mapping: Vec<Check> = problems(settings, &connection.gender_labels(), layout)
         .iter()
         .map(|problem| Check::bad("mapping", problem.code.as_str(), Some(&problem.about)))
         .collect();
