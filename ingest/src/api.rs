@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod employees;
 pub mod feeds;
 pub mod input;
+pub mod links;
 pub mod openapi;
 pub mod page;
 pub mod previews;
@@ -59,6 +60,8 @@ pub struct Api {
     pub outside: OutsideConfig,
     /// Calls per token.
     pub limits: Limits<String>,
+    /// Our own addresses, for IP restrictions at sources.
+    pub egress_addresses: Vec<String>,
 }
 
 impl Api {
@@ -66,7 +69,7 @@ impl Api {
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, outside: OutsideConfig) -> Self {
         let limits = Limits::per_second(CALLS_A_SECOND, CALLS_AT_ONCE, Arc::clone(&clock));
-        Self { store, clock, outside, limits }
+        Self { store, clock, outside, limits, egress_addresses: Vec::new() }
     }
 }
 
@@ -122,6 +125,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         secrets::resources(),
         credentials::resources(),
         feeds::resources(),
+        links::resources(),
         runs::resources(),
         switch::resources(),
         previews::resources(),

@@ -127,7 +127,8 @@ async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Stop> {
     let shutdown = shutdown::on_signals()?;
     let store = open_store(config, &clock).await?;
     let log = open::writer(config, &store, Arc::clone(&clock)).await.map_err(|error| unusable_log(&error))?;
-    let api = Api::new(store.clone(), Arc::clone(&clock), config.outside.clone());
+    let mut api = Api::new(store.clone(), Arc::clone(&clock), config.outside.clone());
+    api.egress_addresses.clone_from(&config.egress_addresses);
     let connections = Arc::new(StoreConnections(store));
     server::serve(config, connections, log, clock, Some(api), shutdown).await?;
     Ok(())

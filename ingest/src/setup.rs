@@ -104,6 +104,32 @@ pub async fn set_feed(
     feeds::plan(store, tx, &connection.id, token, connection.activated.is_none(), now).await
 }
 
+/// The date in Tokyo, where the companies are.
+#[must_use]
+pub fn today_in_tokyo(now: Millis) -> jiff::civil::Date {
+    now.timestamp().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date()
+}
+
+/// The company of HRMOS勤怠's login URL (`https://ieyasu.co/{company}/login`, on any host of that domain), or the bare name as
+/// it was typed.
+#[must_use]
+pub fn hrmos_company(text: &str) -> Option<String> {
+    let text = text.trim();
+    let name = match text.split_once("://") {
+        Some((_, rest)) => {
+            let (host, path) = rest.split_once('/')?;
+            let host = host.to_ascii_lowercase();
+            if host != "ieyasu.co" && !host.ends_with(".ieyasu.co") {
+                return None;
+            }
+            path.split(['/', '?', '#']).next()?
+        }
+        None => text,
+    };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (!name.is_empty() && name.len() <= 100 && name.bytes().all(allowed)).then(|| name.to_owned())
+}
+
 /// Why credentials are not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
@@ -169,5 +195,30 @@ pub fn if_it_opens<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreErr
         Ok(value) => Ok(Some(value)),
         Err(StoreError::Sealed { .. }) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_company_is_understood_as_it_is_typed_or_pasted() {
+        let table = [
+            ("crowdworks", Some("crowdworks")),
+            (" crowdworks ", Some("crowdworks")),
+            ("https://ieyasu.co/crowdworks/login", Some("crowdworks")),
+            ("https://f.ieyasu.co/a-b_1/login?x=1", Some("a-b_1")),
+            ("https://IEYASU.CO/sample", Some("sample")),
+            ("https://ieyasu.co.evil.example/sample/login", None),
+            ("https://evil-ieyasu.co/sample/login", None),
+            ("https://ieyasu.co/", None),
+            ("sample/../other", None),
+            ("見本", None),
+            ("", None),
+        ];
+        for (text, company) in table {
+            assert_eq!(hrmos_company(text).as_deref(), company, "{text}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! [`clients::kaonavi`] speaks the API; [`runner`] runs the steps of many accounts at once, under leases. Every role is a
 //! step over what it is handed ([`context::Context`]): nothing here sleeps, reads a system clock or opens a socket by itself.
 
+pub mod attendance;
 pub mod clients;
 pub mod commands;
 pub mod context;

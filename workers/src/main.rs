@@ -13,6 +13,8 @@ use renkei_runtime::config::{Config, ConfigError, EXIT_BAD_CONFIG, Program};
 use renkei_runtime::http::client::HttpClient;
 use renkei_runtime::{probe, shutdown, telemetry};
 use renkei_store::{OpenError, Store};
+use renkei_workers::attendance::consume::{self, BookKeeper};
+use renkei_workers::attendance::run::Sources;
 use renkei_workers::clients::smtp::SmtpMailer;
 use renkei_workers::commands;
 use renkei_workers::commands::status;
@@ -22,7 +24,7 @@ use renkei_workers::metrics::Metrics;
 use renkei_workers::notify::Post;
 use renkei_workers::runner::serve::{Roles, Work};
 use renkei_workers::runner::{RunnerSettings, serve};
-use renkei_workers::sweep::Sweeper;
+use renkei_workers::sweep::{SweepSettings, Sweeper};
 
 /// In a backlog most of a record's cost is small allocations.
 #[global_allocator]
@@ -190,9 +192,22 @@ async fn work(config: Config, asked: Vec<String>, store: Store, clock: Arc<dyn C
         None
     };
     let owner = format!("{}-{}", std::process::id(), uuid_like());
-    let sweeper = roles
-        .sweep
-        .then(|| Arc::new(Sweeper::new(&context, Arc::clone(&writer), owner.clone(), config.sweep.feed_interval)));
+    let sweeper = roles.sweep.then(|| {
+        let settings = SweepSettings {
+            feed_interval: config.sweep.feed_interval,
+            hrmos_interval: config.sweep.hrmos_interval,
+            sources: Sources { hrmos: config.sweep.hrmos_base_url.as_str().to_owned() },
+        };
+        Arc::new(Sweeper::new(&context, Arc::clone(&writer), owner.clone(), settings))
+    });
+    let book_keeper = if roles.sweep {
+        let reader =
+            open::reader(&config, &context.store, Arc::clone(&context.clock), Topic::Attendance, consume::GROUP);
+        let reader = reader.map_err(|error| unusable_log(&error))?;
+        Some(BookKeeper::new(context.clone(), reader, Arc::clone(&writer)))
+    } else {
+        None
+    };
     let settings = RunnerSettings {
         lease: config.workers.lease_ttl,
         hints: config.workers.wake_hints,
@@ -203,7 +218,7 @@ async fn work(config: Config, asked: Vec<String>, store: Store, clock: Arc<dyn C
     let (ended, probes_end) = shutdown::channel();
     let probes = tokio::spawn(probe::serve(listener, health.readiness(), registry, probes_end));
     tracing::info!(worker.id = %settings.owner, log.wake_hints = settings.hints, "workers started");
-    serve::until_stopped(context, Work { consumer, sweeper, post }, writer, settings, health, stop).await;
+    serve::until_stopped(context, Work { consumer, sweeper, book_keeper, post }, writer, settings, health, stop).await;
     ended.pull();
     let within = tokio::time::timeout(Duration::from_secs(5), probes);
     let _ = within.await;

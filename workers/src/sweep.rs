@@ -15,12 +15,14 @@ use std::time::Duration;
 use renkei_log::LogWriter;
 use renkei_runtime::clock::Millis;
 use renkei_store::error::StoreError;
-use renkei_store::feeds;
 use renkei_store::jobs::{self, Job};
 use renkei_store::seal::Keys;
+use renkei_store::{feeds, links};
 use serde::Serialize;
 
 use self::limits::Limits;
+use crate::attendance::check;
+use crate::attendance::run::{self, Sources};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
 
@@ -30,7 +32,28 @@ const HOLD: Duration = Duration::from_secs(90);
 const REST: Duration = Duration::from_secs(5);
 
 /// The kinds of jobs that this role knows.
-pub const KINDS: [&str; 2] = [feeds::SWEEP, feeds::FIRST_LOAD];
+pub const KINDS: [&str; 5] = [feeds::SWEEP, feeds::FIRST_LOAD, links::CHECK, links::WINDOW, links::MANUAL];
+
+/// How the role works.
+#[derive(Debug, Clone)]
+pub struct SweepSettings {
+    /// How long an employee feed is left alone between two calls with one token (injected clock).
+    pub feed_interval: Duration,
+    /// The same for a source of attendance and its key.
+    pub hrmos_interval: Duration,
+    /// Where attendance comes from.
+    pub sources: Sources,
+}
+
+impl Default for SweepSettings {
+    fn default() -> Self {
+        Self {
+            feed_interval: Duration::from_millis(200),
+            hrmos_interval: Duration::from_millis(1100),
+            sources: Sources { hrmos: "https://ieyasu.co".to_owned() },
+        }
+    }
+}
 
 /// What the role needs beside the context.
 pub struct Sweeper {
@@ -38,14 +61,19 @@ pub struct Sweeper {
     pub log: Arc<dyn LogWriter>,
     /// The name of this process in the store.
     pub owner: String,
+    /// Where attendance comes from.
+    pub(crate) sources: Sources,
     limits: Limits,
+    pub(crate) attendance_limits: Limits,
 }
 
 impl Sweeper {
-    /// A sweeper that asks each source at most once per `interval` (injected clock) with one credential.
+    /// A sweeper over `log`, known in the store as `owner`.
     #[must_use]
-    pub fn new(context: &Context, log: Arc<dyn LogWriter>, owner: String, interval: Duration) -> Self {
-        Self { log, owner, limits: Limits::new(interval, Arc::clone(&context.clock)) }
+    pub fn new(context: &Context, log: Arc<dyn LogWriter>, owner: String, settings: SweepSettings) -> Self {
+        let limits = |interval| Limits::new(interval, Arc::clone(&context.clock));
+        let (feeds, attendance) = (limits(settings.feed_interval), limits(settings.hrmos_interval));
+        Self { log, owner, sources: settings.sources, limits: feeds, attendance_limits: attendance }
     }
 
     /// Takes up to `most` due jobs.
@@ -65,6 +93,8 @@ impl Sweeper {
     pub async fn advance(&self, context: &Context, job: &Job) -> Result<()> {
         let outcome = match job.kind.as_str() {
             feeds::SWEEP | feeds::FIRST_LOAD => self.sweep_feed(context, job).await,
+            links::CHECK => check::advance(self, context, job).await,
+            links::WINDOW | links::MANUAL => run::advance(self, context, job).await,
             _ => Ok(()),
         };
         match outcome {
@@ -97,6 +127,7 @@ impl Sweeper {
     /// Forgets the limits of credentials that are not in use.
     pub fn tidy(&self) {
         self.limits.tidy();
+        self.attendance_limits.tidy();
     }
 
     /// How long after its slot the work on `subject` begins.
@@ -119,12 +150,12 @@ impl Sweeper {
     }
 }
 
-fn doc(progress: &impl Serialize) -> Result<String> {
+pub(crate) fn doc(progress: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string(progress).map_err(StoreError::from)?)
 }
 
 /// The trace of one event that a job found: the same whenever the page is read again.
-fn traceparent(keys: &Keys, job: &str, event: &str) -> String {
+pub(crate) fn traceparent(keys: &Keys, job: &str, event: &str) -> String {
     let trace = keys.hash("trace", &[job.as_bytes(), event.as_bytes()]);
     let span: String = keys.hash("span", &[event.as_bytes()]).chars().take(16).collect();
     format!("00-{trace}-{span}-01")

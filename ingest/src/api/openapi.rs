@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    activity, attention, audit, budget, connections, credentials, employees, feeds, previews, runs, secrets, settings,
-    switch, system, tenants, tokens,
+    activity, attention, audit, budget, connections, credentials, employees, feeds, links, previews, runs, secrets,
+    settings, switch, system, tenants, tokens,
 };
 
 #[derive(OpenApi)]
@@ -35,7 +35,18 @@ use super::{
         feeds::get_feed,
         feeds::put_feed,
         feeds::delete_feed,
+        links::list_links,
+        links::create_link,
+        links::get_link,
+        links::change_link,
+        links::delete_link,
+        links::put_link_key,
+        links::get_link_check,
+        links::get_link_options,
         runs::list_runs,
+        runs::get_run,
+        runs::start_run,
+        runs::cancel_run,
         switch::activate,
         switch::pause,
         switch::disconnect,

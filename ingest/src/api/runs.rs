@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, Resource, web};
+use jiff::civil::Date;
+use renkei_store::links;
 use renkei_store::runs::{self, Run, RunKind, RunState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::TenantCaller;
-use super::input::Query;
+use super::input::{Body, Query};
+use super::links::own_link;
 use super::page::{Limit, Listing, Page};
+use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, Time, resource, within};
+use crate::setup;
 
 /// A run.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,7 +81,126 @@ pub struct RunQuery {
 }
 
 pub(super) fn resources() -> Vec<Resource> {
-    vec![resource("/runs").route(web::get().to(list_runs))]
+    vec![
+        resource("/runs").route(web::get().to(list_runs)),
+        resource("/runs/{id}").route(web::get().to(get_run)),
+        resource("/runs/{id}/cancel").route(web::post().to(cancel_run)),
+        resource("/links/{id}/runs").route(web::post().to(start_run)),
+    ]
+}
+
+/// Most days of a manual run.
+const MOST_DAYS: i32 = 40;
+
+/// The days of a manual run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRun {
+    /// First day, `YYYY-MM-DD`.
+    first_day: String,
+    /// Last day, not after today; 40 days at most.
+    last_day: String,
+}
+
+/// A manual run that is about to begin.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunPlanned {
+    /// The link.
+    link: String,
+    /// First day.
+    first_day: String,
+    /// Last day.
+    last_day: String,
+}
+
+async fn own_run(api: &Api, caller: &TenantCaller, id: &str) -> Result<Run, ApiError> {
+    let id = id.parse().map_err(|_| ApiError::NotFound)?;
+    let found = runs::find(&api.store.db, id).await?;
+    found.filter(|run| run.tenant == caller.tenant.as_str()).ok_or(ApiError::NotFound)
+}
+
+/// One run, with how far it is (`counts.day` of `counts.days`).
+#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "tenant", params(("id" = String, Path)),
+    responses((status = 200, body = RunView)))]
+pub(super) async fn get_run(caller: TenantCaller, api: web::Data<Api>, id: web::Path<String>) -> Answer {
+    let run = within(&api, own_run(&api, &caller, &id)).await?;
+    Ok(HttpResponse::Ok().json(RunView::from(run)))
+}
+
+/// Starts a manual run. It is refused while another one of the company runs or waits.
+#[utoipa::path(post, path = "/api/v1/links/{id}/runs", tag = "tenant", params(("id" = String, Path)),
+    request_body = NewRun, responses((status = 202, body = RunPlanned), (status = 409)))]
+pub(super) async fn start_run(
+    caller: TenantCaller,
+    api: web::Data<Api>,
+    id: web::Path<String>,
+    body: Body<NewRun>,
+) -> Answer {
+    let link = within(&api, own_link(&api, &caller, &id)).await?;
+    let day = |pointer: &str, text: &str| {
+        text.parse::<Date>().map_err(|_| ApiError::invalid(pointer, "must be a date such as 2026-04-01"))
+    };
+    let (first, last) = (day("/first_day", &body.0.first_day)?, day("/last_day", &body.0.last_day)?);
+    if last < first {
+        return Err(ApiError::invalid("/last_day", "is before the first day"));
+    }
+    if last > setup::today_in_tokyo(api.clock.now()) {
+        return Err(ApiError::invalid("/last_day", "must not lie ahead"));
+    }
+    if first.until(last).map_or(MOST_DAYS, |span| span.get_days()) >= MOST_DAYS {
+        return Err(ApiError::invalid("/last_day", "40 days at most"));
+    }
+    within(&api, async {
+        let tx = api.store.begin().await?;
+        links::lock_tenant(&tx, caller.tenant.as_str()).await?;
+        let open = runs::open_ones(&tx, caller.tenant.as_str(), &[RunKind::Window, RunKind::Manual]).await?;
+        if let Some(run) = open.first() {
+            return Err(ApiError::conflict(under_way(run)));
+        }
+        if let Some(waiting) = links::manual_waiting(&tx, caller.tenant.as_str()).await? {
+            return Err(ApiError::conflict(format!("a run of link {waiting} is about to start")));
+        }
+        let now = api.store.now_in(&tx).await?;
+        links::plan_manual(&tx, &link, (first, last), &caller.actor, now).await?;
+        Scoped::new(&api, &caller).audit(&tx, "run.start", &link.id, now).await?;
+        tx.commit().await?;
+        api.store.hint();
+        Ok(())
+    })
+    .await?;
+    let planned = RunPlanned { link: link.id, first_day: first.to_string(), last_day: last.to_string() };
+    Ok(HttpResponse::Accepted().json(planned))
+}
+
+fn under_way(run: &Run) -> String {
+    let progress = match (run.counts.get("day"), run.counts.get("days")) {
+        (Some(day), Some(days)) => format!("day {day} of {days}"),
+        _ => "not begun".to_owned(),
+    };
+    format!("a run of link {} is under way, started by {}: {progress}", run.subject, run.executor)
+}
+
+/// Cancels a run that has not ended. What it has read stays in the book.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/cancel", tag = "tenant", params(("id" = String, Path)),
+    responses((status = 200, body = RunView), (status = 409)))]
+pub(super) async fn cancel_run(caller: TenantCaller, api: web::Data<Api>, id: web::Path<String>) -> Answer {
+    let run = within(&api, async {
+        let mut run = own_run(&api, &caller, &id).await?;
+        let tx = api.store.begin().await?;
+        links::lock_tenant(&tx, caller.tenant.as_str()).await?;
+        let open = runs::open_ones(&tx, caller.tenant.as_str(), &[RunKind::Window, RunKind::Manual]).await?;
+        if !open.iter().any(|open| open.id == run.id) {
+            return Err(ApiError::conflict("the run has ended"));
+        }
+        let now = api.store.now_in(&tx).await?;
+        run.state = RunState::Cancelled;
+        runs::update(&tx, &run).await?;
+        Scoped::new(&api, &caller).audit(&tx, "run.cancel", &id, now).await?;
+        tx.commit().await?;
+        api.store.hint();
+        own_run(&api, &caller, &id).await
+    });
+    Ok(HttpResponse::Ok().json(RunView::from(run.await?)))
 }
 
 /// Runs of the last 90 days, newest first. A sweep that found nothing is none: it only moves `checked` of the feed.

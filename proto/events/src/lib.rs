@@ -5,6 +5,7 @@
 //! mode), [`topic`] names topics and keys, [`signature`] is Standard Webhooks v1, [`schema`] is the published JSON Schema,
 //! [`csv`] reads the same records from a file, [`codes`] is the one list of stable codes.
 
+pub mod attendance;
 pub mod codes;
 pub mod csv;
 pub mod event;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use renkei_events::codes::{Code, Side};
 
 /// First parts of codes. Anything of the form `"{part}.{words}"` in a source is a code.
-const PARTS: [&str; 10] =
-    ["kaonavi", "mapping", "member", "delivery", "source", "webhook", "csv", "mail", "api", "renkei"];
+const PARTS: [&str; 11] =
+    ["kaonavi", "mapping", "member", "delivery", "source", "webhook", "csv", "mail", "api", "renkei", "attendance"];
 
 /// Of that form, and no code: keys of the connections file and of the settings.
 const NO_CODES: [&str; 12] = [

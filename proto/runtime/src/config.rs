@@ -65,6 +65,8 @@ pub struct Config {
     pub sweep: SweepConfig,
     /// Mails to people in charge.
     pub mail: MailConfig,
+    /// Our own addresses, for IP restrictions at sources.
+    pub egress_addresses: Vec<String>,
     /// Where people reach Renkei with a browser, without a slash at its end.
     pub public_url: Option<String>,
 }
@@ -225,6 +227,10 @@ pub struct SweepConfig {
     pub at_once: usize,
     /// How long an employee feed is left alone between two calls with one token (injected clock).
     pub feed_interval: Duration,
+    /// HRMOS勤怠's Web API.
+    pub hrmos_base_url: BaseUrl,
+    /// How long HRMOS勤怠 is left alone between two calls with one key (injected clock).
+    pub hrmos_interval: Duration,
 }
 
 /// A configuration that can not be used. Shown as one line, without what is secret in a URL.

@@ -56,6 +56,7 @@ CREATE TABLE attendance_days (
   value BYTEA NOT NULL,                    -- SEALED: what of the source's row matters, so that it can be read again with other settings
   content TEXT NOT NULL,                   -- keyed hash of it: times, flags, breaks, leave
   run_id BIGINT NOT NULL,                  -- the run that last changed it
+  run_began_ms BIGINT NOT NULL,            -- of two runs the one that began later wins
   changed_ms BIGINT NOT NULL,
   held TEXT,                               -- keyed hash of the row that クラウドログ is known to hold
   forced BIGINT NOT NULL DEFAULT 0,        -- a person wants it written again
@@ -65,6 +66,7 @@ CREATE TABLE attendance_days (
 );
 CREATE INDEX attendance_link ON attendance_days (link_id, day);
 CREATE INDEX attendance_pending ON attendance_days (link_id, day) WHERE state = 'pending';
+CREATE INDEX attendance_person ON attendance_days (link_id, person);
 CREATE INDEX attendance_run ON attendance_days (run_id);
 
 CREATE TABLE attendance_history (

@@ -51,6 +51,14 @@ pub struct Job {
     epoch: i64,
 }
 
+impl Job {
+    /// Rises whenever another hold on the job begins.
+    #[must_use]
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+}
+
 const COLUMNS: &str = "name, kind, subject, queue, slot_ms, doc, owner, epoch";
 
 fn read(row: &Row) -> Result<Job> {

@@ -22,6 +22,7 @@ pub mod feeds;
 pub mod jobs;
 pub mod known;
 pub mod leases;
+pub mod link_checks;
 pub mod links;
 pub mod logtable;
 mod migration;

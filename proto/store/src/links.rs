@@ -4,8 +4,8 @@ use std::fmt;
 
 use jiff::civil::Date;
 use renkei_runtime::clock::Millis;
-use secrecy::{ExposeSecret, SecretString};
 use sea_orm::Value;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
@@ -127,7 +127,8 @@ fn date(text: &str) -> Result<Date> {
     text.parse().map_err(|_| StoreError::Corrupt("date".to_owned()))
 }
 
-const COLUMNS: &str = "link_id, tenant_id, name, source, company, api_key, queue, key_issued, auto, settings, settings_version,
+const COLUMNS: &str =
+    "link_id, tenant_id, name, source, company, api_key, queue, key_issued, auto, settings, settings_version,
     segments, stated, created_ms, complete_day, failed, trouble_code, trouble_since_ms";
 
 fn read(store: &Store, row: &Row) -> Result<Link> {
@@ -152,7 +153,9 @@ fn read(store: &Store, row: &Row) -> Result<Link> {
         created: Millis(row.get("created_ms")?),
         complete: complete.as_deref().map(date).transpose()?,
         failed: row.get::<i64>("failed")? == 1,
-        trouble: row.get::<Option<String>>("trouble_code")?.zip(row.get::<Option<i64>>("trouble_since_ms")?.map(Millis)),
+        trouble: row
+            .get::<Option<String>>("trouble_code")?
+            .zip(row.get::<Option<i64>>("trouble_since_ms")?.map(Millis)),
         id,
     })
 }
@@ -220,6 +223,16 @@ pub async fn of_tenant(store: &Store, sql: &impl Sql, tenant: &str) -> Result<Ve
     rows.iter().map(|row| read(store, row)).collect()
 }
 
+/// Takes a link away, with its key and its place on the calendar. What it brought stays in the book.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn remove(tx: &Tx, link: &str) -> Result<()> {
+    jobs::remove(tx, &window_job(link)).await?;
+    tx.exec("DELETE FROM links WHERE link_id = $1", vec![link.into()]).await?;
+    Ok(())
+}
+
 /// Locks the tenant's row, so that runs of one tenant begin one after the other.
 ///
 /// # Errors
@@ -255,10 +268,47 @@ pub async fn set_segments(tx: &Tx, link: &str, segments: &str) -> Result<()> {
 /// # Errors
 /// When the store does not answer.
 pub async fn set_trouble(tx: &Tx, link: &str, code: Option<&str>, now: Millis) -> Result<()> {
-    let sql = "UPDATE links SET trouble_since_ms = CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE(trouble_since_ms, $2) END,
+    let sql =
+        "UPDATE links SET trouble_since_ms = CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE(trouble_since_ms, $2) END,
         trouble_code = $1 WHERE link_id = $3";
     tx.exec(sql, vec![code.map(str::to_owned).into(), now.0.into(), link.into()]).await?;
     Ok(())
+}
+
+/// How far a manual run is, as it begins. The worker's own notes have the same names.
+#[derive(Serialize)]
+struct ManualDoc<'a> {
+    first: Date,
+    last: Date,
+    executor: &'a str,
+}
+
+/// Puts a manual run on the calendar, to begin at once.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn plan_manual(tx: &Tx, link: &Link, days: (Date, Date), executor: &str, now: Millis) -> Result<()> {
+    let job = NewJob {
+        name: format!("{MANUAL}:{}:{}", link.id, now.0),
+        kind: MANUAL,
+        subject: link.id.clone(),
+        queue: link.queue.clone(),
+        slot: now,
+        due: now,
+        doc: serde_json::to_string(&ManualDoc { first: days.0, last: days.1, executor })?,
+    };
+    jobs::put(tx, &job).await?;
+    Ok(())
+}
+
+/// The link of a manual run of the tenant that is on the calendar, if there is one.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn manual_waiting(sql: &impl Sql, tenant: &str) -> Result<Option<String>> {
+    let query = "SELECT subject FROM jobs, links WHERE jobs.kind = $1 AND links.link_id = jobs.subject AND links.tenant_id = $2 LIMIT 1";
+    let row = sql.row(query, vec![MANUAL.into(), tenant.into()]).await?;
+    row.map(|row| row.get("subject")).transpose()
 }
 
 /// The name of a link's window among the jobs.

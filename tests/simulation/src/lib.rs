@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a simulated world that can not go on ends here")]
 
+pub mod attendance;
 pub mod oracle;
 pub mod people;
 pub mod play;

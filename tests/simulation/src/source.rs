@@ -10,7 +10,7 @@ use renkei_sandbox::transport::{Hosts, no_latency};
 use renkei_store::connections::StoredSecret;
 use renkei_store::{connections, feeds};
 use renkei_workers::context::{Context, NextWake};
-use renkei_workers::sweep::Sweeper;
+use renkei_workers::sweep::{SweepSettings, Sweeper};
 use secrecy::SecretString;
 
 use crate::people::person;
@@ -53,7 +53,7 @@ impl Source {
     /// Starts a process that puts what it finds on `log`.
     pub fn start(&mut self, name: &str, log: Arc<dyn LogWriter>) {
         let context = Context { transport: self.hosts.clone(), ..self.world.workers[0].context.clone() };
-        let sweeper = Sweeper::new(&context, log, name.to_owned(), Duration::from_millis(200));
+        let sweeper = Sweeper::new(&context, log, name.to_owned(), SweepSettings::default());
         self.processes.push(Process { context, sweeper });
     }
 

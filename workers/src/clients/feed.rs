@@ -156,11 +156,12 @@ mod tests {
             let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             OutResponse { headers, ..OutResponse::whole(503, Vec::new()) }
         };
-        let date = ("date", "Wed, 01 Apr 2026 00:00:00 GMT");
-        let table: [(&[(&str, &str)], Option<u64>); 5] = [
+        const DATE: (&str, &str) = ("date", "Wed, 01 Apr 2026 00:00:00 GMT");
+        type Case = (&'static [(&'static str, &'static str)], Option<u64>);
+        let table: [Case; 5] = [
             (&[("retry-after", "7")], Some(7)),
-            (&[("retry-after", "Wed, 01 Apr 2026 00:01:30 GMT"), date], Some(90)),
-            (&[("retry-after", "Tue, 31 Mar 2026 00:00:00 GMT"), date], None),
+            (&[("retry-after", "Wed, 01 Apr 2026 00:01:30 GMT"), DATE], Some(90)),
+            (&[("retry-after", "Tue, 31 Mar 2026 00:00:00 GMT"), DATE], None),
             (&[("retry-after", "soon")], None),
             (&[], None),
         ];

@@ -209,49 +209,9 @@ fn refused(answer: &OutResponse) -> Option<Fault> {
     }
 }
 
-/// The company of a login URL (`https://ieyasu.co/{company}/login`, on any host of that domain), or the bare name as it was
-/// typed.
-#[must_use]
-pub fn company_of(text: &str) -> Option<String> {
-    let text = text.trim();
-    let name = match text.split_once("://") {
-        Some((_, rest)) => {
-            let (host, path) = rest.split_once('/')?;
-            let host = host.to_ascii_lowercase();
-            if host != "ieyasu.co" && !host.ends_with(".ieyasu.co") {
-                return None;
-            }
-            path.split(['/', '?', '#']).next()?
-        }
-        None => text,
-    };
-    let sound = !name.is_empty() && name.len() <= 100 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    sound.then(|| name.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_company_is_understood_as_it_is_typed_or_pasted() {
-        let table = [
-            ("crowdworks", Some("crowdworks")),
-            (" crowdworks ", Some("crowdworks")),
-            ("https://ieyasu.co/crowdworks/login", Some("crowdworks")),
-            ("https://f.ieyasu.co/a-b_1/login?x=1", Some("a-b_1")),
-            ("https://IEYASU.CO/sample", Some("sample")),
-            ("https://ieyasu.co.evil.example/sample/login", None),
-            ("https://evil-ieyasu.co/sample/login", None),
-            ("https://ieyasu.co/", None),
-            ("sample/../other", None),
-            ("見本", None),
-            ("", None),
-        ];
-        for (text, company) in table {
-            assert_eq!(company_of(text).as_deref(), company, "{text}");
-        }
-    }
 
     #[test]
     fn pages_are_counted_by_the_header_and_without_it_by_full_pages() {
@@ -268,7 +228,13 @@ mod tests {
             (page(99, None), 1, false),
         ];
         for (page, number, goes_on) in table {
-            assert_eq!(page.goes_on_after(number), goes_on, "{} rows, {:?} pages, page {number}", page.rows.len(), page.pages);
+            assert_eq!(
+                page.goes_on_after(number),
+                goes_on,
+                "{} rows, {:?} pages, page {number}",
+                page.rows.len(),
+                page.pages
+            );
         }
     }
 }

@@ -12,6 +12,7 @@ use renkei_store::{leases, logtable};
 use tokio::sync::watch;
 
 use super::{RunnerSettings, run, sweeps};
+use crate::attendance::consume::BookKeeper;
 use crate::context::Context;
 use crate::members::consume::Consumer;
 use crate::notify::{self, Post};
@@ -99,6 +100,8 @@ pub struct Work {
     pub consumer: Option<Consumer>,
     /// What is due on the calendar at the sources.
     pub sweeper: Option<Arc<Sweeper>>,
+    /// Days of attendance from the log into the book.
+    pub book_keeper: Option<BookKeeper>,
     /// Mails to people in charge.
     pub post: Option<Arc<Post>>,
 }
@@ -120,6 +123,9 @@ pub async fn until_stopped(
     }
     if let Some(sweeper) = work.sweeper {
         parts.push(tokio::spawn(sweeps::run(context.clone(), sweeper, settings.sweeps_at_once, ended.clone())));
+    }
+    if let Some(book_keeper) = work.book_keeper {
+        parts.push(tokio::spawn(keep_the_book(context.clone(), book_keeper, ended.clone())));
     }
     if let Some(post) = work.post {
         parts.push(tokio::spawn(tell(context.clone(), post, settings.owner.clone(), ended.clone())));
@@ -157,6 +163,24 @@ async fn consume(context: Context, mut consumer: Consumer, mut ended: watch::Rec
         }
     }
     if let Err(error) = consumer.close().await {
+        tracing::warn!(error = %error, "the group could not be left in order, it notices by itself");
+    }
+}
+
+async fn keep_the_book(context: Context, mut keeper: BookKeeper, mut ended: watch::Receiver<bool>) {
+    while !*ended.borrow() {
+        let stepped = tokio::select! {
+            stepped = keeper.step(READ_WAIT) => stepped,
+            // Dropping a step is safe at any point: what was not committed is read again.
+            _ = ended.changed() => break,
+        };
+        if let Err(error) = stepped {
+            context.metrics.step_failures.with_label_values(&["book"]).inc();
+            tracing::warn!(error = %error, "attendance can not be taken from the log now");
+            context.clock.sleep(REST).await;
+        }
+    }
+    if let Err(error) = keeper.close().await {
         tracing::warn!(error = %error, "the group could not be left in order, it notices by itself");
     }
 }

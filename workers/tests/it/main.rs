@@ -33,5 +33,6 @@ mod slots;
 mod sweeping;
 mod uncertain;
 mod verification;
+mod windows;
 
 use renkei_simulation::{people, world};

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use renkei_events::event::Change;
 use renkei_ingest::api::Api;
+use renkei_runtime::clock::Millis;
 use renkei_runtime::config::{BaseUrl, OutsideConfig};
 use renkei_runtime::http::guard::AllowPrivate;
 use renkei_store::accounts::{self, Credentials};
 use renkei_store::activity::{self, Entry};
 use renkei_store::connections::{self, Connection, StoredSecret};
+use renkei_store::db::Tx;
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
+use renkei_store::link_checks::{self, Wish};
+use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::previews::{self, Item, Shown};
 use renkei_store::runs::{Run, RunKind, RunState};
 use renkei_store::seal::MasterKey;
@@ -52,6 +56,10 @@ pub struct World {
     pub spare: String,
     /// The account of `own`.
     pub account: String,
+    /// A manual run of `own`'s link that has not ended.
+    pub run: i64,
+    /// A check of a key of `own`.
+    pub check: String,
     /// A preview of `own` that is made: `rm_1` would be registered.
     pub preview: String,
     _folder: tempfile::TempDir,
@@ -91,7 +99,35 @@ impl World {
         let text = |at: usize| made[at].1.expose_secret().to_owned();
         let (own, rival, platform, expired, revoked) = (text(0), text(1), text(2), text(3), text(4));
         let spare = made[5].0.id.clone();
-        Self { serving, store, own, rival, platform, expired, revoked, spare, account, preview, _folder: folder }
+        Self {
+            serving,
+            store,
+            own,
+            rival,
+            platform,
+            expired,
+            revoked,
+            spare,
+            account,
+            preview,
+            _folder: folder,
+            run: 0,
+            check: "check-acme".to_owned(),
+        }
+    }
+
+    /// The same as an operation needs it: whoever cancels a run needs one that has not ended.
+    pub async fn for_operation(operation: &str) -> Self {
+        let mut world = Self::new().await;
+        if operation == "cancel_run" {
+            let tx = world.store.begin().await.unwrap();
+            let now = world.store.now_in(&tx).await.unwrap();
+            let run =
+                Run { kind: RunKind::Manual, state: RunState::Waiting, ended: None, ..run("acme", "acme-l", now) };
+            world.run = runs::insert(&tx, &run).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        world
     }
 
     pub async fn send(&self, who: Who, request: Request) -> Answer {
@@ -164,21 +200,8 @@ async fn company(store: &Store, tenant: &str) -> String {
     connections::replace_secrets(store, &tx, &id, &secrets).await.unwrap();
     let minute = Duration::from_secs(60);
     feeds::put(store, &tx, &id, "https://hr.example.com/employees", &secret("feed-token"), minute).await.unwrap();
-    let run = Run {
-        id: 0,
-        tenant: tenant.to_owned(),
-        kind: RunKind::Sweep,
-        subject: id.clone(),
-        executor: "system".to_owned(),
-        state: RunState::Ok,
-        code: None,
-        slot: now,
-        started: now,
-        ended: Some(now),
-        days: None,
-        counts: [("new".to_owned(), 1)].into(),
-    };
-    runs::insert(&tx, &run).await.unwrap();
+    runs::insert(&tx, &run(tenant, &id, now)).await.unwrap();
+    link(store, &tx, tenant, now).await;
     let key = EmployeeKey { connection: id.clone(), employee: "rm_1".to_owned() };
     let row = ConsumedRow {
         slim: SlimRow {
@@ -230,4 +253,58 @@ async fn preview(store: &Store) -> String {
     previews::answer(store, &tx, &preview, &[item]).await.unwrap();
     tx.commit().await.unwrap();
     preview.id
+}
+
+fn run(tenant: &str, subject: &str, now: Millis) -> Run {
+    Run {
+        id: 0,
+        tenant: tenant.to_owned(),
+        kind: RunKind::Sweep,
+        subject: subject.to_owned(),
+        executor: "system".to_owned(),
+        state: RunState::Ok,
+        code: None,
+        slot: now,
+        started: now,
+        ended: Some(now),
+        days: None,
+        counts: [("new".to_owned(), 1)].into(),
+    }
+}
+
+/// A link `{tenant}-l` of attendance, and a check `check-{tenant}` of a key for it.
+async fn link(store: &Store, tx: &Tx, tenant: &str, now: Millis) {
+    let key = SecretString::from(format!("api-key-{tenant}"));
+    let id = format!("{tenant}-l");
+    let link = Link {
+        id: id.clone(),
+        tenant: tenant.to_owned(),
+        name: id.clone(),
+        source: AttendanceSource::Hrmos,
+        company: tenant.to_owned(),
+        queue: links::queue(store, AttendanceSource::Hrmos, tenant, &key),
+        key: key.clone(),
+        key_issued: jiff::civil::date(2026, 4, 1),
+        auto: true,
+        settings: "{}".to_owned(),
+        settings_version: 1,
+        segments: "{}".to_owned(),
+        stated: Vec::new(),
+        created: now,
+        complete: None,
+        failed: false,
+        trouble: None,
+    };
+    links::put(store, tx, &link).await.unwrap();
+    let wish = Wish {
+        name: id.clone(),
+        source: link.source,
+        company: tenant.to_owned(),
+        key,
+        key_issued: "2026-04-01".to_owned(),
+        auto: true,
+        settings: "{}".to_owned(),
+        stated: Vec::new(),
+    };
+    link_checks::want(store, tx, &format!("check-{tenant}"), tenant, &id, &wish, now).await.unwrap();
 }

@@ -57,6 +57,30 @@ codes! {
     SourceWebhookSilent: "source.webhook_silent", Source, Act,
         "連携元からの通知（Webhook）が届いていません",
         "Changes come by sweep only, no webhook brings them";
+    AttendanceKeyRefused: "attendance.key_refused", Source, Act,
+        "勤怠サービスの API KEY が受け付けられませんでした",
+        "The attendance service refused the API key";
+    AttendanceIpBlocked: "attendance.ip_blocked", Source, Act,
+        "勤怠サービスへの接続が許可されていません",
+        "The attendance service does not let this address in";
+    AttendanceCompanyUnknown: "attendance.company_unknown", Settings, Act,
+        "ログインURLの企業名が勤怠サービスにありません",
+        "The attendance service does not know the company of the login URL";
+    AttendanceSourceUnavailable: "attendance.source_unavailable", Source, Act,
+        "勤怠サービスから応答がありません",
+        "The attendance service does not answer";
+    AttendanceSourceUnreadable: "attendance.source_unreadable", Source, Act,
+        "勤怠サービスからの応答を読み取れません",
+        "An answer of the attendance service can not be read";
+    AttendanceWindowOvertaken: "attendance.window_overtaken", Renkei, Act,
+        "勤怠の同期が翌日の5時までに終わりませんでした",
+        "A window did not end before the next one was due";
+    AttendanceBookBehind: "attendance.book_behind", Renkei, Act,
+        "取り込んだ勤怠の整理が終わりませんでした",
+        "The book did not take over in time what a run had found";
+    AttendanceCancelled: "attendance.cancelled", Caller, Wait,
+        "勤怠の同期を中止しました",
+        "A run was cancelled";
     MappingGenderUnmapped: "mapping.gender_unmapped", Settings, Act,
         "性別の選択肢の対応が設定されていません",
         "A 性別 label has no entry in the mapping";

@@ -50,6 +50,8 @@ pub const KEYS: &[Key] = &[
     key("workers.batch_size"),
     key("sweep.at_once"),
     key("feed.min_interval_ms"),
+    key("hrmos.base_url"),
+    key("hrmos.min_interval_ms"),
     key("kafka.security_protocol"),
     key("kafka.sasl_mechanism"),
     key("kafka.sasl_username"),
@@ -63,6 +65,7 @@ pub const KEYS: &[Key] = &[
     key("kafka.client_id"),
     key("kafka.compression"),
     key("public_url"),
+    key("egress_addresses"),
     key("mail.smtp_host"),
     key("mail.smtp_tls"),
     key("mail.smtp_ca_location"),
@@ -178,7 +181,7 @@ impl Layers {
         self.figment.find_value(path).ok()
     }
 
-    fn is_given(&self, path: &str) -> bool {
+    pub(super) fn is_given(&self, path: &str) -> bool {
         self.figment.find_metadata(path).is_some_and(|layer| layer.name == "file" || layer.name.starts_with(PREFIX))
     }
 

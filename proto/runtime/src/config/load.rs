@@ -44,6 +44,7 @@ impl Config {
             workers: reader.workers()?,
             sweep: reader.sweep()?,
             mail: reader.mail()?,
+            egress_addresses: reader.list("egress_addresses")?,
             public_url: reader.optional("public_url", mail::public_url)?,
         };
         if config.clock_scale > 1 && !config.outside.kaonavi_base_url.is_loopback() {
@@ -206,7 +207,22 @@ impl Reader {
         Ok(SweepConfig {
             at_once: self.number("sweep.at_once", 1, 10_000)?,
             feed_interval: Duration::from_millis(self.number("feed.min_interval_ms", 0, 60_000)?),
+            hrmos_base_url: self.attendance_url("hrmos.base_url")?,
+            hrmos_interval: Duration::from_millis(self.number("hrmos.min_interval_ms", 0, 60_000)?),
         })
+    }
+
+    fn attendance_url(&self, path: &str) -> Result<BaseUrl, ConfigError> {
+        let outside = self.outside()?;
+        let url = self.parsed(path, |text| BaseUrl::parse(text, &outside.allow_private))?;
+        if !outside.loopback_only || url.is_loopback() {
+            return Ok(url);
+        }
+        if self.layers.is_given(path) {
+            return Err(self.fault(path, "a faster clock needs every outside base URL on this machine"));
+        }
+        // Nobody is there: whoever tries a faster clock without attendance names no source, and none may be called by default.
+        BaseUrl::parse("http://127.0.0.1:9", &outside.allow_private).map_err(|reason| self.fault(path, reason))
     }
 
     fn kafka(&self) -> Result<KafkaConfig, ConfigError> {

@@ -75,6 +75,8 @@ pub struct Told {
     pub content: String,
     /// The run.
     pub run: i64,
+    /// When it began, on the store's clock.
+    pub began: Millis,
 }
 
 /// A day of the book.
@@ -99,7 +101,8 @@ fn place(tenant: &str, link: &str, person: &str, day: &str) -> String {
     format!("attendance_days.value|{tenant}|{link}|{person}|{day}")
 }
 
-const COLUMNS: &str = "tenant_id, code, day, link_id, person, value, content, run_id, changed_ms, held, forced, state, why";
+const COLUMNS: &str =
+    "tenant_id, code, day, link_id, person, value, content, run_id, run_began_ms, changed_ms, held, forced, state, why";
 
 fn read(store: &Store, row: &Row) -> Result<BookDay> {
     let (tenant, link): (String, String) = (row.get("tenant_id")?, row.get("link_id")?);
@@ -110,6 +113,7 @@ fn read(store: &Store, row: &Row) -> Result<BookDay> {
             code: row.get("code")?,
             content: row.get("content")?,
             run: row.get("run_id")?,
+            began: Millis(row.get("run_began_ms")?),
             tenant,
             link,
             person,
@@ -124,31 +128,33 @@ fn read(store: &Store, row: &Row) -> Result<BookDay> {
     })
 }
 
-/// Writes days into the book, and what stood there before into its history. A later run's day is never replaced by an
-/// earlier one's, in whatever order they are read from the log. Answers how many changed.
+/// Writes days into the book, and what stood there before into its history. The day of a run that began later is never replaced
+/// by an earlier one's, in whatever order they are read from the log. Answers how many changed.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u64> {
     let mut changed = 0;
-    for chunk in pieces(days, tx.rows_at_once(10).min(200)) {
-        let keys: Vec<Value> =
-            chunk.iter().flat_map(|day| [day.tenant.clone().into(), day.code.clone().into(), day.day.clone().into()]).collect();
+    for chunk in pieces(days, tx.rows_at_once(11).min(200)) {
+        let keys: Vec<Value> = chunk
+            .iter()
+            .flat_map(|day| [day.tenant.clone().into(), day.code.clone().into(), day.day.clone().into()])
+            .collect();
         // Only what really is replaced: the same run read twice is no history.
         let sql = format!(
             "WITH told (t, c, d, r) AS (VALUES {})
              INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, run_id, value)
              SELECT tenant_id, code, day, changed_ms, link_id, run_id, value FROM attendance_days, told
-             WHERE tenant_id = told.t AND code = told.c AND day = told.d AND run_id < told.r",
+             WHERE tenant_id = told.t AND code = told.c AND day = told.d AND run_began_ms < told.r",
             tuples(chunk.len(), 4, 1)
         );
         let mut with_runs: Vec<Value> = Vec::with_capacity(chunk.len() * 4);
         for (at, key) in keys.chunks(3).enumerate() {
             with_runs.extend(key.iter().cloned());
-            with_runs.push(chunk[at].run.into());
+            with_runs.push(chunk[at].began.0.into());
         }
         tx.exec(&sql, with_runs).await?;
-        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 10);
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 11);
         for day in chunk {
             values.extend([
                 day.tenant.clone().into(),
@@ -159,17 +165,18 @@ pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u
                 store.keys.seal(&place(&day.tenant, &day.link, &day.person, &day.day), &day.value).into(),
                 day.content.clone().into(),
                 day.run.into(),
+                day.began.0.into(),
                 now.0.into(),
                 DayState::New.as_str().into(),
             ]);
         }
         let sql = format!(
-            "INSERT INTO attendance_days (tenant_id, code, day, link_id, person, value, content, run_id, changed_ms, state) VALUES {}
+            "INSERT INTO attendance_days (tenant_id, code, day, link_id, person, value, content, run_id, run_began_ms, changed_ms, state) VALUES {}
              ON CONFLICT (tenant_id, code, day) DO UPDATE SET link_id = excluded.link_id, person = excluded.person,
-               value = excluded.value, content = excluded.content, run_id = excluded.run_id, changed_ms = excluded.changed_ms,
+               value = excluded.value, content = excluded.content, run_id = excluded.run_id, run_began_ms = excluded.run_began_ms, changed_ms = excluded.changed_ms,
                state = excluded.state, why = NULL
-             WHERE attendance_days.run_id < excluded.run_id",
-            tuples(chunk.len(), 10, 1)
+             WHERE attendance_days.run_began_ms < excluded.run_began_ms",
+            tuples(chunk.len(), 11, 1)
         );
         changed += tx.exec(&sql, values).await?;
     }
@@ -210,6 +217,29 @@ pub async fn written_by(sql: &impl Sql, run: i64) -> Result<i64> {
     row.map_or(Ok(0), |row| row.get("days"))
 }
 
+/// Of these people, each with the code that the source has now, those of whom days stand in the book under another one.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn with_another_code(sql: &impl Sql, link: &str, people: &[(&str, &str)]) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for chunk in pieces(people, 200) {
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 2 + 1);
+        values.extend(chunk.iter().flat_map(|(person, code)| [Value::from(*person), Value::from(*code)]));
+        values.push(link.into());
+        let query = format!(
+            "WITH now (p, c) AS (VALUES {}) SELECT DISTINCT now.p AS person, now.c AS code FROM now, attendance_days
+             WHERE link_id = ${} AND person = now.p AND attendance_days.code <> now.c",
+            tuples(chunk.len(), 2, 1),
+            chunk.len() * 2 + 1
+        );
+        for row in sql.rows(&query, values).await? {
+            found.push((row.get("person")?, row.get("code")?));
+        }
+    }
+    Ok(found)
+}
+
 /// A number that was corrected at the source: the person's days of the period get the new code, where nobody else has it on
 /// that day. Answers how many did.
 ///
@@ -236,8 +266,17 @@ pub async fn force(tx: &Tx, link: &str, first: &str, last: &str) -> Result<u64> 
 ///
 /// # Errors
 /// When the store does not answer, or a row does not open.
-pub async fn of_date(store: &Store, sql: &impl Sql, link: &str, day: &str, after: &str, most: u32) -> Result<Vec<BookDay>> {
-    let query = format!("SELECT {COLUMNS} FROM attendance_days WHERE link_id = $1 AND day = $2 AND code > $3 ORDER BY code LIMIT $4");
+pub async fn of_date(
+    store: &Store,
+    sql: &impl Sql,
+    link: &str,
+    day: &str,
+    after: &str,
+    most: u32,
+) -> Result<Vec<BookDay>> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM attendance_days WHERE link_id = $1 AND day = $2 AND code > $3 ORDER BY code LIMIT $4"
+    );
     let values = vec![link.into(), day.into(), after.into(), i64::from(most).into()];
     sql.rows(&query, values).await?.iter().map(|row| read(store, row)).collect()
 }
@@ -246,7 +285,13 @@ pub async fn of_date(store: &Store, sql: &impl Sql, link: &str, day: &str, after
 ///
 /// # Errors
 /// When the store does not answer, or a row does not open.
-pub async fn pending(store: &Store, sql: &impl Sql, link: &str, after: (&str, &str), most: u32) -> Result<Vec<BookDay>> {
+pub async fn pending(
+    store: &Store,
+    sql: &impl Sql,
+    link: &str,
+    after: (&str, &str),
+    most: u32,
+) -> Result<Vec<BookDay>> {
     let query = format!(
         "SELECT {COLUMNS} FROM attendance_days WHERE link_id = $1 AND state = 'pending' AND (day, code) > ($2, $3) ORDER BY day, code LIMIT $4"
     );

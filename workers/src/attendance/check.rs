@@ -1,0 +1,119 @@
+//! Asking a source whether it takes a key. Only then a link is made or changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use renkei_events::codes::Code;
+use renkei_store::jobs::{self, Job};
+use renkei_store::link_checks::{self, Check, Wish};
+use renkei_store::links::{self, AttendanceSource, Link};
+use serde::{Deserialize, Serialize};
+
+use super::run::AT;
+use crate::clients::hrmos::{self as client, Company, Fault};
+use crate::context::Context;
+use crate::error::Result;
+use crate::sweep::{Sweeper, calendar};
+
+/// So often a source that gives no answer is asked, so far apart.
+const TRIES: u32 = 3;
+const APART: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Progress {
+    tries: u32,
+}
+
+/// Asks once, and settles the check unless the source gave no answer.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn advance(sweeper: &Sweeper, context: &Context, job: &Job) -> Result<()> {
+    let store = &context.store;
+    let now = store.now().await?;
+    let found = link_checks::find(store, &store.db, &job.subject).await?;
+    let Some((check, wish)) = found.and_then(|check| check.wish.clone().map(|wish| (check, wish))) else {
+        let tx = store.begin().await?;
+        jobs::finish(&tx, job).await?;
+        return Ok(tx.commit().await?);
+    };
+    if let Err(wait) = sweeper.attendance_limits.take(&job.queue) {
+        let tx = store.begin().await?;
+        jobs::go_on(&tx, job, &job.doc, now + wait).await?;
+        return Ok(tx.commit().await?);
+    }
+    let outcome = ask(sweeper, context, &wish).await;
+    let mut progress: Progress = serde_json::from_str(&job.doc).unwrap_or_default();
+    progress.tries += 1;
+    let code = match outcome {
+        Ok(()) => None,
+        Err(Fault::TooMany(_) | Fault::NoAnswer) if progress.tries < TRIES => {
+            let tx = store.begin().await?;
+            jobs::go_on(&tx, job, &crate::sweep::doc(&progress)?, now + APART).await?;
+            return Ok(tx.commit().await?);
+        }
+        Err(fault) => Some(code_of(fault)),
+    };
+    settle(context, job, &check, &wish, code).await
+}
+
+async fn ask(sweeper: &Sweeper, context: &Context, wish: &Wish) -> std::result::Result<(), Fault> {
+    match wish.source {
+        AttendanceSource::Hrmos => {
+            let company = Company { base_url: sweeper.sources.hrmos.clone(), company: wish.company.clone() };
+            let transport: &Arc<_> = &context.transport;
+            client::token(transport, &company, &wish.key).await.map(|_| ())
+        }
+        // Not offered in this version; a wish of another one is as good as a company that does not exist.
+        AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => Err(Fault::NotFound),
+    }
+}
+
+fn code_of(fault: Fault) -> Code {
+    match fault {
+        Fault::Unauthorized => Code::AttendanceKeyRefused,
+        Fault::Blocked => Code::AttendanceIpBlocked,
+        Fault::NotFound => Code::AttendanceCompanyUnknown,
+        Fault::TooMany(_) | Fault::NoAnswer => Code::AttendanceSourceUnavailable,
+        Fault::Unreadable => Code::AttendanceSourceUnreadable,
+    }
+}
+
+async fn settle(context: &Context, job: &Job, check: &Check, wish: &Wish, code: Option<Code>) -> Result<()> {
+    let store = &context.store;
+    let tx = store.begin().await?;
+    let now = store.now_in(&tx).await?;
+    jobs::finish(&tx, job).await?;
+    link_checks::answer(&tx, &check.id, code.map(Code::as_str), now).await?;
+    if code.is_none() {
+        let before = links::find_own(store, &tx, &check.tenant, &check.link).await?;
+        let link = Link {
+            id: check.link.clone(),
+            tenant: check.tenant.clone(),
+            name: wish.name.clone(),
+            source: wish.source,
+            company: wish.company.clone(),
+            queue: links::queue(store, wish.source, &wish.company, &wish.key),
+            key: wish.key.clone(),
+            key_issued: wish.key_issued.parse().unwrap_or_else(|_| calendar::today(now)),
+            auto: wish.auto,
+            settings: wish.settings.clone(),
+            settings_version: 1,
+            segments: "{}".to_owned(),
+            stated: wish.stated.clone(),
+            created: before.as_ref().map_or(now, |link| link.created),
+            complete: None,
+            failed: false,
+            trouble: None,
+        };
+        links::put(store, &tx, &link).await?;
+        links::set_trouble(&tx, &link.id, None, now).await?;
+        // Under the new key; what was on the calendar for the old one is taken off. It begins with the next 05:00, never at once.
+        jobs::remove(&tx, &links::window_job(&link.id)).await?;
+        links::plan_window(&tx, &link, calendar::next_daily(now, AT)).await?;
+    }
+    tx.commit().await?;
+    tracing::info!(link.id = %check.link, link.accepted = code.is_none(), "a key was checked");
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! From the log into the book.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use renkei_events::attendance::AttendanceEvent;
+use renkei_events::topic::Topic;
+use renkei_log::{LogReader, LogWriter, NewRecord, Record};
+use renkei_runtime::clock::Millis;
+use renkei_store::attendance::book::{self, Told};
+use renkei_store::seal::Keys;
+
+use crate::context::Context;
+use crate::error::Result;
+
+/// The consumer's group on the log.
+pub const GROUP: &str = "renkei-attendance";
+/// How many records one step takes at most.
+const BATCH: usize = 500;
+/// How long the dead letter may take to acknowledge.
+const DEAD_LETTER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Writes days into the book. What is read again after a crash changes nothing.
+pub struct BookKeeper {
+    context: Context,
+    reader: Box<dyn LogReader>,
+    dead_letters: Arc<dyn LogWriter>,
+    pending: Vec<Record>,
+}
+
+impl BookKeeper {
+    /// A book keeper over an open reader.
+    #[must_use]
+    pub fn new(context: Context, reader: Box<dyn LogReader>, dead_letters: Arc<dyn LogWriter>) -> Self {
+        Self { context, reader, dead_letters, pending: Vec::new() }
+    }
+
+    /// Takes the next records, waiting up to `wait` for the first; answers how many there were.
+    ///
+    /// # Errors
+    /// When log or store fail; the next step then goes on with the same records.
+    pub async fn step(&mut self, wait: Duration) -> Result<usize> {
+        if self.pending.is_empty() {
+            self.pending = self.reader.read(BATCH, wait).await?;
+        }
+        if self.pending.is_empty() {
+            return Ok(0);
+        }
+        let store = &self.context.store;
+        let mut days = Vec::with_capacity(self.pending.len());
+        for record in &self.pending {
+            match AttendanceEvent::decode(&record.value) {
+                Ok(event) if record.key.as_deref().is_none_or(|key| key == event.key()) => {
+                    days.push(told(&store.keys, event));
+                }
+                Ok(_) => self.bury(record, "the record's key is not its event's key").await?,
+                Err(fault) => self.bury(record, &fault.to_string()).await?,
+            }
+        }
+        // In one statement no day may stand twice: of one person's days of one run the last on the log counts.
+        let mut once = std::collections::BTreeMap::new();
+        for day in days {
+            once.insert((day.tenant.clone(), day.code.clone(), day.day.clone()), day);
+        }
+        let days: Vec<Told> = once.into_values().collect();
+        let tx = store.begin().await?;
+        let now = store.now_in(&tx).await?;
+        book::put(store, &tx, &days, now).await?;
+        tx.commit().await?;
+        let positions: Vec<_> = self.pending.iter().map(|record| record.position).collect();
+        self.reader.commit(&positions).await?;
+        let count = self.pending.len();
+        self.pending.clear();
+        self.context.metrics.consumed.with_label_values(&["attendance"]).inc_by(u64::try_from(count).unwrap_or(0));
+        Ok(count)
+    }
+
+    async fn bury(&self, record: &Record, fault: &str) -> Result<()> {
+        let position = record.position;
+        let place = format!("{}/{}/{}", position.topic.name(), position.partition, position.offset);
+        tracing::warn!(log.place = %place, fault = %fault, "record is not a day of attendance, sent to the dead letter");
+        let headers = vec![
+            ("renkei_deadletter_place".to_owned(), place.clone()),
+            ("renkei_deadletter_fault".to_owned(), fault.to_owned()),
+        ];
+        let letter = NewRecord { topic: Topic::DeadLetter, key: place, headers, value: record.value.clone() };
+        self.dead_letters.append(vec![letter], DEAD_LETTER_DEADLINE).await?;
+        self.context.metrics.consumed.with_label_values(&["dead_letter"]).inc();
+        Ok(())
+    }
+
+    /// Leaves the group.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn close(self) -> Result<()> {
+        Ok(self.reader.close().await?)
+    }
+}
+
+fn told(keys: &Keys, event: AttendanceEvent) -> Told {
+    let value = serde_json::to_vec(&event.value).unwrap_or_default();
+    Told {
+        tenant: event.tenant_id.to_string(),
+        content: content(keys, &value),
+        code: event.code,
+        day: event.day.to_string(),
+        link: event.link_id,
+        person: event.person,
+        run: event.run_id,
+        began: Millis(event.run_began),
+        value,
+    }
+}
+
+/// Keyed hash of what of a source's row matters.
+pub(super) fn content(keys: &Keys, value: &[u8]) -> String {
+    keys.hash("attendance", &[value])
+}

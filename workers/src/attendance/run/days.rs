@@ -1,0 +1,180 @@
+//! Reading the dates: page after page into the store, and at a date's end what differs from the book onto the log.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use renkei_events::attendance::AttendanceEvent;
+use renkei_events::ids::{EventId, TenantId};
+use renkei_events::topic::Topic;
+use renkei_log::NewRecord;
+use renkei_store::attendance::book;
+use renkei_store::attendance::staging::{self, Staged};
+use renkei_store::error::StoreError;
+
+use super::Step;
+use crate::attendance::progress::Phase;
+use crate::attendance::reading;
+use crate::clients::hrmos as client;
+use crate::error::Result;
+
+/// How many staged rows are compared at once.
+const CHUNK: u32 = 500;
+/// How long the log may take to acknowledge a chunk (real time).
+const APPEND: Duration = Duration::from_secs(10);
+/// So many 社員コード are named, and no more.
+const NAMED: usize = 200;
+
+impl Step<'_> {
+    /// Reads one page of a date.
+    pub(super) async fn read_day(mut self) -> Result<()> {
+        let (Some(run), Some(day)) = (self.progress.run, self.progress.day) else { return self.lost().await };
+        let Some(token) = self.token()? else { return self.ask_for_token().await };
+        if self.progress.epoch != self.job.epoch() {
+            // Somebody else read this date so far.
+            self.progress.epoch = self.job.epoch();
+            self.progress.page = 1;
+            let tx = self.context.store.begin().await?;
+            staging::clear(&tx, run).await?;
+            self.keep(&tx, self.now).await?;
+            return Ok(tx.commit().await?);
+        }
+        if !self.may_call().await? {
+            return Ok(());
+        }
+        let page = self.progress.page.max(1);
+        let since = self.progress.since.filter(|_| self.progress.known_to.is_some_and(|known| day <= known));
+        let answer = client::daily(&self.context.transport, &self.company(), &token, day, page, since).await;
+        let read = match answer {
+            Ok(read) => read,
+            Err(fault) => return self.refused(fault).await,
+        };
+        self.answered();
+        let keys = &self.context.store.keys;
+        let staged: Vec<Staged> = read.rows.iter().filter_map(|row| reading::hrmos(keys, row)).collect();
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.progress.rows += count(read.rows.len());
+        self.progress.unreadable += count(read.rows.len() - staged.len());
+        self.progress.page = page + 1;
+        let tx = self.context.store.begin().await?;
+        staging::add(&self.context.store, &tx, run, &staged).await?;
+        if read.goes_on_after(page) {
+            self.keep(&tx, self.now).await?;
+            return Ok(tx.commit().await?);
+        }
+        tx.commit().await?;
+        self.end_of_date(run, day).await
+    }
+
+    /// All pages of the date are there.
+    async fn end_of_date(mut self, run: i64, day: Date) -> Result<()> {
+        let store = &self.context.store;
+        let doubles: BTreeSet<String> = staging::doubles(&store.db, run).await?.into_iter().collect();
+        let mut after = String::new();
+        loop {
+            let staged = staging::page(store, &store.db, run, &after, CHUNK).await?;
+            let Some(last) = staged.last() else { break };
+            after.clone_from(&last.person);
+            self.put_changed(run, day, &staged, &doubles).await?;
+        }
+        let room = NAMED.saturating_sub(self.progress.doubles.len());
+        self.progress.doubles.extend(doubles.into_iter().take(room));
+        self.progress.page = 1;
+        match self.progress.next_day() {
+            Some(next) => self.progress.day = Some(next),
+            None => self.progress.phase = Phase::Destroy,
+        }
+        let tx = store.begin().await?;
+        staging::clear(&tx, run).await?;
+        self.keep(&tx, self.now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Puts on the log which of these rows the book does not know as they are.
+    async fn put_changed(&mut self, run: i64, day: Date, staged: &[Staged], doubles: &BTreeSet<String>) -> Result<()> {
+        let store = &self.context.store;
+        // Whoever has no code, or shares one, is nobody to クラウドログ.
+        let usable: Vec<&Staged> =
+            staged.iter().filter(|row| !row.code.is_empty() && !doubles.contains(&row.code)).collect();
+        self.correct_codes(&usable).await?;
+        let codes: Vec<&str> = usable.iter().map(|row| row.code.as_str()).collect();
+        let known = book::contents(&store.db, &self.link.tenant, &day.to_string(), &codes).await?;
+        let mut records = Vec::new();
+        for row in usable {
+            if let Some((content, link, person)) = known.get(&row.code) {
+                if *content == row.content && *link == self.link.id && *person == row.person {
+                    continue;
+                }
+                if *link != self.link.id && self.progress.shared.len() < NAMED {
+                    self.progress.shared.insert(row.code.clone());
+                }
+            }
+            let Some(event) = self.event(run, day, row) else { continue };
+            let traceparent = crate::sweep::traceparent(&store.keys, &self.job.name, event.event_id.as_str());
+            records.push(NewRecord {
+                topic: Topic::Attendance,
+                key: event.key(),
+                headers: event.headers(&traceparent),
+                value: serde_json::to_vec(&event).map_err(StoreError::from)?,
+            });
+        }
+        let count = i64::try_from(records.len()).unwrap_or(0);
+        if count > 0 {
+            self.sweeper.log.append(records, APPEND).await?;
+            store.hint();
+        }
+        self.progress.produced += count;
+        Ok(())
+    }
+
+    /// A number that was corrected at the source is corrected on all days of the period.
+    async fn correct_codes(&self, staged: &[&Staged]) -> Result<()> {
+        let (Some(first), Some(last)) = (self.progress.first, self.progress.last) else { return Ok(()) };
+        let store = &self.context.store;
+        let people: Vec<(&str, &str)> = staged.iter().map(|row| (row.person.as_str(), row.code.as_str())).collect();
+        let other = book::with_another_code(&store.db, &self.link.id, &people).await?;
+        if other.is_empty() {
+            return Ok(());
+        }
+        let tx = store.begin().await?;
+        for (person, code) in other {
+            book::correct_code(&tx, &self.link.id, &person, &code, &first.to_string(), &last.to_string()).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    fn event(&self, run: i64, day: Date, row: &Staged) -> Option<AttendanceEvent> {
+        // Stands in a header, so it names nobody.
+        let text = day.to_string();
+        let parts = [self.link.id.as_bytes(), row.person.as_bytes(), text.as_bytes()];
+        let mark = self.context.store.keys.hash("attendance_event", &parts);
+        Some(AttendanceEvent {
+            event_id: EventId::new(format!("run/{run}/{mark}")).ok()?,
+            tenant_id: TenantId::new(self.link.tenant.clone()).ok()?,
+            link_id: self.link.id.clone(),
+            person: row.person.clone(),
+            code: row.code.clone(),
+            day,
+            run_id: run,
+            run_began: self.progress.began.0,
+            found_at: self.context.clock.now().timestamp(),
+            value: serde_json::from_slice(&row.value).ok()?,
+        })
+    }
+
+    /// Gives the token back; whether that works changes nothing.
+    pub(super) async fn give_back(mut self) -> Result<()> {
+        if let Some(token) = self.token()? {
+            if !self.may_call().await? {
+                return Ok(());
+            }
+            if client::destroy(&self.context.transport, &self.company(), &token).await.is_err() {
+                tracing::info!(link.id = %self.link.id, "the token was not given back, it ends by itself");
+            }
+        }
+        self.progress.token = None;
+        self.progress.phase = Phase::Settle;
+        self.progress.settling_since = Some(self.now);
+        self.go_on_at(self.now).await
+    }
+}
