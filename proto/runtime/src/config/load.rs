@@ -222,7 +222,8 @@ impl Reader {
             return Err(self.fault(path, "a faster clock needs every outside base URL on this machine"));
         }
         // Nobody is there: whoever tries a faster clock without attendance names no source, and none may be called by default.
-        BaseUrl::parse("http://127.0.0.1:9", &outside.allow_private).map_err(|reason| self.fault(path, reason))
+        let here = AllowPrivate::parse(&["127.0.0.1".to_owned()]).map_err(|reason| self.fault(path, reason))?;
+        BaseUrl::parse("http://127.0.0.1:9", &here).map_err(|reason| self.fault(path, reason))
     }
 
     fn kafka(&self) -> Result<KafkaConfig, ConfigError> {
