@@ -66,10 +66,10 @@ async fn start(
         return Ok(LONGEST_PAUSE);
     }
     let now = context.store.now().await?;
-    let Some(due) = jobs::next_due(&context.store.db).await?.filter(|due| *due <= now) else {
-        let next = jobs::next_due(&context.store.db).await?.map_or(LONGEST_PAUSE, |due| due.since(now));
-        return Ok(context.clock.shrunk(next).clamp(Duration::from_millis(1), LONGEST_PAUSE));
-    };
+    let Some(due) = jobs::next_due(&context.store.db).await? else { return Ok(LONGEST_PAUSE) };
+    if due > now {
+        return Ok(context.clock.shrunk(due.since(now)).clamp(Duration::from_millis(1), LONGEST_PAUSE));
+    }
     let jobs = sweeper.claim(context, u32::try_from(free).unwrap_or(1)).await?;
     if jobs.is_empty() {
         // Due, but another worker's: of its credential, or not of our kinds.
