@@ -10,7 +10,6 @@ pub mod budget;
 pub mod caller;
 pub mod connections;
 pub mod credentials;
-pub mod csv;
 pub mod employees;
 pub mod feeds;
 pub mod input;
@@ -39,7 +38,6 @@ use renkei_runtime::clock::{Clock, Millis};
 use renkei_runtime::config::OutsideConfig;
 use renkei_store::Store;
 use serde::Serialize;
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::rate::Limits;
@@ -50,9 +48,6 @@ const STORE_TIME: Duration = Duration::from_secs(5);
 /// Calls of one token in a second, and at once.
 const CALLS_A_SECOND: NonZeroU32 = const { NonZeroU32::new(50).unwrap() };
 const CALLS_AT_ONCE: NonZeroU32 = const { NonZeroU32::new(100).unwrap() };
-
-/// Files that are worked on at once; each may hold 50,000 records.
-const UPLOADS_AT_ONCE: usize = 2;
 
 /// What the handlers work with.
 #[derive(Debug)]
@@ -65,8 +60,6 @@ pub struct Api {
     pub outside: OutsideConfig,
     /// Calls per token.
     pub limits: Limits<String>,
-    /// How many files are worked on at once.
-    pub uploads: Semaphore,
     /// Our own addresses, for IP restrictions at sources.
     pub egress_addresses: Vec<String>,
 }
@@ -76,7 +69,7 @@ impl Api {
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, outside: OutsideConfig) -> Self {
         let limits = Limits::per_second(CALLS_A_SECOND, CALLS_AT_ONCE, Arc::clone(&clock));
-        Self { store, clock, outside, limits, uploads: Semaphore::new(UPLOADS_AT_ONCE), egress_addresses: Vec::new() }
+        Self { store, clock, outside, limits, egress_addresses: Vec::new() }
     }
 }
 
@@ -137,7 +130,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         switch::resources(),
         previews::resources(),
         employees::resources(),
-        csv::resources(),
         activity::resources(),
         attention::resources(),
         tokens::resources(),

@@ -172,8 +172,7 @@ pub(super) async fn dismiss_attention(caller: TenantCaller, api: web::Data<Api>,
     decide(&api, &caller, &body.0, false).await
 }
 
-/// Decides about held people, all or some of them. Of a mass change those who are left out of a release are declined, and can
-/// still be released for 90 days; otherwise they stay held.
+/// Decides about held people, all or some of them; what is left out stays held.
 #[utoipa::path(post, path = "/api/v1/attention/decide", tag = "tenant", request_body = DecisionWish,
     responses((status = 200, body = Changed), (status = 409)))]
 pub(super) async fn decide_attention(caller: TenantCaller, api: web::Data<Api>, body: Body<DecisionWish>) -> Answer {

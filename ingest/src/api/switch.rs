@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, Resource, web};
 use renkei_runtime::clock::Millis;
-use renkei_store::{accounts, connections as stored, feeds, switch, uploads};
+use renkei_store::{accounts, connections as stored, switch};
 
 use super::caller::TenantCaller;
 use super::connections::{ConnectionView, VerificationView, answer};
@@ -43,8 +43,7 @@ pub(super) async fn activate(caller: TenantCaller, api: web::Data<Api>, id: web:
             missing.push("credentials");
         }
         let secrets = if_it_opens(stored::secrets(&api.store, &api.store.db, &own.id).await)?.unwrap_or_default();
-        let signs = secrets.iter().any(|secret| secret.expires.is_none_or(|end| end > now));
-        if !signs && !comes_otherwise(&api, &own.id).await? {
+        if secrets.iter().all(|secret| secret.expires.is_some_and(|end| end <= now)) {
             missing.push("webhook_secret");
         }
         if !missing.is_empty() {
@@ -55,12 +54,6 @@ pub(super) async fn activate(caller: TenantCaller, api: web::Data<Api>, id: web:
         Ok(switch::activate(&api.store, &own.id).await?)
     });
     Ok(HttpResponse::Accepted().json(ConnectionView::from(&connection.await?)))
-}
-
-/// Whether people of a connection come in another way than by webhook: from a feed, or from files.
-async fn comes_otherwise(api: &Api, id: &str) -> Result<bool, ApiError> {
-    let feed = if_it_opens(feeds::find(&api.store, &api.store.db, id).await)?.flatten();
-    Ok(feed.is_some() || uploads::any_ended(&api.store.db, id).await?)
 }
 
 /// Switches a connection off. When this is answered, no write of it starts any more.

@@ -11,7 +11,7 @@ use renkei_runtime::config::{OutsideConfig, is_mail_address};
 use renkei_store::accounts::{self, Credentials};
 use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret};
 use renkei_store::db::Tx;
-use renkei_store::settings::{OnRejected, Settings, Timing};
+use renkei_store::settings::{Settings, Timing};
 use renkei_store::{Store, activity};
 use renkei_store::{employees, feeds};
 use secrecy::ExposeSecret as _;
@@ -21,7 +21,6 @@ use super::ApplyError;
 use super::file::{ConnectionFile, Document, KaonaviFile, MappingFile, NotifyFile, NumberFile, TableFile, TenantFile};
 use crate::connections::Source;
 use crate::setup::{self, AdoptError, if_it_opens};
-use crate::upload;
 
 /// What an application did, or would do.
 #[derive(Debug, Default)]
@@ -133,12 +132,8 @@ impl Applying<'_> {
         }
         let source = self.source(key, file, before.as_ref())?;
         let secrets = self.webhook_secrets(key, file)?;
-        let otherwise = file.feed.is_some() || file.csv.is_some();
-        let none = secrets.as_ref().is_some_and(Vec::is_empty) || (secrets.is_none() && before.is_none());
-        if none && !otherwise {
-            let reason = format!(
-                "connection {id} has nothing that people come by: give at least one webhook secret, a feed, or csv"
-            );
+        if secrets.as_ref().is_some_and(Vec::is_empty) || (secrets.is_none() && before.is_none()) {
+            let reason = format!("connection {id} takes webhooks and needs at least one webhook secret");
             return Err(self.fault(&file.id, format!("{key}.webhook_secrets"), reason));
         }
         let account = self.account(key, tenant, file, before.as_ref()).await?;
@@ -313,11 +308,6 @@ impl Applying<'_> {
         if let Some(notify) = &file.notify {
             self.notify(key, notify, settings)?;
         }
-        if let Some(columns) = file.csv.as_ref().and_then(|csv| csv.columns.as_ref()) {
-            upload::sound_names(&columns.value)
-                .map_err(|reason| self.fault(columns, format!("{key}.csv.columns"), reason))?;
-            settings.csv_columns.clone_from(&columns.value);
-        }
         let Some(delivery) = &file.delivery else { return Ok(()) };
         if let Some(size) = &delivery.batch_size {
             setup::batch_size(size.value)
@@ -342,13 +332,6 @@ impl Applying<'_> {
                 "on" => true,
                 "off" => false,
                 _ => return Err(self.fault(brake, format!("{key}.delivery.brake"), "must be on or off")),
-            };
-        }
-        if let Some(wanted) = &delivery.on_rejected {
-            settings.on_rejected = match wanted.value.as_str() {
-                "park" => OnRejected::Park,
-                "halt" => OnRejected::Halt,
-                _ => return Err(self.fault(wanted, format!("{key}.delivery.on_rejected"), "must be park or halt")),
             };
         }
         if let Some(ceiling) = &delivery.ceiling {

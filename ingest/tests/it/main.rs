@@ -9,7 +9,6 @@ mod apply;
 mod cached;
 mod drain;
 mod envelope;
-mod files;
 mod health;
 mod order;
 mod private;

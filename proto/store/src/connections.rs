@@ -96,8 +96,6 @@ pub struct Connection {
     pub verification: Option<(Millis, String)>,
     /// The `state` of the last applied file.
     pub declared_state: Option<String>,
-    /// The mail address of who made it over the API, if that token is named after one.
-    pub created_by: Option<String>,
 }
 
 impl Connection {
@@ -125,7 +123,6 @@ impl Connection {
             preview_wanted: None,
             verification: None,
             declared_state: None,
-            created_by: None,
         }
     }
 
@@ -183,7 +180,7 @@ fn secret_place(connection: &str, id: &str) -> String {
 const COLUMNS: &str =
     "connection_id, tenant_id, name, source, account_id, state, state_code, state_detail, activated_ms,
     wanted_ms, problems, settings, settings_version, activated_wall_ms, verify_wanted_ms, preview_wanted_ms, verified_ms, verification,
-    declared_state, created_by, settings_ms, gender_seen";
+    declared_state, settings_ms, gender_seen";
 
 fn read(store: &Store, row: &Row) -> Result<Connection> {
     let id: String = row.get("connection_id")?;
@@ -213,7 +210,6 @@ fn read(store: &Store, row: &Row) -> Result<Connection> {
         preview_wanted: row.get::<Option<i64>>("preview_wanted_ms")?.map(Millis),
         verification: row.get::<Option<i64>>("verified_ms")?.map(Millis).zip(row.get("verification")?),
         declared_state: row.get("declared_state")?,
-        created_by: row.get("created_by")?,
         id,
     })
 }
@@ -279,8 +275,8 @@ pub async fn lock(tx: &Tx, id: &str) -> Result<()> {
 /// # Errors
 /// When the store does not answer.
 pub async fn insert(tx: &Tx, connection: &Connection, now: Millis) -> Result<bool> {
-    let sql = "INSERT INTO connections (connection_id, tenant_id, name, source, state, state_ms, settings, created_by)
-        VALUES ($1, $2, $3, $4, 'draft', $5, $6, $7) ON CONFLICT (connection_id) DO NOTHING";
+    let sql = "INSERT INTO connections (connection_id, tenant_id, name, source, state, state_ms, settings)
+        VALUES ($1, $2, $3, $4, 'draft', $5, $6) ON CONFLICT (connection_id) DO NOTHING";
     let values = vec![
         connection.id.clone().into(),
         connection.tenant.clone().into(),
@@ -288,7 +284,6 @@ pub async fn insert(tx: &Tx, connection: &Connection, now: Millis) -> Result<boo
         connection.source.clone().into(),
         now.0.into(),
         serde_json::to_string(&connection.settings)?.into(),
-        connection.created_by.clone().into(),
     ];
     Ok(tx.exec(sql, values).await? == 1)
 }

@@ -96,8 +96,7 @@ const AT_ONCE: i64 = 500;
 /// How long something declined can still be released.
 const DECLINED_FOR: std::time::Duration = std::time::Duration::from_secs(90 * 24 * 3600);
 
-/// Decides about people of a connection who wait for `reason`; answers how many there were. Of a mass change some may be
-/// released: those who are left out are then declined.
+/// Decides about people of a connection who wait for `reason`; answers how many there were.
 ///
 /// # Errors
 /// When the decision does not fit the reason, or the store does not answer.
@@ -123,11 +122,6 @@ pub async fn decide(
         Who::Some(ids) => {
             for chunk in ids.chunks(usize::try_from(AT_ONCE).unwrap_or(500)) {
                 decided += decide_some(store, connection, reason, decision, Some(chunk)).await?;
-            }
-            // Of a mass change what is not released is declined. A choice that meets nobody is none.
-            let mass = matches!(reason, Code::DeliveryBrake | Code::DeliveryCeiling);
-            if mass && decision == Decision::Release && decided > 0 {
-                while decide_some(store, connection, reason, Decision::Decline, None).await? == AT_ONCE as u64 {}
             }
         }
     }
@@ -205,7 +199,7 @@ async fn waiting(
 }
 
 async fn apply(tx: &Tx, connection: &str, reason: Code, decision: Decision, ids: &[&str], now: Millis) -> Result<()> {
-    let due = "state = 'due', reason = NULL, detail = NULL, attempts = 0, lone_attempts = 0, changed_ms = $1, next_try_ms = $2,
+    let due = "state = 'due', reason = NULL, detail = NULL, attempts = 0, changed_ms = $1, next_try_ms = $2,
         due_ms = COALESCE(due_ms, $1)";
     let yes = "confirmed = 1, surge_op = NULL, surge_ms = NULL, declined = NULL, declined_ms = NULL";
     let (set, next_try) = match (decision, reason) {

@@ -239,7 +239,7 @@ async fn confirm_some(store: &Store, connection: &Connection, items: &[&Item], f
         values.extend(items.iter().flat_map(|item| [item.employee.clone().into(), item.content.clone().into()]));
         let pairs = crate::db::tuples(items.len(), 2, 5);
         let sql = format!(
-            "UPDATE employees SET state = 'due', op = $3, reason = NULL, detail = NULL, attempts = 0, lone_attempts = 0, due_ms = $1,
+            "UPDATE employees SET state = 'due', op = $3, reason = NULL, detail = NULL, attempts = 0, due_ms = $1,
                next_try_ms = $2, changed_ms = $1, confirmed = 1, declined = NULL, declined_ms = NULL, surge_op = NULL,
                surge_ms = NULL
              WHERE connection_id = $4 AND state <> 'flying' AND (employee_id, content) IN (VALUES {pairs})

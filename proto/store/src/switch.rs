@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use renkei_events::codes::Code;
-use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::{Clock, Millis};
 use renkei_runtime::http::client::CONNECT_DEADLINE;
 
@@ -85,7 +84,7 @@ async fn switch_off(
     connections::switch_off(store, &tx, id, state, None, None, now).await?;
     activity::add(store, &tx, &[entry(now, id, kind)]).await?;
     tx.commit().await?;
-    if let Some(account) = account.as_ref().filter(|_| !broken::is(Broken::PauseDoesNotWait)) {
+    if let Some(account) = &account {
         // Not only until a call has started: it may still be connecting.
         let on_the_wire = clock.stretched(ON_THE_WIRE_WITHIN);
         loop {

@@ -97,14 +97,6 @@ pub fn trace(history: &History) -> Vec<String> {
             format!("event {} of {}, version {}: {what}", sent.event, sent.person, sent.version),
         ));
     }
-    for letter in &history.letters {
-        let (worker, id, to) = (&letter.worker, &letter.message_id, letter.to.len());
-        lines.push((at(letter.at), format!("{worker} mails {id} to {to}: {}", letter.subject)));
-    }
-    for one in &history.opened {
-        let (code, who) = (&one.code, if one.employee.is_empty() { &one.connection } else { &one.employee });
-        lines.push((at(one.first), format!("{who} is {code} until {}", at(one.gone.min(history.end)) / 1000)));
-    }
     lines.sort();
     lines.into_iter().map(|(at, line)| format!("{:>12.3} {line}", at as f64 / 1000.0)).collect()
 }

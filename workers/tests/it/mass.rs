@@ -117,49 +117,7 @@ async fn brake_released_some_the_others_wait() {
     let some = ["rm_00003".to_owned(), "rm_00004".to_owned(), "rm_99999".to_owned()];
     assert_eq!(decided(&mut world, Code::DeliveryBrake, Decision::Release, Who::Some(&some)).await, 2);
     world.run_for(HOUR).await;
-    assert_eq!((held(&world).await, new_names(&world).await), (0, 2));
-    let row = world.row("c1", "E00005").await;
-    assert_eq!((row.state, row.reason.as_deref()), (RowState::Skipped, Some("delivery.declined")));
-    // They wait for the next change of what is mapped, or for a person who thinks better of it.
-    let at = world.now();
-    world.send("c1", record(json!({ "birthday": "1991-03-01" }), 5, at)).await;
-    world.run_for(MINUTE * 2).await;
-    assert_eq!(new_names(&world).await, 3);
-    let more = ["rm_00006".to_owned()];
-    assert_eq!(decided(&mut world, Code::DeliveryDeclined, Decision::Release, Who::Some(&more)).await, 1);
-    world.run_for(HOUR).await;
-    assert_eq!((held(&world).await, new_names(&world).await), (0, 4));
-    // Somebody of a decline is only that: nothing is said about the others.
-    let mut world = self::world(100, None).await;
-    send(&mut world, 1..=80).await;
-    world.run_for(MINUTE * 2).await;
-    assert_eq!(decided(&mut world, Code::DeliveryBrake, Decision::Decline, Who::Some(&some)).await, 2);
-    world.run_for(HOUR).await;
-    assert_eq!((held(&world).await, new_names(&world).await), (78, 0));
-}
-
-#[tokio::test]
-async fn brake_released_at_night_goes_after_five() {
-    let mut world = world(100, None).await;
-    let two = Millis("2026-04-02T02:00:00+09:00".parse::<jiff::Timestamp>().unwrap().as_millisecond());
-    world.run_until(two).await;
-    send(&mut world, 1..=80).await;
-    world.run_for(MINUTE * 2).await;
-    assert_eq!(decided(&mut world, Code::DeliveryBrake, Decision::Release, Who::All).await, 80);
-    world.run_until(after_backup(two) - Duration::from_secs(1)).await;
-    assert_eq!(new_names(&world).await, 0, "カオナビ backs up");
-    world.run_for(MINUTE * 2).await;
-    assert_eq!((held(&world).await, new_names(&world).await), (0, 80));
-}
-
-#[tokio::test]
-async fn single_creates_and_updates_go_at_night() {
-    let mut world = world(100, None).await;
-    let two = Millis("2026-04-02T02:00:00+09:00".parse::<jiff::Timestamp>().unwrap().as_millisecond());
-    world.run_until(two).await;
-    send(&mut world, [1, 101]).await;
-    world.run_for(MINUTE).await;
-    assert_eq!(new_names(&world).await, 2);
+    assert_eq!((held(&world).await, new_names(&world).await), (78, 2));
 }
 
 #[tokio::test]

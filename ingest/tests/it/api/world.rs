@@ -151,11 +151,6 @@ impl World {
         self.serving.send(&request).await
     }
 
-    /// The owner's token.
-    pub fn own_token(&self) -> &str {
-        &self.own
-    }
-
     /// The answer to the owner's `GET`.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Who::Own, ask("GET", path, None)).await

@@ -41,14 +41,11 @@ impl World {
             for index in 0..self.workers.len() {
                 progress |= self.turn(index).await;
             }
-            self.watch.stirred |= progress;
-            // What has just left sets out at this moment, not when something else happens.
-            if !progress && !self.has_fresh_wires() {
+            if !progress {
                 break;
             }
         }
-        self.watch().await;
-        let mut next = self.clock.next_sleeper().unwrap_or(Millis::NEVER).min(self.next_mail());
+        let mut next = self.clock.next_sleeper().unwrap_or(Millis::NEVER);
         for worker in self.workers.iter().filter(|worker| worker.alive && !worker.frozen) {
             for ((account, lane), at) in &worker.next {
                 let busy = worker.running.iter().any(|step| step.account == *account && step.lane == *lane);
@@ -66,10 +63,6 @@ impl World {
         next.max(Millis(self.now().0 + 1))
     }
 
-    fn has_fresh_wires(&self) -> bool {
-        self.wires.lock().unwrap().len() > self.carried
-    }
-
     /// Moves what is on the wires on.
     async fn carry(&mut self) -> bool {
         let mut wires = std::mem::take(&mut *self.wires.lock().unwrap());
@@ -81,7 +74,6 @@ impl World {
             }
         }
         let progress = kept.len() < before;
-        self.carried = kept.len();
         self.wires.lock().unwrap().append(&mut kept);
         progress
     }
@@ -92,10 +84,6 @@ impl World {
         }
         let mut progress = self.consume(index).await;
         progress |= self.claim(index).await;
-        progress |= self.notify(index).await;
-        if !self.workers[index].alive {
-            return true;
-        }
         let now = self.now();
         let worker = &mut self.workers[index];
         let due: Vec<(String, Lane)> = worker
@@ -259,7 +247,7 @@ impl World {
 }
 
 /// How far a future came.
-pub(super) enum Driven<T> {
+enum Driven<T> {
     /// It ended.
     Ended(T),
     /// It sleeps on the simulated clock.
@@ -269,7 +257,7 @@ pub(super) enum Driven<T> {
 }
 
 /// Polls a future until it ends or sleeps on the simulated clock. Work of the database is waited for.
-pub(super) async fn drive<T>(
+async fn drive<T>(
     clock: &SimClock,
     mut step: Pin<&mut (impl Future<Output = T> + ?Sized)>,
     fuse: &mut Option<u64>,
