@@ -49,7 +49,7 @@ impl Side {
     #[must_use]
     pub fn ja(self) -> &'static str {
         match self {
-            Side::Source => "連携元（ロウムメイトなど）",
+            Side::Source => "連携元（ロウムメイト、勤怠サービスなど）",
             Side::Renkei => "Renkei の不具合や障害",
             Side::Destination => "カオナビ側",
             Side::Settings => "Renkei での設定・判断",

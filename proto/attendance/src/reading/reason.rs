@@ -129,7 +129,7 @@ mod tests {
             assert_eq!(serde_json::to_value(reason).unwrap(), code);
             assert_eq!(serde_json::from_value::<Reason>(code.into()).unwrap(), *reason);
         }
-        assert_eq!(Reason::parse("attendance.no_such"), None);
+        assert_eq!(Reason::parse("no_such"), None);
     }
 
     #[test]

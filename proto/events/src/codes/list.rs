@@ -81,6 +81,69 @@ codes! {
     AttendanceCancelled: "attendance.cancelled", Caller, Wait,
         "勤怠の同期を中止しました",
         "A run was cancelled";
+    AttendanceHalfEntered: "attendance.half_entered", Source, Act,
+        "出社と退社のどちらか一方しか入力されていません",
+        "Only one of start and end of work is entered";
+    AttendanceErrorAtSource: "attendance.error_at_source", Source, Act,
+        "勤怠サービスでエラーになっている日です",
+        "The attendance service marks the day as wrong";
+    AttendanceOver24h: "attendance.over_24h", Source, Act,
+        "勤務時間が24時間を超えています",
+        "Work of more than 24 hours on one day";
+    AttendancePreviousDayStart: "attendance.previous_day_start", Source, Act,
+        "前日のうちに始まる勤務です",
+        "Work begins on the day before";
+    AttendancePastMidnight: "attendance.past_midnight", Settings, Act,
+        "翌日にまたがる勤務です",
+        "Work goes on past midnight";
+    AttendanceEmptyAtSource: "attendance.empty_at_source", Source, Wait,
+        "勤務も休暇も入力されていない日です",
+        "Neither work nor leave is entered";
+    AttendanceUnreadableTimes: "attendance.unreadable_times", Source, Act,
+        "勤怠サービスの時刻を読み取れません",
+        "A time of the attendance service can not be read";
+    AttendanceEndNotAfterStart: "attendance.end_not_after_start", Source, Act,
+        "退社の時刻が出社の時刻より後になっていません",
+        "The end of work is not after its start";
+    AttendanceUnknownLeave: "attendance.unknown_leave", Settings, Act,
+        "休暇の種類が分かりません",
+        "The kind of leave is not known";
+    AttendanceLeaveWithoutColumn: "attendance.leave_without_column", Settings, Act,
+        "ファイルに休暇を書く列が設定されていません",
+        "The file has no column for leave";
+    AttendanceDoubleNumber: "attendance.double_number", Source, Act,
+        "同じ社員コードの方が複数います",
+        "Several people have the same 社員コード";
+    AttendanceNoNumber: "attendance.no_number", Source, Act,
+        "勤怠サービスに社員番号が登録されていません",
+        "The attendance service has no 社員番号 for a person";
+    AttendanceNotAMember: "attendance.not_a_member", Settings, Act,
+        "クラウドログのメンバー一覧にない社員コードです",
+        "The 社員コード is not in クラウドログ's member list";
+    AttendanceInactiveMember: "attendance.inactive_member", Settings, Act,
+        "クラウドログで無効になっているメンバーです",
+        "The member is not active at クラウドログ";
+    AttendanceOutsideMembership: "attendance.outside_membership", Settings, Act,
+        "クラウドログの利用期間の外の日です",
+        "The day is outside of the membership at クラウドログ";
+    AttendanceProtected: "attendance.protected", Settings, Wait,
+        "締め日以前の日、または保護の対象の日です",
+        "The day is closed or protected";
+    AttendanceLeaveWithoutTimes: "attendance.leave_without_times", Settings, Act,
+        "出社と退社のない休暇です",
+        "Leave without start and end of work";
+    AttendanceLeaveBesideWork: "attendance.leave_beside_work", Settings, Act,
+        "勤務と休暇が両方ある日です",
+        "Leave on a day of work";
+    AttendanceEmptiedAtSource: "attendance.emptied_at_source", Source, Act,
+        "勤怠サービスで取り消された日です",
+        "A day was emptied at the attendance service";
+    AttendanceNearMiss: "attendance.near_miss", Settings, Act,
+        "クラウドログによく似た社員コードがあります",
+        "クラウドログ has a 社員コード that looks alike";
+    AttendanceFileOutdated: "attendance.file_outdated", Settings, Act,
+        "ファイルを作った後に保護の設定が変わりました",
+        "The file is older than a change of the protected days";
     MappingGenderUnmapped: "mapping.gender_unmapped", Settings, Act,
         "性別の選択肢の対応が設定されていません",
         "A 性別 label has no entry in the mapping";
