@@ -19,8 +19,9 @@ FUZZ_SECONDS ?= 300
 # How many seeds `make sim` runs, and from which one on.
 SEEDS ?= 200
 FROM ?= 0
-# How many seeds each deliberate fault of `make prove` may take until it is found.
+# How many seeds each deliberate fault of `make prove` is tried with, and how many new ones run without any fault.
 BROKEN_SEEDS ?= 200
+FRESH_SEEDS ?= 300
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check check-rust check-scripts check-deploy prove sim rules bench fuzz-api
@@ -62,13 +63,14 @@ prove: ## what takes long: kill runs, budget runs in real time, faults put in on
 	@$(BUILD_TESTS)
 	@$(KEEP_CLEAN) $(BUILD)/cargo_test.sh --ignored --test-threads=1 prove_
 	@cargo build --package renkei-simulation --features broken --target-dir $(OUT)/broken
-	@$(OUT)/broken/debug/renkei-sim --broken all --seeds $(BROKEN_SEEDS)
+	@$(OUT)/broken/debug/renkei-sim --fresh $(FRESH_SEEDS)
+	@$(OUT)/broken/debug/renkei-sim --broken all --seeds $(BROKEN_SEEDS) --enough $(BROKEN_SEEDS)
 	@$(KEEP_CLEAN) $(BUILD)/fuzz.sh $(FUZZ_SECONDS)
 
-sim: ## simulated company-days against an independent oracle (SEEDS=n, FROM=first), or SCENARIO=webhooks_off
+sim: ## simulated company-days against an independent oracle (SEEDS=n, FROM=first; SEED=x TRACE=1 shows one), or SCENARIO=webhooks_off
 	@$(BUILD)/prerequisites.sh build
 	@$(BUILD_PROGRAMS)
-	@$(OUT)/debug/renkei-sim --seeds $(SEEDS) --from $(FROM) $(if $(SCENARIO),--scenario $(SCENARIO))
+	@$(OUT)/debug/renkei-sim $(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),--seeds $(SEEDS) --from $(FROM) $(if $(SCENARIO),--scenario $(SCENARIO)))
 
 fuzz-api: ## invented calls against the REST API: no answer is a 5xx (needs python3 and PyPI)
 	@$(BUILD)/prerequisites.sh build

@@ -10,6 +10,7 @@ pub mod budget;
 pub mod caller;
 pub mod connections;
 pub mod credentials;
+pub mod csv;
 pub mod employees;
 pub mod feeds;
 pub mod input;
@@ -38,6 +39,7 @@ use renkei_runtime::clock::{Clock, Millis};
 use renkei_runtime::config::OutsideConfig;
 use renkei_store::Store;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::rate::Limits;
@@ -48,6 +50,9 @@ const STORE_TIME: Duration = Duration::from_secs(5);
 /// Calls of one token in a second, and at once.
 const CALLS_A_SECOND: NonZeroU32 = const { NonZeroU32::new(50).unwrap() };
 const CALLS_AT_ONCE: NonZeroU32 = const { NonZeroU32::new(100).unwrap() };
+
+/// Files that are worked on at once; each may hold 50,000 records.
+const UPLOADS_AT_ONCE: usize = 2;
 
 /// What the handlers work with.
 #[derive(Debug)]
@@ -60,6 +65,8 @@ pub struct Api {
     pub outside: OutsideConfig,
     /// Calls per token.
     pub limits: Limits<String>,
+    /// How many files are worked on at once.
+    pub uploads: Semaphore,
     /// Our own addresses, for IP restrictions at sources.
     pub egress_addresses: Vec<String>,
 }
@@ -69,9 +76,12 @@ impl Api {
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, outside: OutsideConfig) -> Self {
         let limits = Limits::per_second(CALLS_A_SECOND, CALLS_AT_ONCE, Arc::clone(&clock));
-        Self { store, clock, outside, limits, egress_addresses: Vec::new() }
+        Self { store, clock, outside, limits, uploads: Semaphore::new(UPLOADS_AT_ONCE), egress_addresses: Vec::new() }
     }
 }
+
+/// How long something about many people may take: they are done some at a time.
+pub const MANY_PEOPLE_TIME: Duration = Duration::from_secs(60);
 
 /// What a handler answers.
 pub type Answer = Result<HttpResponse, ApiError>;
@@ -130,6 +140,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         switch::resources(),
         previews::resources(),
         employees::resources(),
+        csv::resources(),
         activity::resources(),
         attention::resources(),
         tokens::resources(),

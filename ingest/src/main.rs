@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use renkei_ingest::api::{Api, openapi};
 use renkei_ingest::apply::{ApplyError, file, plan, wait};
 use renkei_ingest::connections::from_store::StoreConnections;
+use renkei_ingest::import::{self, EmployeesCommand};
 use renkei_ingest::server;
 use renkei_ingest::token::{self, TokenCommand};
 use renkei_log::{LogError, open};
@@ -46,6 +47,11 @@ enum Command {
         /// Wait until everything that the file wants active is active; otherwise say what is missing and exit with 1.
         #[arg(long, value_parser = wait::duration)]
         wait: Option<Duration>,
+    },
+    /// Employees of a connection.
+    Employees {
+        #[command(subcommand)]
+        command: EmployeesCommand,
     },
     /// Tokens of the REST API.
     Token {
@@ -104,6 +110,7 @@ async fn run(cli: Cli) -> Result<(), Stop> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&config, clock).await,
         Command::Apply { file, dry_run, wait } => apply_file(&config, clock, &file, dry_run, wait).await,
+        Command::Employees { command } => import_employees(&config, clock, command).await,
         Command::Token { command } => {
             let store = open_store(&config, &clock).await?;
             println!("{}", token::run(&store, command).await?);
@@ -157,6 +164,23 @@ async fn apply_file(
         }
     }
     Ok(())
+}
+
+async fn import_employees(config: &Config, clock: Arc<dyn Clock>, command: EmployeesCommand) -> Result<(), Stop> {
+    let EmployeesCommand::Import(wish) = command;
+    let store = open_store(config, &clock).await?;
+    let log = open::writer(config, &store, Arc::clone(&clock)).await.map_err(|error| unusable_log(&error))?;
+    let json = wish.json;
+    let report = import::run(&store, log.as_ref(), clock.as_ref(), wish).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?)
+    } else {
+        print!("{}", report.text())
+    }
+    match report.errors {
+        0 => Ok(()),
+        errors => Err(Stop { code: 1, line: format!("{errors} of {} rows were not taken", report.seen) }),
+    }
 }
 
 async fn rotate(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Stop> {

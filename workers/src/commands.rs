@@ -3,7 +3,8 @@
 pub mod status;
 
 use renkei_events::codes::Code;
-use renkei_store::decisions::{Decision, DecisionError, Who, decide};
+use renkei_store::audit::COMMAND;
+use renkei_store::decisions::{Decision, DecisionError, Verdict, Who, decide};
 use renkei_store::employees::{self, RowState};
 use renkei_store::error::StoreError;
 use renkei_store::switch::SwitchError;
@@ -48,7 +49,12 @@ pub async fn release(store: &Store, id: &str, number: &str) -> Result<u64> {
             continue;
         };
         let who = [row.key.employee];
-        released += decide(store, &connection, reason, Decision::Release, Who::Some(&who)).await?;
+        released += decide(
+            store,
+            &connection,
+            Verdict { reason, decision: Decision::Release, who: Who::Some(&who), actor: COMMAND },
+        )
+        .await?;
     }
     if released == 0 {
         return Err(CommandError::NobodyHeld { connection: id.to_owned(), number: number.to_owned() });

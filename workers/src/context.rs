@@ -80,3 +80,26 @@ pub fn back_off(random: &dyn Random, failures: u32) -> Duration {
     // At least a second: a pause of nothing is no pause.
     Duration::from_secs(1).max(ceiling.mul_f64(random.unit()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(f64);
+
+    impl Random for Fixed {
+        fn unit(&self) -> f64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn pauses_grow_from_5_s_to_15_min_and_are_drawn_from_the_whole_of_it() {
+        for (failures, longest) in [(0, 5), (1, 10), (2, 20), (3, 40), (7, 640), (8, 900), (16, 900), (u32::MAX, 900)] {
+            let pause = |unit: f64| back_off(&Fixed(unit), failures).as_secs_f64();
+            assert_eq!(pause(0.0), 1.0, "{failures}: a pause of nothing is no pause");
+            assert!((pause(0.5) - (longest as f64) / 2.0).abs() < 1e-6, "{failures}: {}", pause(0.5));
+            assert!(pause(0.999_999) <= longest as f64 && pause(0.999_999) > 0.99 * longest as f64, "{failures}");
+        }
+    }
+}

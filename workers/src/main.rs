@@ -12,6 +12,7 @@ use renkei_runtime::clock::{Clock, Millis, SystemClock};
 use renkei_runtime::config::{Config, ConfigError, EXIT_BAD_CONFIG, Program};
 use renkei_runtime::http::client::HttpClient;
 use renkei_runtime::{probe, shutdown, telemetry};
+use renkei_store::audit::COMMAND;
 use renkei_store::{OpenError, Store};
 use renkei_workers::attendance::consume::{self, BookKeeper};
 use renkei_workers::attendance::run::Sources;
@@ -131,18 +132,18 @@ async fn run(cli: Cli) -> Result<(), Stop> {
             Ok(())
         }
         Command::Pause { connection } => {
-            let paused = commands::pause(&store, clock.as_ref(), &connection).await?;
+            let paused = commands::pause(&store, clock.as_ref(), &connection, COMMAND).await?;
             println!("connection {} is {}", paused.id, paused.state);
             Ok(())
         }
         Command::Resume { connection } => {
-            let resumed = commands::resume(&store, &connection).await?;
+            let resumed = commands::resume(&store, &connection, COMMAND).await?;
             let verifying = if resumed.wanted.is_some() { ", a worker verifies it first" } else { "" };
             println!("connection {} is {}{verifying}", resumed.id, resumed.state);
             Ok(())
         }
         Command::Disconnect { connection } => {
-            let ended = commands::disconnect(&store, clock.as_ref(), &connection).await?;
+            let ended = commands::disconnect(&store, clock.as_ref(), &connection, COMMAND).await?;
             println!("connection {} is {}; its credentials and secrets are deleted", ended.id, ended.state);
             Ok(())
         }

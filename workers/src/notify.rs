@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
+use renkei_store::activity::{self, Entry};
 use renkei_store::episodes::{self, BEFORE, Episode, Item};
 use renkei_store::{leases, outbox};
 
@@ -121,8 +122,11 @@ async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, now: Millis)
                 }
             }
             Action::Close { episode } => {
+                let closed = known.iter().find(|known| known.id == episode);
+                let entries = closed.map(|closed| recovered(scan, closed, now)).unwrap_or_default();
                 let tx = store.begin().await?;
                 episodes::close(&tx, episode, now).await?;
+                activity::add(store, &tx, &entries).await?;
                 tx.commit().await?;
                 tracing::info!(episode.id = episode, "episode closed");
             }
@@ -134,6 +138,21 @@ async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, now: Millis)
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// What the activity shows of an episode that is over: in each of its connections that the trouble has passed. No mail says so.
+fn recovered(scan: &Scan, episode: &Episode, now: Millis) -> Vec<Entry> {
+    let connections: BTreeSet<&String> = episode.items.keys().map(|item| &item.connection).collect();
+    let known = connections.into_iter().filter(|id| scan.connections.contains_key(*id));
+    let entry = |connection: &String| Entry {
+        at: now,
+        connection: connection.clone(),
+        employee: None,
+        kind: "recovered".to_owned(),
+        code: Some(episode.trouble.code.as_str().to_owned()),
+        detail: None,
+    };
+    known.map(entry).collect()
 }
 
 /// Makes a mail: in one transaction it is put on its way and its items are marked as told.

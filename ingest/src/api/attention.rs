@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, Resource, web};
 use renkei_events::codes::Code;
 use renkei_store::attention::{self, AT_ONCE, Whom};
-use renkei_store::decisions::{self, Decision, DecisionError};
+use renkei_store::decisions::{self, Decision, DecisionError, Verdict};
 use renkei_store::employees::{FullRow, RowState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +15,7 @@ use super::page::{Limit, Listing, Page};
 use super::previews::chosen;
 use super::problem::ApiError;
 use super::scoped::{Scoped, refuse_ended};
-use super::{Answer, Api, Time, resource, within};
+use super::{Answer, Api, MANY_PEOPLE_TIME, Time, resource, within, within_time};
 
 /// Somebody who needs a person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -172,7 +172,8 @@ pub(super) async fn dismiss_attention(caller: TenantCaller, api: web::Data<Api>,
     decide(&api, &caller, &body.0, false).await
 }
 
-/// Decides about held people, all or some of them; what is left out stays held.
+/// Decides about held people, all or some of them. Of a mass change those who are left out of a release are declined, and can
+/// still be released for 90 days; otherwise they stay held.
 #[utoipa::path(post, path = "/api/v1/attention/decide", tag = "tenant", request_body = DecisionWish,
     responses((status = 200, body = Changed), (status = 409)))]
 pub(super) async fn decide_attention(caller: TenantCaller, api: web::Data<Api>, body: Body<DecisionWish>) -> Answer {
@@ -187,13 +188,14 @@ pub(super) async fn decide_attention(caller: TenantCaller, api: web::Data<Api>, 
         decision.ok_or_else(|| ApiError::invalid("/decision", format!("must be one of {}", allowed.join(", "))))?;
     let who = chosen(wish.all, wish.employees.as_deref())?;
     let scoped = Scoped::new(&api, &caller);
-    let changed = within(&api, async {
+    let verdict = Verdict { reason: code, decision, who, actor: &caller.actor };
+    let changed = within_time(&api, MANY_PEOPLE_TIME, async {
         let own = scoped.connection(&wish.connection).await?;
         refuse_ended(&own)?;
-        scoped.audit_alone(&format!("attention.{}", decision.as_str()), &own.id).await?;
-        decisions::decide(&api.store, &own, code, decision, who).await.map_err(|error| match error {
+        decisions::decide(&api.store, &own, verdict).await.map_err(|error| match error {
             DecisionError::Store(error) => ApiError::from(error),
             error @ DecisionError::NotAllowed { .. } => ApiError::invalid("/decision", error.to_string()),
+            error @ DecisionError::AnothersMembers { .. } => ApiError::conflict(error.to_string()),
         })
     });
     Ok(HttpResponse::Ok().json(Changed::people(changed.await?)))
@@ -219,7 +221,7 @@ async fn decide(api: &Api, caller: &TenantCaller, choice: &Choice, retry: bool) 
         (None, None) => Whom::Code(None),
     };
     let scoped = Scoped::new(api, caller);
-    let changed = within(api, async {
+    let changed = within_time(api, MANY_PEOPLE_TIME, async {
         let (tx, own, now) = scoped.change(&choice.connection, false).await?;
         let action = if retry { "attention.retry" } else { "attention.dismiss" };
         let changed = match retry {

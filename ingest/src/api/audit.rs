@@ -22,11 +22,19 @@ pub struct AuditView {
     action: String,
     /// What it was done to.
     target: String,
+    /// How many people, for which reason, and the like; no values.
+    detail: Option<String>,
 }
 
 impl From<AuditEntry> for AuditView {
     fn from(entry: AuditEntry) -> Self {
-        Self { at: entry.at.into(), actor: entry.actor, action: entry.action, target: entry.target }
+        Self {
+            at: entry.at.into(),
+            actor: entry.actor,
+            action: entry.action,
+            target: entry.target,
+            detail: entry.detail,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use renkei_store::connections;
 use renkei_store::tokens::{self, Token};
 use secrecy::SecretString;
 
+use super::connections::is_address;
 use super::problem::ApiError;
 use super::{Api, within};
 
@@ -24,6 +25,7 @@ struct Caller {
     platform: bool,
     tenant: Option<TenantId>,
     actor: String,
+    mail: Option<String>,
 }
 
 /// Somebody who may act for one tenant: by its own token, or by the platform's with the tenant named.
@@ -33,6 +35,8 @@ pub struct TenantCaller {
     pub tenant: TenantId,
     /// For the audit.
     pub actor: String,
+    /// The caller's mail address, if the token is named after it.
+    pub mail: Option<String>,
 }
 
 /// The operator of the installation.
@@ -91,8 +95,9 @@ async fn identify(api: &Api, request: &HttpRequest) -> Result<Caller, ApiError> 
         (None, None) => None,
     };
     let tenant = tenant.map(TenantId::new).transpose().map_err(|_| ApiError::Unavailable)?;
-    let Token { id, tenant: owner, .. } = token;
-    Ok(Caller { platform: owner.is_none(), tenant, actor: format!("token:{id}") })
+    let Token { id, tenant: owner, name, .. } = token;
+    let mail = Some(name).filter(|name| is_address(name));
+    Ok(Caller { platform: owner.is_none(), tenant, actor: format!("token:{id}"), mail })
 }
 
 fn bearer(request: &HttpRequest) -> Option<SecretString> {
@@ -118,9 +123,9 @@ impl FromRequest for TenantCaller {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        ready(caller(request).and_then(|Caller { tenant, actor, .. }| {
+        ready(caller(request).and_then(|Caller { tenant, actor, mail, .. }| {
             let tenant = tenant.ok_or(ApiError::TenantNeeded)?;
-            Ok(Self { tenant, actor })
+            Ok(Self { tenant, actor, mail })
         }))
     }
 }

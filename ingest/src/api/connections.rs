@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use renkei_events::ids::ConnectionId;
 use renkei_runtime::clock::Millis;
 use renkei_store::connections::{self, Connection};
-use renkei_store::settings::Timing;
+use renkei_store::settings::{OnRejected, Timing};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -54,6 +54,9 @@ pub struct ConnectionView {
     brake: bool,
     /// How many hires may come in ten minutes before they are held; null: any number.
     ceiling: Option<u32>,
+    /// What happens when a record is rejected: park or halt.
+    #[schema(value_type = String)]
+    on_rejected: OnRejected,
     /// How many people one call may carry.
     batch_size: u32,
     /// Whether カオナビ runs tasks strictly in order.
@@ -108,6 +111,7 @@ impl From<&Connection> for ConnectionView {
             timing: settings.timing,
             brake: settings.brake,
             ceiling: settings.ceiling,
+            on_rejected: settings.on_rejected,
             batch_size: settings.batch_size,
             fifo_tasks: settings.fifo_tasks,
             recipients: settings.recipients.clone(),
@@ -145,6 +149,9 @@ pub struct ConnectionPatch {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<u32>)]
     ceiling: Option<Option<u32>>,
+    /// What happens when a record is rejected: park sets that person aside, halt switches the connection off as well.
+    #[schema(value_type = Option<String>)]
+    on_rejected: Option<OnRejected>,
     /// How many people one call may carry: 1 to 1000.
     batch_size: Option<u32>,
     /// Whether カオナビ runs tasks strictly in order.
@@ -195,6 +202,7 @@ pub(super) async fn create_connection(caller: TenantCaller, api: web::Data<Api>,
         .ok_or_else(|| ApiError::invalid("/source", "is not a known source; known: roumumate"))?;
     let mut connection = Connection::draft(&id, caller.tenant.as_str(), &source);
     connection.name = called.unwrap_or_else(|| id.clone());
+    connection.created_by.clone_from(&caller.mail);
     name("/name", &connection.name)?;
     let scoped = Scoped::new(&api, &caller);
     let made = within(&api, async {
@@ -258,12 +266,14 @@ fn apply(patch: ConnectionPatch, connection: &mut Connection) -> Result<(), ApiE
     settings.timing = patch.timing.unwrap_or(settings.timing);
     settings.brake = patch.brake.unwrap_or(settings.brake);
     settings.ceiling = patch.ceiling.unwrap_or(settings.ceiling);
+    settings.on_rejected = patch.on_rejected.unwrap_or(settings.on_rejected);
     settings.fifo_tasks = patch.fifo_tasks.unwrap_or(settings.fifo_tasks);
     settings.names_in_mail = patch.names_in_mail.unwrap_or(settings.names_in_mail);
     Ok(())
 }
 
-fn is_address(text: &str) -> bool {
+/// Whether mail can be sent there, as far as its form tells.
+pub(super) fn is_address(text: &str) -> bool {
     let sound = text.len() <= 254 && text.chars().all(|c| c.is_ascii_graphic() && !"<>,;\"()".contains(c));
     let parts = text.rsplit_once('@');
     sound && parts.is_some_and(|(local, host)| !local.is_empty() && !local.contains('@') && !host.is_empty())

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    activity, attention, audit, budget, connections, credentials, employees, feeds, links, previews, runs, secrets,
-    settings, switch, system, tenants, tokens,
+    activity, attention, audit, budget, connections, credentials, csv, employees, feeds, links, previews, runs,
+    secrets, settings, switch, system, tenants, tokens,
 };
 
 #[derive(OpenApi)]
@@ -54,6 +54,9 @@ use super::{
         previews::want_preview,
         previews::get_preview,
         previews::sync,
+        csv::import_employees,
+        csv::get_csv_columns,
+        csv::put_csv_columns,
         employees::list_employees,
         employees::get_employee,
         employees::get_timeline,
@@ -113,6 +116,7 @@ fn complete(path: &str, operation: &mut Value) {
     operation["security"] = json!([{"token": []}]);
     operation["x-renkei-scope"] = json!(scope);
     let has_body = operation.get("requestBody").is_some();
+    let is_file = operation["requestBody"]["content"].get("text/csv").is_some();
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let has_header = parameters.iter().any(|parameter| parameter["name"] == "If-Match");
     if scope != "platform" {
@@ -128,8 +132,8 @@ fn complete(path: &str, operation: &mut Value) {
         (403, true, "the token is not for this"),
         (404, path.contains('{') || scope != "platform", "nothing with this id belongs to the tenant"),
         (412, has_header, "the settings changed"),
-        (413, has_body, "the body is over 1 MiB"),
-        (415, has_body, "the body is not JSON"),
+        (413, has_body, if is_file { "the file is over 64 MiB or 50,000 rows" } else { "the body is over 1 MiB" }),
+        (415, has_body, if is_file { "the body is not text/csv" } else { "the body is not JSON" }),
         (428, has_header, "If-Match is missing"),
         (429, true, "too many calls"),
         (503, true, "our fault; call again"),

@@ -15,7 +15,7 @@ use super::input::{Body, Flag, Query, is_set};
 use super::page::{Limit, Listing, Page};
 use super::problem::ApiError;
 use super::scoped::{Scoped, refuse_ended};
-use super::{Answer, Api, Time, resource, within};
+use super::{Answer, Api, MANY_PEOPLE_TIME, Time, resource, within, within_time};
 
 /// The most people that one call names.
 const MOST_NAMED: usize = 500;
@@ -164,8 +164,7 @@ pub(super) async fn want_preview(
             let reason = "the connection has no credentials, so nobody knows what カオナビ holds".to_owned();
             return Err(ApiError::Conflict { reason, missing: vec!["credentials"] });
         }
-        scoped.audit_alone("connection.preview", &id).await?;
-        Ok(previews::want(&api.store, &own, &shown).await?)
+        Ok(previews::want(&api.store, &own, &shown, &caller.actor).await?)
     });
     let listing = Listing::new(&api.store, "preview", caller.tenant.as_str(), None, None);
     Ok(HttpResponse::Accepted().json(view(preview.await?, &listing, false)?))
@@ -247,15 +246,14 @@ pub(super) async fn sync(
     let SyncWish { preview, all, employees } = body.0;
     let who = chosen(all, employees.as_deref())?;
     let scoped = Scoped::new(&api, &caller);
-    let changed = within(&api, async {
+    let changed = within_time(&api, MANY_PEOPLE_TIME, async {
         let own = scoped.connection(&id).await?;
         refuse_ended(&own)?;
         let preview = find(&scoped, &id, &preview).await?;
         if preview.items.is_none() {
             return Err(ApiError::conflict("the preview is not made yet"));
         }
-        scoped.audit_alone("connection.sync", &id).await?;
-        Ok(previews::confirm(&api.store, &own, &preview, who).await?)
+        Ok(previews::confirm(&api.store, &own, &preview, who, &caller.actor).await?)
     });
     Ok(HttpResponse::Ok().json(Changed::people(changed.await?)))
 }

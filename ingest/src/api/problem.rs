@@ -3,11 +3,13 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use renkei_events::codes::Code;
+use renkei_events::csv::{Field, Refusal};
 use renkei_store::error::StoreError;
 use renkei_store::switch::SwitchError;
 use serde_json::{Map, Value, json};
 
 use crate::setup::AdoptError;
+use crate::upload::UploadError;
 
 /// How long a caller is asked to wait when the fault is ours, in seconds.
 const RETRY_SECONDS: u64 = 5;
@@ -36,6 +38,16 @@ pub enum ApiError {
     /// Not announced as JSON.
     #[error("the body must be application/json without content encoding")]
     MediaType,
+    /// A file of employees of which nothing is taken.
+    #[error("{detail}")]
+    File {
+        /// Why.
+        code: Code,
+        /// The same, for people.
+        detail: String,
+        /// The parameter that would mend it.
+        pointer: Option<&'static str>,
+    },
     /// Over 1 MiB.
     #[error("the body is over 1 MiB")]
     BodyTooLarge,
@@ -119,6 +131,7 @@ impl ApiError {
             Self::NotFound => Code::ApiNotFound,
             Self::MethodNotAllowed { .. } => Code::ApiMethodNotAllowed,
             Self::MediaType => Code::ApiMediaType,
+            Self::File { code, .. } => *code,
             Self::BodyTooLarge => Code::ApiBodyTooLarge,
             Self::NotJson(_) => Code::ApiNotJson,
             Self::UnknownField { .. } => Code::ApiUnknownField,
@@ -139,6 +152,7 @@ impl ApiError {
             | Self::WrongType { pointer, .. }
             | Self::InvalidValue { pointer, .. } => Some(pointer),
             Self::CursorInvalid => Some("/cursor"),
+            Self::File { pointer, .. } => *pointer,
             _ => None,
         }
     }
@@ -153,6 +167,9 @@ impl ResponseError for ApiError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::File { code: Code::CsvTooManyRows | Code::CsvTooLarge, .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::File { code: Code::CsvMediaType, .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::File { .. } => StatusCode::BAD_REQUEST,
             Self::TenantNeeded
             | Self::NotJson(_)
             | Self::UnknownField { .. }
@@ -211,6 +228,31 @@ impl From<StoreError> for ApiError {
         }
         tracing::warn!(error = %error, "the store does not serve a call of the api");
         Self::Unavailable
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::File { code: refusal.code(), detail: refusal.to_string(), pointer: None }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Store(error) => error.into(),
+            UploadError::Log(error) => {
+                tracing::warn!(error = %error, "log does not take an upload, the caller is told 503");
+                Self::Unavailable
+            }
+            UploadError::FirstIsNotSent => Self::invalid("/mode", error.to_string()),
+            UploadError::NoCredentials => Self::Conflict { reason: error.to_string(), missing: vec!["credentials"] },
+            UploadError::ConstantNeeded(ref needed) => {
+                let status = needed.iter().any(|one| one.field == Field::EmployeeStatus);
+                let pointer = Some(if status { "/employee_status" } else { "/data_entry_state" });
+                Self::File { code: Code::CsvConstantNeeded, detail: error.to_string(), pointer }
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use renkei_events::ids::ConnectionId;
 use renkei_events::signature::WebhookSecret;
 use renkei_runtime::clock::Millis;
-use renkei_store::connections::{self, StoredSecret};
+use renkei_store::connections::{self, SecretMark, StoredSecret};
 use renkei_store::seal::fresh_key;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,6 @@ use super::input::Body;
 use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, Time, resource, within};
-use crate::setup::if_it_opens;
 
 /// Most secrets of a connection.
 const MOST: usize = 10;
@@ -80,9 +79,9 @@ pub(super) async fn list_webhook_secrets(caller: TenantCaller, api: web::Data<Ap
     let scoped = Scoped::new(&api, &caller);
     let secrets = within(&api, async {
         let own = scoped.connection(&id).await?;
-        Ok(connections::secrets(&api.store, &api.store.db, &own.id).await?)
+        Ok(connections::secret_marks(&api.store.db, &own.id).await?)
     });
-    let view = |secret: StoredSecret| SecretView { id: secret.id, expires: secret.expires.map(Time::from) };
+    let view = |secret: SecretMark| SecretView { id: secret.id, expires: secret.expires.map(Time::from) };
     Ok(HttpResponse::Ok().json(SecretsView { items: secrets.await?.into_iter().map(view).collect() }))
 }
 
@@ -108,13 +107,11 @@ pub(super) async fn put_webhook_secret(
     let new = StoredSecret { id: called.clone(), secret: secret.clone(), expires: expires.map(Millis::from) };
     within(&api, async {
         let (tx, own, now) = scoped.change(&id, false).await?;
-        let known = if_it_opens(connections::secrets(&api.store, &tx, &own.id).await)?.unwrap_or_default();
-        let mut secrets: Vec<_> = known.into_iter().filter(|secret| secret.id != new.id).collect();
-        secrets.push(new.clone());
-        if secrets.len() > MOST {
+        let known = connections::secret_marks(&tx, &own.id).await?;
+        if known.iter().filter(|secret| secret.id != new.id).count() >= MOST {
             return Err(ApiError::conflict("a connection has 10 webhook secrets at most; delete one first"));
         }
-        connections::replace_secrets(&api.store, &tx, &own.id, &secrets).await?;
+        connections::put_secret(&api.store, &tx, &own.id, &new).await?;
         scoped.audit(&tx, "webhook_secret.set", &format!("{id}/{called}"), now).await?;
         Ok(tx.commit().await?)
     })
@@ -138,12 +135,9 @@ pub(super) async fn delete_webhook_secret(
     let scoped = Scoped::new(&api, &caller);
     within(&api, async {
         let (tx, own, now) = scoped.change(&id, false).await?;
-        let known = if_it_opens(connections::secrets(&api.store, &tx, &own.id).await)?.unwrap_or_default();
-        let left: Vec<_> = known.iter().filter(|secret| secret.id != called).cloned().collect();
-        if left.len() == known.len() {
+        if !connections::delete_secret(&tx, &own.id, &called).await? {
             return Err(ApiError::NotFound);
         }
-        connections::replace_secrets(&api.store, &tx, &own.id, &left).await?;
         scoped.audit(&tx, "webhook_secret.delete", &format!("{id}/{called}"), now).await?;
         Ok(tx.commit().await?)
     })

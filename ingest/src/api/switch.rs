@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, Resource, web};
 use renkei_runtime::clock::Millis;
-use renkei_store::{accounts, connections as stored, switch};
+use renkei_store::{accounts, connections as stored, feeds, switch, uploads};
 
 use super::caller::TenantCaller;
 use super::connections::{ConnectionView, VerificationView, answer};
@@ -42,18 +42,25 @@ pub(super) async fn activate(caller: TenantCaller, api: web::Data<Api>, id: web:
         if known.is_none_or(|(_, credentials)| credentials.is_none()) {
             missing.push("credentials");
         }
-        let secrets = if_it_opens(stored::secrets(&api.store, &api.store.db, &own.id).await)?.unwrap_or_default();
-        if secrets.iter().all(|secret| secret.expires.is_some_and(|end| end <= now)) {
+        let secrets = stored::secret_marks(&api.store.db, &own.id).await?;
+        let signs = secrets.iter().any(|secret| secret.expires.is_none_or(|end| end > now));
+        // Whoever was on before is switched on again whatever became of the secrets: what waits has to go out.
+        if own.activated.is_none() && !signs && !comes_otherwise(&api, &own.id).await? {
             missing.push("webhook_secret");
         }
         if !missing.is_empty() {
             let reason = format!("the connection has no {}", missing.join(" and no "));
             return Err(ApiError::Conflict { reason, missing });
         }
-        scoped.audit_alone("connection.activate", &id).await?;
-        Ok(switch::activate(&api.store, &own.id).await?)
+        Ok(switch::activate(&api.store, &own.id, &caller.actor).await?)
     });
     Ok(HttpResponse::Accepted().json(ConnectionView::from(&connection.await?)))
+}
+
+/// Whether people of a connection come in another way than by webhook: from a feed, or from files.
+async fn comes_otherwise(api: &Api, id: &str) -> Result<bool, ApiError> {
+    let feed = if_it_opens(feeds::find(&api.store, &api.store.db, id).await)?.flatten();
+    Ok(feed.is_some() || uploads::any_ended(&api.store.db, id).await?)
 }
 
 /// Switches a connection off. When this is answered, no write of it starts any more.
@@ -64,8 +71,7 @@ pub(super) async fn pause(caller: TenantCaller, api: web::Data<Api>, id: web::Pa
     let connection = within_time(&api, SWITCH_OFF_TIME, async {
         let own = scoped.connection(&id).await?;
         refuse_ended(&own)?;
-        scoped.audit_alone("connection.pause", &id).await?;
-        Ok(switch::pause(&api.store, api.clock.as_ref(), &own.id).await?)
+        Ok(switch::pause(&api.store, api.clock.as_ref(), &own.id, &caller.actor).await?)
     });
     Ok(answer(&connection.await?))
 }
@@ -77,8 +83,7 @@ pub(super) async fn disconnect(caller: TenantCaller, api: web::Data<Api>, id: we
     let scoped = Scoped::new(&api, &caller);
     let connection = within_time(&api, SWITCH_OFF_TIME, async {
         let own = scoped.connection(&id).await?;
-        scoped.audit_alone("connection.disconnect", &id).await?;
-        Ok(switch::disconnect(&api.store, api.clock.as_ref(), &own.id).await?)
+        Ok(switch::disconnect(&api.store, api.clock.as_ref(), &own.id, &caller.actor).await?)
     });
     Ok(answer(&connection.await?))
 }
@@ -91,8 +96,7 @@ pub(super) async fn verify(caller: TenantCaller, api: web::Data<Api>, id: web::P
     let connection = within(&api, async {
         let own = scoped.connection(&id).await?;
         refuse_ended(&own)?;
-        scoped.audit_alone("connection.verify", &id).await?;
-        Ok(switch::want_verification(&api.store, &own.id).await?)
+        Ok(switch::want_verification(&api.store, &own.id, &caller.actor).await?)
     });
     Ok(HttpResponse::Accepted().json(VerificationView::from(&connection.await?)))
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, Resource, web};
 use renkei_store::employees::{self, RowState};
+use renkei_store::undecodable::{self, Undecodable};
 use renkei_store::{owned, people as totals};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::caller::AnyCaller;
-use super::{Answer, Api, resource, within};
+use super::{Answer, Api, Time, resource, within};
 
 /// The state of a tenant, or of the whole installation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,6 +21,26 @@ pub struct SystemView {
     people: BTreeMap<&'static str, i64>,
     /// By connection; empty for the whole installation.
     connections: Vec<SystemConnection>,
+    /// Records of the log that could not be read, of the last 30 days.
+    undecodable: UndecodableView,
+}
+
+/// Records that lie in the dead letter (`renkei.record_undecodable`).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UndecodableView {
+    /// How many.
+    records: i64,
+    /// When the last one came.
+    last: Option<Time>,
+    /// Where it stood on the log: topic/partition/offset.
+    last_place: Option<String>,
+}
+
+impl From<Undecodable> for UndecodableView {
+    fn from(found: Undecodable) -> Self {
+        let (at, place) = found.last.unzip();
+        Self { records: found.records, last: at.map(Time::from), last_place: place }
+    }
 }
 
 /// The state of one connection.
@@ -50,6 +71,7 @@ fn label(state: RowState) -> &'static str {
 pub(super) async fn get_system(caller: AnyCaller, api: web::Data<Api>) -> Answer {
     let view = within(&api, async {
         let (mut people, mut connections) = (none(), Vec::new());
+        let mut ids = caller.tenant.as_ref().map(|_| Vec::new());
         match &caller.tenant {
             None => {
                 for (state, count) in totals::totals(&api.store.db).await? {
@@ -64,11 +86,13 @@ pub(super) async fn get_system(caller: AnyCaller, api: web::Data<Api>) -> Answer
                         *people.entry(label(state)).or_default() += count;
                     }
                     let (id, state) = (own.id.clone(), own.state.as_str());
+                    ids.get_or_insert_default().push(id.clone());
                     connections.push(SystemConnection { id, state, people: of_it });
                 }
             }
         }
-        Ok(SystemView { tenant: caller.tenant().map(str::to_owned), people, connections })
+        let undecodable = undecodable::of(&api.store.db, ids.as_deref()).await?.into();
+        Ok(SystemView { tenant: caller.tenant().map(str::to_owned), people, connections, undecodable })
     });
     Ok(HttpResponse::Ok().json(view.await?))
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use renkei_events::csv::Field;
 use renkei_store::settings::{CustomField, Filter};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -53,6 +54,9 @@ pub struct ConnectionFile {
     /// The employee feed of the source.
     #[serde(default)]
     pub feed: Option<FeedFile>,
+    /// That people come by CSV, and how the columns are called.
+    #[serde(default)]
+    pub csv: Option<CsvFile>,
     /// 連携対象者.
     #[serde(default)]
     pub filter: Option<Filter>,
@@ -108,6 +112,15 @@ pub struct FeedFile {
     /// How far before the newest known change is asked again.
     #[serde(default)]
     pub overlap_minutes: Option<u32>,
+}
+
+/// That people come by CSV.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CsvFile {
+    /// Name in the file → field; null: pass it over.
+    #[serde(default)]
+    pub columns: Option<Spanned<BTreeMap<String, Option<Field>>>>,
 }
 
 /// 連携項目.
@@ -185,6 +198,9 @@ pub struct DeliveryFile {
     /// How many hires in ten minutes are not held; `off`: any number.
     #[serde(default)]
     pub ceiling: Option<Spanned<NumberFile>>,
+    /// `park` or `halt`: what happens when a record is rejected.
+    #[serde(default)]
+    pub on_rejected: Option<Spanned<String>>,
 }
 
 /// Who is told by mail when a person is needed.
@@ -292,6 +308,7 @@ mod tests {
             "expires",
             "base_url",
             "url: http",
+            "columns",
             "gender",
             "batch_size",
             "employment_types",

@@ -9,9 +9,10 @@ use renkei_events::signature::WebhookSecret;
 use renkei_runtime::clock::Millis;
 use renkei_runtime::config::{OutsideConfig, is_mail_address};
 use renkei_store::accounts::{self, Credentials};
+use renkei_store::audit::{self, COMMAND, Deed};
 use renkei_store::connections::{self, Connection, ConnectionState, StoredSecret};
 use renkei_store::db::Tx;
-use renkei_store::settings::{Settings, Timing};
+use renkei_store::settings::{OnRejected, Settings, Timing};
 use renkei_store::{Store, activity};
 use renkei_store::{employees, feeds};
 use secrecy::ExposeSecret as _;
@@ -21,6 +22,7 @@ use super::ApplyError;
 use super::file::{ConnectionFile, Document, KaonaviFile, MappingFile, NotifyFile, NumberFile, TableFile, TenantFile};
 use crate::connections::Source;
 use crate::setup::{self, AdoptError, if_it_opens};
+use crate::upload;
 
 /// What an application did, or would do.
 #[derive(Debug, Default)]
@@ -99,6 +101,7 @@ impl Applying<'_> {
         let id = TenantId::new(tenant.id.value.clone());
         id.map_err(|fault| self.fault(&tenant.id, format!("{key}.id"), id_reason(fault)))?;
         let id = tenant.id.value.as_str();
+        let told = self.plan.lines.len();
         let before = connections::tenant_name(&self.tx, id).await?;
         let name = tenant.name.clone().or_else(|| before.clone()).unwrap_or_else(|| id.to_owned());
         if before.as_deref() != Some(name.as_str()) {
@@ -108,6 +111,10 @@ impl Applying<'_> {
         }
         for (at, connection) in tenant.connections.iter().enumerate() {
             self.connection(&format!("{key}.connections[{at}]"), id, connection).await?;
+        }
+        for line in &self.plan.lines[told..] {
+            let deed = Deed { tenant: Some(id), actor: COMMAND, action: "apply", target: id, detail: Some(line) };
+            audit::add(self.store, &self.tx, deed, self.now).await?;
         }
         Ok(())
     }
@@ -132,8 +139,12 @@ impl Applying<'_> {
         }
         let source = self.source(key, file, before.as_ref())?;
         let secrets = self.webhook_secrets(key, file)?;
-        if secrets.as_ref().is_some_and(Vec::is_empty) || (secrets.is_none() && before.is_none()) {
-            let reason = format!("connection {id} takes webhooks and needs at least one webhook secret");
+        let otherwise = file.feed.is_some() || file.csv.is_some();
+        let none = secrets.as_ref().is_some_and(Vec::is_empty) || (secrets.is_none() && before.is_none());
+        if none && !otherwise {
+            let reason = format!(
+                "connection {id} has nothing that people come by: give at least one webhook secret, a feed, or csv"
+            );
             return Err(self.fault(&file.id, format!("{key}.webhook_secrets"), reason));
         }
         let account = self.account(key, tenant, file, before.as_ref()).await?;
@@ -308,6 +319,11 @@ impl Applying<'_> {
         if let Some(notify) = &file.notify {
             self.notify(key, notify, settings)?;
         }
+        if let Some(columns) = file.csv.as_ref().and_then(|csv| csv.columns.as_ref()) {
+            upload::sound_names(&columns.value)
+                .map_err(|reason| self.fault(columns, format!("{key}.csv.columns"), reason))?;
+            settings.csv_columns.clone_from(&columns.value);
+        }
         let Some(delivery) = &file.delivery else { return Ok(()) };
         if let Some(size) = &delivery.batch_size {
             setup::batch_size(size.value)
@@ -332,6 +348,13 @@ impl Applying<'_> {
                 "on" => true,
                 "off" => false,
                 _ => return Err(self.fault(brake, format!("{key}.delivery.brake"), "must be on or off")),
+            };
+        }
+        if let Some(wanted) = &delivery.on_rejected {
+            settings.on_rejected = match wanted.value.as_str() {
+                "park" => OnRejected::Park,
+                "halt" => OnRejected::Halt,
+                _ => return Err(self.fault(wanted, format!("{key}.delivery.on_rejected"), "must be park or halt")),
             };
         }
         if let Some(ceiling) = &delivery.ceiling {

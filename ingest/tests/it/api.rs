@@ -1,5 +1,6 @@
 //! The REST API over real sockets and a real store.
 
+mod csv;
 mod document;
 mod flow;
 mod input;

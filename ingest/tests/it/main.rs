@@ -9,6 +9,7 @@ mod apply;
 mod cached;
 mod drain;
 mod envelope;
+mod files;
 mod health;
 mod order;
 mod private;

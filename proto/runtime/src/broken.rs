@@ -61,11 +61,27 @@ pub enum Broken {
     HeldGoesOut,
     /// A token is fetched for every call.
     TokenForEveryCall,
+    /// A mail that the mail server took is not noted as sent.
+    DoubleMail,
+    /// A mail that the mail server does not take now is given up.
+    MailLost,
+    /// A later mail of an episode tells of everybody once more.
+    DigestWithoutNews,
+    /// Tasks are looked at every second, however many calls the hour has had.
+    PollEverySecond,
+    /// A token fetch that failed does not count for the hour.
+    FailedTokensNotCounted,
+    /// An answer 5xx makes the connection stop.
+    HaltOn500,
+    /// Somebody whose lone call fails once is parked.
+    ParkOnFirst5xx,
+    /// A pause answers while a call that was reserved before may still start.
+    PauseDoesNotWait,
 }
 
 impl Broken {
     /// All of them.
-    pub const ALL: [Broken; 27] = [
+    pub const ALL: [Broken; 35] = [
         Self::SixSlots,
         Self::SlotFromTheSend,
         Self::SlotsForgotten,
@@ -93,6 +109,14 @@ impl Broken {
         Self::BrakeIgnored,
         Self::HeldGoesOut,
         Self::TokenForEveryCall,
+        Self::DoubleMail,
+        Self::MailLost,
+        Self::DigestWithoutNews,
+        Self::PollEverySecond,
+        Self::FailedTokensNotCounted,
+        Self::HaltOn500,
+        Self::ParkOnFirst5xx,
+        Self::PauseDoesNotWait,
     ];
 }
 

@@ -50,7 +50,7 @@ pub async fn retry(store: &Store, tx: &Tx, own: &OwnConnection, whom: Whom<'_>, 
     // A record that can not be read is the same tomorrow; only a new one mends it.
     let sql =
         "UPDATE employees SET state = 'due', op = COALESCE(op, 'create'), reason = NULL, detail = NULL, attempts = 0,
-        next_try_ms = 0, due_ms = COALESCE(due_ms, $1), changed_ms = $1 WHERE record IS NOT NULL AND";
+        lone_attempts = 0, next_try_ms = 0, due_ms = COALESCE(due_ms, $1), changed_ms = $1 WHERE record IS NOT NULL AND";
     change(store, tx, own, whom, now, sql, "retried", None).await
 }
 

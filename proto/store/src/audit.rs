@@ -3,6 +3,7 @@
 use renkei_runtime::clock::Millis;
 
 use crate::Store;
+use crate::connections::Connection;
 use crate::db::{Sql, Tx};
 use crate::error::Result;
 
@@ -35,6 +36,9 @@ impl std::fmt::Debug for AuditEntry {
 fn place(tenant: Option<&str>) -> String {
     format!("audit.detail|{}", tenant.unwrap_or_default())
 }
+
+/// The actor of what a command line does.
+pub const COMMAND: &str = "command";
 
 /// What is to be written down; its number and time come from the store.
 #[derive(Clone, Copy)]
@@ -70,10 +74,27 @@ pub async fn add(store: &Store, tx: &Tx, deed: Deed<'_>, now: Millis) -> Result<
     Ok(())
 }
 
+/// Adds that `actor` did `action` to a connection, in the transaction of what was done.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn of_connection(
+    store: &Store,
+    tx: &Tx,
+    connection: &Connection,
+    actor: &str,
+    action: &str,
+    detail: Option<&str>,
+    now: Millis,
+) -> Result<()> {
+    let deed = Deed { tenant: Some(&connection.tenant), actor, action, target: &connection.id, detail };
+    add(store, tx, deed, now).await
+}
+
 /// Entries before `before`, newest first: of one tenant, or the platform's own with `None`.
 ///
 /// # Errors
-/// When the store does not answer, or a detail does not open.
+/// When the store does not answer. A detail that does not open is left out.
 pub async fn page(store: &Store, tenant: Option<&str>, before: i64, most: u32) -> Result<Vec<AuditEntry>> {
     let whose = if tenant.is_some() { "tenant_id = $2" } else { "tenant_id IS NULL AND $2 = ''" };
     let query = format!(
@@ -86,7 +107,7 @@ pub async fn page(store: &Store, tenant: Option<&str>, before: i64, most: u32) -
         .map(|row| {
             let tenant: Option<String> = row.get("tenant_id")?;
             let sealed: Option<Vec<u8>> = row.get("detail")?;
-            let detail = sealed.map(|sealed| store.keys.open(&place(tenant.as_deref()), &sealed)).transpose()?;
+            let detail = sealed.and_then(|sealed| store.keys.open_if_it_does(&place(tenant.as_deref()), &sealed));
             Ok(AuditEntry {
                 id: row.get("audit_id")?,
                 at: Millis(row.get("at_ms")?),

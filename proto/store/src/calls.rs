@@ -48,6 +48,12 @@ impl CallKind {
         }
     }
 
+    /// Whether it is an update call, of which カオナビ takes five in a minute.
+    #[must_use]
+    pub fn takes_a_slot(self) -> bool {
+        matches!(self, CallKind::Create | CallKind::Update | CallKind::Repair)
+    }
+
     fn from_text(text: &str) -> Self {
         match text {
             "create" => CallKind::Create,

@@ -96,6 +96,8 @@ pub struct Connection {
     pub verification: Option<(Millis, String)>,
     /// The `state` of the last applied file.
     pub declared_state: Option<String>,
+    /// The mail address of who made it over the API, if that token is named after one.
+    pub created_by: Option<String>,
 }
 
 impl Connection {
@@ -123,6 +125,7 @@ impl Connection {
             preview_wanted: None,
             verification: None,
             declared_state: None,
+            created_by: None,
         }
     }
 
@@ -180,7 +183,7 @@ fn secret_place(connection: &str, id: &str) -> String {
 const COLUMNS: &str =
     "connection_id, tenant_id, name, source, account_id, state, state_code, state_detail, activated_ms,
     wanted_ms, problems, settings, settings_version, activated_wall_ms, verify_wanted_ms, preview_wanted_ms, verified_ms, verification,
-    declared_state, settings_ms, gender_seen";
+    declared_state, created_by, settings_ms, gender_seen";
 
 fn read(store: &Store, row: &Row) -> Result<Connection> {
     let id: String = row.get("connection_id")?;
@@ -210,6 +213,7 @@ fn read(store: &Store, row: &Row) -> Result<Connection> {
         preview_wanted: row.get::<Option<i64>>("preview_wanted_ms")?.map(Millis),
         verification: row.get::<Option<i64>>("verified_ms")?.map(Millis).zip(row.get("verification")?),
         declared_state: row.get("declared_state")?,
+        created_by: row.get("created_by")?,
         id,
     })
 }
@@ -275,8 +279,8 @@ pub async fn lock(tx: &Tx, id: &str) -> Result<()> {
 /// # Errors
 /// When the store does not answer.
 pub async fn insert(tx: &Tx, connection: &Connection, now: Millis) -> Result<bool> {
-    let sql = "INSERT INTO connections (connection_id, tenant_id, name, source, state, state_ms, settings)
-        VALUES ($1, $2, $3, $4, 'draft', $5, $6) ON CONFLICT (connection_id) DO NOTHING";
+    let sql = "INSERT INTO connections (connection_id, tenant_id, name, source, state, state_ms, settings, created_by)
+        VALUES ($1, $2, $3, $4, 'draft', $5, $6, $7) ON CONFLICT (connection_id) DO NOTHING";
     let values = vec![
         connection.id.clone().into(),
         connection.tenant.clone().into(),
@@ -284,6 +288,7 @@ pub async fn insert(tx: &Tx, connection: &Connection, now: Millis) -> Result<boo
         connection.source.clone().into(),
         now.0.into(),
         serde_json::to_string(&connection.settings)?.into(),
+        connection.created_by.clone().into(),
     ];
     Ok(tx.exec(sql, values).await? == 1)
 }
@@ -346,6 +351,51 @@ pub async fn secrets(store: &Store, sql: &impl Sql, connection: &str) -> Result<
     rows.iter().map(|row| read_secret(store, connection, row)).collect()
 }
 
+/// A webhook secret without the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretMark {
+    /// Names it among the connection's secrets.
+    pub id: String,
+    /// When it ends (calendar time), if ever.
+    pub expires: Option<Millis>,
+}
+
+/// Which secrets a connection has, those that do not open included.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn secret_marks(sql: &impl Sql, connection: &str) -> Result<Vec<SecretMark>> {
+    let query = "SELECT secret_id, expires_ms FROM webhook_secrets WHERE connection_id = $1 ORDER BY secret_id";
+    let rows = sql.rows(query, vec![connection.into()]).await?;
+    let mark = |row: &Row| {
+        Ok(SecretMark { id: row.get("secret_id")?, expires: row.get::<Option<i64>>("expires_ms")?.map(Millis) })
+    };
+    rows.iter().map(mark).collect()
+}
+
+/// Sets one secret of a connection; the others stay, also those that do not open.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put_secret(store: &Store, tx: &Tx, connection: &str, secret: &StoredSecret) -> Result<()> {
+    let sealed = store.keys.seal(&secret_place(connection, &secret.id), secret.secret.expose_secret().as_bytes());
+    let expires = secret.expires.map(|end| end.0);
+    let values = vec![connection.into(), secret.id.clone().into(), sealed.into(), expires.into()];
+    let sql = "INSERT INTO webhook_secrets (connection_id, secret_id, secret, expires_ms) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (connection_id, secret_id) DO UPDATE SET secret = excluded.secret, expires_ms = excluded.expires_ms";
+    tx.exec(sql, values).await?;
+    Ok(())
+}
+
+/// Deletes one secret of a connection; `false` when there is none of that name.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn delete_secret(tx: &Tx, connection: &str, id: &str) -> Result<bool> {
+    let sql = "DELETE FROM webhook_secrets WHERE connection_id = $1 AND secret_id = $2";
+    Ok(tx.exec(sql, vec![connection.into(), id.into()]).await? == 1)
+}
+
 /// Whether anybody may send webhooks to the connection.
 ///
 /// # Errors
@@ -362,11 +412,7 @@ pub async fn has_secrets(sql: &impl Sql, connection: &str) -> Result<bool> {
 pub async fn replace_secrets(store: &Store, tx: &Tx, connection: &str, secrets: &[StoredSecret]) -> Result<()> {
     tx.exec("DELETE FROM webhook_secrets WHERE connection_id = $1", vec![connection.into()]).await?;
     for secret in secrets {
-        let sealed = store.keys.seal(&secret_place(connection, &secret.id), secret.secret.expose_secret().as_bytes());
-        let expires = secret.expires.map(|end| end.0);
-        let values = vec![connection.into(), secret.id.clone().into(), sealed.into(), expires.into()];
-        let sql = "INSERT INTO webhook_secrets (connection_id, secret_id, secret, expires_ms) VALUES ($1, $2, $3, $4)";
-        tx.exec(sql, values).await?;
+        put_secret(store, tx, connection, secret).await?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use sea_orm::Value;
 
 use crate::Store;
 use crate::activity::{self, Entry};
+use crate::audit;
 use crate::connections::Connection;
 use crate::db::{Sql, Tx, list};
 use crate::episodes::{self, Trouble};
@@ -86,9 +87,30 @@ pub enum DecisionError {
         /// What the people wait for.
         reason: &'static str,
     },
+    /// The member belongs to a connection of another company that shares the account.
+    #[error(
+        "{people} of these members belong to another company that shares the account, which alone can give them up"
+    )]
+    AnothersMembers {
+        /// How many.
+        people: u64,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What is decided about whom, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdict<'a> {
+    /// What the people wait for.
+    pub reason: Code,
+    /// What is decided.
+    pub decision: Decision,
+    /// For whom.
+    pub who: Who<'a>,
+    /// `token:{id}` or [`audit::COMMAND`].
+    pub actor: &'a str,
 }
 
 /// How many people one transaction takes, so that delivery is never kept waiting for long.
@@ -96,24 +118,30 @@ const AT_ONCE: i64 = 500;
 /// How long something declined can still be released.
 const DECLINED_FOR: std::time::Duration = std::time::Duration::from_secs(90 * 24 * 3600);
 
-/// Decides about people of a connection who wait for `reason`; answers how many there were.
+/// Decides about people of a connection who wait for `reason`; answers how many there were. Of a mass change some may be
+/// released: those who are left out are then declined.
 ///
 /// # Errors
 /// When the decision does not fit the reason, or the store does not answer.
 pub async fn decide(
     store: &Store,
     connection: &Connection,
-    reason: Code,
-    decision: Decision,
-    who: Who<'_>,
+    verdict: Verdict<'_>,
 ) -> std::result::Result<u64, DecisionError> {
+    let Verdict { reason, decision, who, .. } = verdict;
     if !Decision::allowed(reason).contains(&decision) {
         return Err(DecisionError::NotAllowed { decision: decision.as_str(), reason: reason.as_str() });
+    }
+    if decision == Decision::TakeOver {
+        let people = anothers_members(&store.db, connection, reason, who).await?;
+        if people > 0 {
+            return Err(DecisionError::AnothersMembers { people });
+        }
     }
     let mut decided = 0;
     match who {
         Who::All => loop {
-            let some = decide_some(store, connection, reason, decision, None).await?;
+            let some = decide_some(store, connection, verdict, None).await?;
             decided += some;
             if some < AT_ONCE as u64 {
                 break;
@@ -121,7 +149,13 @@ pub async fn decide(
         },
         Who::Some(ids) => {
             for chunk in ids.chunks(usize::try_from(AT_ONCE).unwrap_or(500)) {
-                decided += decide_some(store, connection, reason, decision, Some(chunk)).await?;
+                decided += decide_some(store, connection, verdict, Some(chunk)).await?;
+            }
+            // Of a mass change what is not released is declined. A choice that meets nobody is none.
+            let mass = matches!(reason, Code::DeliveryBrake | Code::DeliveryCeiling);
+            if mass && decision == Decision::Release && decided > 0 {
+                let rest = Verdict { decision: Decision::Decline, ..verdict };
+                while decide_some(store, connection, rest, None).await? == AT_ONCE as u64 {}
             }
         }
     }
@@ -132,10 +166,10 @@ pub async fn decide(
 async fn decide_some(
     store: &Store,
     connection: &Connection,
-    reason: Code,
-    decision: Decision,
+    verdict: Verdict<'_>,
     ids: Option<&[String]>,
 ) -> Result<u64> {
+    let Verdict { reason, decision, actor, .. } = verdict;
     let tx = store.begin().await?;
     let now = store.now_in(&tx).await?;
     if let Some(account) = &connection.account {
@@ -146,7 +180,7 @@ async fn decide_some(
         return Ok(0);
     }
     if let (Decision::TakeOver, Some(account)) = (decision, &connection.account) {
-        take_over(&tx, account, &connection.id, &people).await?;
+        take_over(&tx, account, connection, &people).await?;
     }
     let ids: Vec<&str> = people.iter().map(|(employee, _)| employee.as_str()).collect();
     apply(&tx, &connection.id, reason, decision, &ids, now).await?;
@@ -166,6 +200,9 @@ async fn decide_some(
         .collect();
     activity::add(store, &tx, &entries).await?;
     episodes::acted(&tx, &Trouble::of(reason, connection), now).await?;
+    let detail = format!("{}: {} people", reason.as_str(), people.len());
+    let action = format!("attention.{}", decision.as_str());
+    audit::of_connection(store, &tx, connection, actor, &action, Some(&detail), now).await?;
     tx.commit().await?;
     Ok(people.len() as u64)
 }
@@ -199,7 +236,7 @@ async fn waiting(
 }
 
 async fn apply(tx: &Tx, connection: &str, reason: Code, decision: Decision, ids: &[&str], now: Millis) -> Result<()> {
-    let due = "state = 'due', reason = NULL, detail = NULL, attempts = 0, changed_ms = $1, next_try_ms = $2,
+    let due = "state = 'due', reason = NULL, detail = NULL, attempts = 0, lone_attempts = 0, changed_ms = $1, next_try_ms = $2,
         due_ms = COALESCE(due_ms, $1)";
     let yes = "confirmed = 1, surge_op = NULL, surge_ms = NULL, declined = NULL, declined_ms = NULL";
     let (set, next_try) = match (decision, reason) {
@@ -228,11 +265,46 @@ async fn apply(tx: &Tx, connection: &str, reason: Code, decision: Decision, ids:
     Ok(())
 }
 
-async fn take_over(tx: &Tx, account: &str, connection: &str, people: &[(String, Option<String>)]) -> Result<()> {
+/// How many of those who wait have a number whose member belongs to another tenant (I9).
+async fn anothers_members(sql: &impl Sql, connection: &Connection, reason: Code, who: Who<'_>) -> Result<u64> {
+    let Some(account) = &connection.account else { return Ok(0) };
+    let query = "SELECT e.employee_id FROM employees e
+        JOIN codes c ON c.account_id = $3 AND c.code = e.number
+        JOIN connections o ON o.connection_id = c.owner_connection
+        WHERE e.connection_id = $1 AND e.reason = $2 AND e.state IN ('held', 'parked')
+          AND o.tenant_id <> $4 AND o.state <> 'disconnected'";
+    let values = vec![
+        connection.id.clone().into(),
+        reason.as_str().into(),
+        account.clone().into(),
+        connection.tenant.clone().into(),
+    ];
+    let mut people = 0;
+    for row in sql.rows(query, values).await? {
+        let employee: String = row.get("employee_id")?;
+        people += u64::from(match who {
+            Who::All => true,
+            Who::Some(ids) => ids.contains(&employee),
+        });
+    }
+    Ok(people)
+}
+
+async fn take_over(tx: &Tx, account: &str, connection: &Connection, people: &[(String, Option<String>)]) -> Result<()> {
     for (employee, number) in people {
         let Some(number) = number else { continue };
-        let sql = "UPDATE codes SET owner_connection = $1, owner_employee = $2 WHERE account_id = $3 AND code = $4";
-        tx.exec(sql, vec![connection.into(), employee.clone().into(), account.into(), number.clone().into()]).await?;
+        // Once more who owns it, under the account's lock.
+        let sql = "UPDATE codes SET owner_connection = $1, owner_employee = $2 WHERE account_id = $3 AND code = $4
+            AND (owner_connection IS NULL
+              OR owner_connection IN (SELECT connection_id FROM connections WHERE tenant_id = $5 OR state = 'disconnected'))";
+        let values = vec![
+            connection.id.clone().into(),
+            employee.clone().into(),
+            account.into(),
+            number.clone().into(),
+            connection.tenant.clone().into(),
+        ];
+        tx.exec(sql, values).await?;
     }
     Ok(())
 }

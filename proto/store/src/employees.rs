@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use renkei_events::codes::Code;
 use renkei_events::event::Change;
 use renkei_events::record::EmployeeRecord;
 use renkei_runtime::clock::Millis;
@@ -9,8 +10,11 @@ use sea_orm::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
+use crate::connections::{Connection, ConnectionState};
 use crate::db::{Engine, Row, Sql, Tx, list, pieces, tuples};
+use crate::episodes;
 use crate::error::{Result, StoreError};
+use crate::settings::Timing;
 
 /// Which person of which connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -206,7 +210,7 @@ fn slim_query(engine: Engine, count: usize) -> String {
     }
 }
 
-const CONSUMED: [&str; 24] = [
+const CONSUMED: [&str; 25] = [
     "connection_id",
     "employee_id",
     "account_id",
@@ -227,6 +231,7 @@ const CONSUMED: [&str; 24] = [
     "received_ms",
     "changed_ms",
     "attempts",
+    "lone_attempts",
     "confirmed",
     "surge_op",
     "surge_ms",
@@ -276,6 +281,7 @@ pub async fn put_consumed(store: &Store, tx: &Tx, rows: &[ConsumedRow], now: Mil
                 (slim.state == RowState::Due).then_some(now.0).into(),
                 row.received.0.into(),
                 now.0.into(),
+                0_i64.into(),
                 0_i64.into(),
                 0_i64.into(),
                 row.op.filter(|_| slim.state == RowState::Due).map(|op| op.as_str().to_owned()).into(),
@@ -377,6 +383,8 @@ pub struct FullRow {
     pub next_try: Millis,
     /// How often it failed in a way that may pass.
     pub attempts: i64,
+    /// How often of these it was alone in its call: only that says something about the person.
+    pub lone_attempts: i64,
     /// The batch it flies in.
     pub batch: Option<i64>,
     /// The version that flies.
@@ -413,14 +421,23 @@ impl FullRow {
 
 pub(crate) const FULL: &str =
     "connection_id, employee_id, number, version, content, change, record, state, op, reason, detail, due_ms,
-    next_try_ms, attempts, batch_id, flying_version, written, written_number, released_number, confirmed, declined, declined_ms,
+    next_try_ms, attempts, lone_attempts, batch_id, flying_version, written, written_number, released_number, confirmed, declined, declined_ms,
     left_before, warning, warned_ms, received_ms, changed_ms";
 
 pub(crate) fn full(store: &Store, row: &Row) -> Result<FullRow> {
+    read_full(row, |place, sealed| store.keys.open(place, sealed).map(Some))
+}
+
+/// A row for a list: what does not open is left out and named in the log, so that one row never hides the others.
+pub(crate) fn full_as_far_as_it_opens(store: &Store, row: &Row) -> Result<FullRow> {
+    read_full(row, |place, sealed| Ok(store.keys.open_if_it_does(place, sealed)))
+}
+
+fn read_full(row: &Row, open: impl Fn(&str, &[u8]) -> Result<Option<Vec<u8>>>) -> Result<FullRow> {
     let key = key_of(row)?;
     let open = |column: &str| -> Result<Option<Vec<u8>>> {
         let sealed: Option<Vec<u8>> = row.get(column)?;
-        sealed.map(|sealed| store.keys.open(&place(column, &key), &sealed)).transpose()
+        sealed.map_or(Ok(None), |sealed| open(&place(column, &key), &sealed))
     };
     let record = open("record")?.map(|bytes| serde_json::from_slice(&bytes)).transpose()?;
     let written = open("written")?.map(|bytes| serde_json::from_slice(&bytes)).transpose()?;
@@ -438,6 +455,7 @@ pub(crate) fn full(store: &Store, row: &Row) -> Result<FullRow> {
         due: row.get::<Option<i64>>("due_ms")?.map(Millis),
         next_try: Millis(row.get("next_try_ms")?),
         attempts: row.get("attempts")?,
+        lone_attempts: row.get("lone_attempts")?,
         batch: row.get("batch_id")?,
         flying_version: row.get("flying_version")?,
         written,
@@ -485,6 +503,22 @@ impl Going {
     #[must_use]
     pub fn at_once(connections: Vec<String>) -> Self {
         Self { at_once: connections, quarterly: Vec::new(), quarter: Millis(0) }
+    }
+
+    /// Whose changes go at `now`, of these connections: those that are on, and of one that keeps to quarter hours what was
+    /// due before this one. Hires go at once.
+    #[must_use]
+    pub fn of<'a>(connections: impl IntoIterator<Item = &'a Connection>, op: Op, now: Millis) -> Self {
+        let quarter = QUARTER.as_millis() as i64;
+        let mut going = Self { quarter: Millis(now.0.div_euclid(quarter) * quarter), ..Self::default() };
+        let on = |connection: &&Connection| connection.state == ConnectionState::Active;
+        for connection in connections.into_iter().filter(on) {
+            match (connection.settings.timing, op) {
+                (Timing::QuarterHour, Op::Update) => going.quarterly.push(connection.id.clone()),
+                _ => going.at_once.push(connection.id.clone()),
+            }
+        }
+        going
     }
 
     /// Whether there is no connection at all.
@@ -721,6 +755,7 @@ pub async fn settle(
     let sql = "UPDATE employees SET state = $1, reason = $2, detail = $3, batch_id = NULL, flying_version = NULL,
           changed_ms = $4, settled_version = CASE WHEN $1 = 'synced' THEN version ELSE settled_version END,
           attempts = CASE WHEN $1 = 'synced' THEN 0 ELSE attempts END,
+          lone_attempts = CASE WHEN $1 = 'synced' THEN 0 ELSE lone_attempts END,
           -- Who is left out or needs no call was no part of a mass change; what was said about one is over when nothing differs.
           surge_ms = CASE WHEN $1 IN ('synced', 'skipped') THEN NULL ELSE surge_ms END,
           confirmed = CASE WHEN $1 = 'synced' THEN 0 ELSE confirmed END,
@@ -762,17 +797,19 @@ pub async fn make_due(tx: &Tx, key: &EmployeeKey, op: Op, next_try: Millis, fail
     Ok(())
 }
 
-/// Counts a failed attempt for people who stay where they are.
+/// Counts a failed attempt of one call for its people, who stay where they are.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn count_failure(tx: &Tx, keys: &[EmployeeKey]) -> Result<()> {
+    let lone = i64::from(keys.len() == 1);
     for chunk in keys.chunks(300) {
-        let values: Vec<Value> =
-            chunk.iter().flat_map(|key| [key.connection.clone().into(), key.employee.clone().into()]).collect();
+        let mut values: Vec<Value> = vec![lone.into()];
+        values.extend(chunk.iter().flat_map(|key| [key.connection.clone().into(), key.employee.clone().into()]));
         let sql = format!(
-            "UPDATE employees SET attempts = attempts + 1 WHERE (connection_id, employee_id) IN (VALUES {})",
-            tuples(chunk.len(), 2, 1)
+            "UPDATE employees SET attempts = attempts + 1, lone_attempts = lone_attempts + $1
+             WHERE (connection_id, employee_id) IN (VALUES {})",
+            tuples(chunk.len(), 2, 2)
         );
         tx.exec(&sql, values).await?;
     }
@@ -831,7 +868,7 @@ pub async fn land(store: &Store, tx: &Tx, landings: &[Landing], now: Millis) -> 
             "WITH landed (c, e, w, n, s) AS (VALUES {})
              UPDATE employees SET written = landed.w, written_number = landed.n, state = landed.s, op = 'update',
                released_number = NULL, confirmed = 0, declined = NULL, declined_ms = NULL,
-               reason = NULL, detail = CASE WHEN record IS NULL THEN detail END, batch_id = NULL, flying_version = NULL, attempts = 0, next_try_ms = 0,
+               reason = NULL, detail = CASE WHEN record IS NULL THEN detail END, batch_id = NULL, flying_version = NULL, attempts = 0, lone_attempts = 0, next_try_ms = 0,
                due_ms = CASE WHEN landed.s = 'due' THEN $1 ELSE due_ms END, changed_ms = $1,
                surge_op = CASE WHEN landed.s = 'due' THEN 'update' ELSE surge_op END,
                surge_ms = CASE WHEN landed.s = 'due' THEN $1 ELSE surge_ms END,
@@ -917,6 +954,15 @@ pub fn after_backup(now: Millis) -> Millis {
 pub async fn judge_again(tx: &Tx, connection: &str, now: Millis) -> Result<u64> {
     let those = "(state = 'skipped' AND reason NOT IN ('delivery.declined', 'dismissed')
         OR state = 'parked' AND (reason LIKE 'mapping.%' OR reason LIKE 'kaonavi.departments%'))";
+    // Whoever saved settings, or switched on, did something about these: the next failure is told anew.
+    let query =
+        format!("SELECT DISTINCT reason FROM employees WHERE connection_id = $1 AND state = 'parked' AND {those}");
+    for row in tx.rows(&query, vec![connection.into()]).await? {
+        let reason: Option<String> = row.get("reason")?;
+        if let Some(code) = reason.as_deref().and_then(Code::parse) {
+            episodes::acted_on(tx, connection, code, now).await?;
+        }
+    }
     // Those whom settings held back may now be many; the others are only looked at.
     again(tx, connection, those, "reason = 'filtered' OR state = 'parked'", now).await
 }
@@ -952,7 +998,7 @@ async fn again(tx: &Tx, connection: &str, those: &str, counted: &str, now: Milli
     let op = "CASE WHEN EXISTS (SELECT 1 FROM codes WHERE codes.account_id = employees.account_id
         AND codes.code = employees.number AND codes.present = 1) THEN 'update' ELSE 'create' END";
     let sql = format!(
-        "UPDATE employees SET state = 'due', reason = NULL, detail = NULL, next_try_ms = 0, attempts = 0, changed_ms = $1,
+        "UPDATE employees SET state = 'due', reason = NULL, detail = NULL, next_try_ms = 0, attempts = 0, lone_attempts = 0, changed_ms = $1,
            due_ms = COALESCE(due_ms, $1), op = {op}, surge_op = {op},
            surge_ms = CASE WHEN confirmed = 0 AND ({counted}) THEN $1 ELSE NULL END
          WHERE connection_id = $2 AND {those} AND record IS NOT NULL"

@@ -244,6 +244,16 @@ pub async fn acted(tx: &Tx, trouble: &Trouble, now: Millis) -> Result<()> {
     Ok(())
 }
 
+/// The same for a trouble of one connection alone, not of its account.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn acted_on(tx: &Tx, connection: &str, code: Code, now: Millis) -> Result<()> {
+    let sql = "UPDATE episodes SET closed_ms = $3 WHERE scope = $1 AND code = $2 AND closed_ms IS NULL";
+    tx.exec(sql, vec![format!("connection:{connection}").into(), code.as_str().into(), now.0.into()]).await?;
+    Ok(())
+}
+
 /// Deletes episodes that ended before `before`, with their items.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub mod attendance;
 pub mod attention;
 pub mod audit;
 pub mod batches;
+pub mod budget;
 pub mod calls;
 pub mod codes;
 pub mod connections;
@@ -27,6 +28,7 @@ pub mod links;
 pub mod logtable;
 mod migration;
 pub mod outbox;
+pub mod outlook;
 pub mod owned;
 pub mod people;
 pub mod previews;
@@ -41,6 +43,7 @@ pub mod tenants;
 pub mod time;
 pub mod tokens;
 pub mod troubles;
+pub mod undecodable;
 pub mod uploads;
 pub mod webhook_health;
 
@@ -230,8 +233,8 @@ impl Store {
         }
     }
 
-    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, activity, runs, mails and
-    /// episodes that ended after 90 days.
+    /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, records that could not be read
+    /// after 30 days, activity, runs, mails and episodes that ended after 90.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -244,6 +247,8 @@ impl Store {
             ("DELETE FROM activity WHERE at_ms < $1", days(90)),
             ("DELETE FROM previews WHERE made_ms < $1", days(1)),
             ("DELETE FROM runs WHERE ended_ms < $1", days(90)),
+            // As long as the dead letter keeps them.
+            ("DELETE FROM undecodable_records WHERE at_ms < $1", days(30)),
         ];
         let mut deleted = 0;
         for (sql, before) in statements {

@@ -17,6 +17,7 @@ impl MigratorTrait for Steps {
             Box::new(Step { name: "0003_sweeps", sql: include_str!("../migrations/0003_sweeps.sql") }),
             Box::new(Step { name: "0004_uploads", sql: include_str!("../migrations/0004_uploads.sql") }),
             Box::new(Step { name: "0005_attendance", sql: include_str!("../migrations/0005_attendance.sql") }),
+            Box::new(Step { name: "0006_delivery_gaps", sql: include_str!("../migrations/0006_delivery_gaps.sql") }),
             Box::new(Step { name: "0007_rules", sql: include_str!("../migrations/0007_rules.sql") }),
         ]
     }

@@ -4,7 +4,7 @@ use sea_orm::Value;
 
 use crate::Store;
 use crate::db::{Sql, list};
-use crate::employees::{FULL, FullRow, RowState, full};
+use crate::employees::{FULL, FullRow, RowState, full_as_far_as_it_opens};
 use crate::error::Result;
 use crate::owned::OwnConnection;
 
@@ -26,7 +26,7 @@ pub struct People<'a> {
 /// People of a tenant's connections, by connection and id, after `after`.
 ///
 /// # Errors
-/// When the store does not answer, or a row does not open.
+/// When the store does not answer. What of a row does not open is left out.
 pub async fn page(
     store: &Store,
     own: &[OwnConnection],
@@ -64,7 +64,7 @@ pub async fn page(
         list(own.len(), first)
     );
     let rows = store.db.rows(&query, values).await?;
-    rows.iter().map(|row| full(store, row)).collect()
+    rows.iter().map(|row| full_as_far_as_it_opens(store, row)).collect()
 }
 
 /// How many rows of each state there are in all.

@@ -17,7 +17,7 @@ use crate::connections::Connection;
 use crate::db::{Sql, Tx, list};
 use crate::employees::{self, Op};
 use crate::error::{Result, StoreError};
-use crate::{accounts, decisions, uploads};
+use crate::{accounts, audit, decisions, uploads};
 
 /// The most people that one preview shows.
 pub const MOST: usize = 20_000;
@@ -81,7 +81,7 @@ fn place(connection: &str, id: &str) -> String {
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn want(store: &Store, connection: &Connection, shown: &Shown) -> Result<Preview> {
+pub async fn want(store: &Store, connection: &Connection, shown: &Shown, actor: &str) -> Result<Preview> {
     let id = fresh_id();
     let tx = store.begin().await?;
     let now = store.now_in(&tx).await?;
@@ -96,6 +96,7 @@ pub async fn want(store: &Store, connection: &Connection, shown: &Shown) -> Resu
     .await?;
     let sql = "UPDATE connections SET preview_wanted_ms = $1 WHERE connection_id = $2";
     tx.exec(sql, vec![now.0.into(), connection.id.clone().into()]).await?;
+    audit::of_connection(store, &tx, connection, actor, "connection.preview", None, now).await?;
     tx.commit().await?;
     store.hint();
     Ok(Preview { id, connection: connection.id.clone(), made: now, shown: shown.clone(), items: None })
@@ -202,6 +203,7 @@ pub async fn confirm(
     connection: &Connection,
     preview: &Preview,
     who: decisions::Who<'_>,
+    actor: &str,
 ) -> Result<u64> {
     let items = preview.items.as_ref().ok_or_else(|| StoreError::NotFound("the preview is not ready".to_owned()))?;
     let first_load = preview.shown == Shown::FirstLoad;
@@ -215,13 +217,19 @@ pub async fn confirm(
     let chosen: Vec<&Item> = items.iter().filter(wanted).collect();
     let mut confirmed = 0;
     for chunk in chosen.chunks(300) {
-        confirmed += confirm_some(store, connection, chunk, first_load).await?;
+        confirmed += confirm_some(store, connection, chunk, first_load, actor).await?;
     }
     store.hint();
     Ok(confirmed)
 }
 
-async fn confirm_some(store: &Store, connection: &Connection, items: &[&Item], first_load: bool) -> Result<u64> {
+async fn confirm_some(
+    store: &Store,
+    connection: &Connection,
+    items: &[&Item],
+    first_load: bool,
+    actor: &str,
+) -> Result<u64> {
     let tx = store.begin().await?;
     let now = store.now_in(&tx).await?;
     if let Some(account) = &connection.account {
@@ -239,7 +247,7 @@ async fn confirm_some(store: &Store, connection: &Connection, items: &[&Item], f
         values.extend(items.iter().flat_map(|item| [item.employee.clone().into(), item.content.clone().into()]));
         let pairs = crate::db::tuples(items.len(), 2, 5);
         let sql = format!(
-            "UPDATE employees SET state = 'due', op = $3, reason = NULL, detail = NULL, attempts = 0, due_ms = $1,
+            "UPDATE employees SET state = 'due', op = $3, reason = NULL, detail = NULL, attempts = 0, lone_attempts = 0, due_ms = $1,
                next_try_ms = $2, changed_ms = $1, confirmed = 1, declined = NULL, declined_ms = NULL, surge_op = NULL,
                surge_ms = NULL
              WHERE connection_id = $4 AND state <> 'flying' AND (employee_id, content) IN (VALUES {pairs})
@@ -261,6 +269,8 @@ async fn confirm_some(store: &Store, connection: &Connection, items: &[&Item], f
         })
         .collect();
     activity::add(store, &tx, &entries).await?;
+    let detail = format!("preview of {} people, {} sent", items.len(), confirmed.len());
+    audit::of_connection(store, &tx, connection, actor, "connection.sync", Some(&detail), now).await?;
     tx.commit().await?;
     Ok(confirmed.len() as u64)
 }

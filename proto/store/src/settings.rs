@@ -37,6 +37,8 @@ pub struct Settings {
     pub brake: bool,
     /// How many hires may come in ten minutes before they are held for a person's yes; `None`: any number.
     pub ceiling: Option<u32>,
+    /// What happens when a record can not be sent as it is, or カオナビ refuses it.
+    pub on_rejected: OnRejected,
     /// How many employees one call may carry.
     pub batch_size: u32,
     /// Whether the account runs its tasks strictly in the order of acceptance.
@@ -67,6 +69,7 @@ impl Default for Settings {
             timing: Timing::OnArrival,
             brake: true,
             ceiling: Some(1000),
+            on_rejected: OnRejected::Park,
             batch_size: 200,
             fifo_tasks: true,
             hiragana_to_katakana: false,
@@ -74,6 +77,25 @@ impl Default for Settings {
             names_in_mail: false,
             csv_columns: BTreeMap::new(),
         }
+    }
+}
+
+/// What happens when a record is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnRejected {
+    /// That person is set aside, the others go on.
+    Park,
+    /// That person is set aside, and the connection is switched off until a person has looked.
+    Halt,
+}
+
+impl OnRejected {
+    /// Whether a person who is set aside for this code makes the connection stop: what is wrong with the record itself does,
+    /// what a person has to decide about its number does not.
+    #[must_use]
+    pub fn stops(self, code: &str) -> bool {
+        self == Self::Halt && ["mapping.", "source.", "kaonavi."].iter().any(|part| code.starts_with(part))
     }
 }
 

@@ -1,12 +1,15 @@
-//! The automation switch (連携の自動化) as people turn it, from the shell or over the API: only the store is touched.
+//! The automation switch (連携の自動化) as people turn it, from the shell or over the API: only the store is touched. Who did it
+//! (`actor`) goes into the audit in the same transaction.
 
 use std::time::Duration;
 
 use renkei_events::codes::Code;
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::{Clock, Millis};
 use renkei_runtime::http::client::CONNECT_DEADLINE;
 
 use crate::activity::{self, Entry};
+use crate::audit;
 use crate::connections::{self, Connection, ConnectionState};
 use crate::db::Sql;
 use crate::episodes::{self, Trouble};
@@ -45,16 +48,16 @@ type Result<T> = std::result::Result<T, SwitchError>;
 ///
 /// # Errors
 /// When there is no such connection or the store does not answer.
-pub async fn pause(store: &Store, clock: &dyn Clock, id: &str) -> Result<Connection> {
-    switch_off(store, clock, id, ConnectionState::Paused, "paused").await
+pub async fn pause(store: &Store, clock: &dyn Clock, id: &str, actor: &str) -> Result<Connection> {
+    switch_off(store, clock, id, actor, Off::Paused).await
 }
 
 /// 連携解除: turns the switch off and deletes credentials, token and webhook secrets. The history stays.
 ///
 /// # Errors
 /// As [`pause`].
-pub async fn disconnect(store: &Store, clock: &dyn Clock, id: &str) -> Result<Connection> {
-    let connection = switch_off(store, clock, id, ConnectionState::Disconnected, "disconnected").await?;
+pub async fn disconnect(store: &Store, clock: &dyn Clock, id: &str, actor: &str) -> Result<Connection> {
+    let connection = switch_off(store, clock, id, actor, Off::Disconnected).await?;
     if let Some(account) = &connection.account {
         let tx = store.begin().await?;
         accounts::lock_for_command(&tx, account).await?;
@@ -67,13 +70,18 @@ pub async fn disconnect(store: &Store, clock: &dyn Clock, id: &str) -> Result<Co
     Ok(connection)
 }
 
-async fn switch_off(
-    store: &Store,
-    clock: &dyn Clock,
-    id: &str,
-    state: ConnectionState,
-    kind: &str,
-) -> Result<Connection> {
+/// How a person switches off.
+#[derive(Debug, Clone, Copy)]
+enum Off {
+    Paused,
+    Disconnected,
+}
+
+async fn switch_off(store: &Store, clock: &dyn Clock, id: &str, actor: &str, off: Off) -> Result<Connection> {
+    let (state, kind, action) = match off {
+        Off::Paused => (ConnectionState::Paused, "paused", "connection.pause"),
+        Off::Disconnected => (ConnectionState::Disconnected, "disconnected", "connection.disconnect"),
+    };
     let account = connections::get(store, &store.db, id).await?.account;
     let tx = store.begin().await?;
     if let Some(account) = &account {
@@ -83,8 +91,10 @@ async fn switch_off(
     let now = store.now_in(&tx).await?;
     connections::switch_off(store, &tx, id, state, None, None, now).await?;
     activity::add(store, &tx, &[entry(now, id, kind)]).await?;
+    let connection = connections::get(store, &tx, id).await?;
+    audit::of_connection(store, &tx, &connection, actor, action, None, now).await?;
     tx.commit().await?;
-    if let Some(account) = &account {
+    if let Some(account) = account.as_ref().filter(|_| !broken::is(Broken::PauseDoesNotWait)) {
         // Not only until a call has started: it may still be connecting.
         let on_the_wire = clock.stretched(ON_THE_WIRE_WITHIN);
         loop {
@@ -103,19 +113,19 @@ async fn switch_off(
 ///
 /// # Errors
 /// When the connection was never active or is disconnected.
-pub async fn resume(store: &Store, id: &str) -> Result<Connection> {
-    turn_on(store, id, false).await
+pub async fn resume(store: &Store, id: &str, actor: &str) -> Result<Connection> {
+    turn_on(store, id, actor, false).await
 }
 
 /// Turns the switch on, also for the first time: then a worker verifies first.
 ///
 /// # Errors
 /// When the connection is disconnected.
-pub async fn activate(store: &Store, id: &str) -> Result<Connection> {
-    turn_on(store, id, true).await
+pub async fn activate(store: &Store, id: &str, actor: &str) -> Result<Connection> {
+    turn_on(store, id, actor, true).await
 }
 
-async fn turn_on(store: &Store, id: &str, first_time: bool) -> Result<Connection> {
+async fn turn_on(store: &Store, id: &str, actor: &str, first_time: bool) -> Result<Connection> {
     let account = connections::get(store, &store.db, id).await?.account;
     let tx = store.begin().await?;
     let now = store.now_in(&tx).await?;
@@ -144,6 +154,7 @@ async fn turn_on(store: &Store, id: &str, first_time: bool) -> Result<Connection
         }
         ConnectionState::Disconnected => return Err(refuse("it was ended for good; give a new connection another id")),
     }
+    audit::of_connection(store, &tx, &connection, actor, "connection.activate", None, now).await?;
     tx.commit().await?;
     store.hint();
     Ok(connections::get(store, &store.db, id).await?)
@@ -153,7 +164,7 @@ async fn turn_on(store: &Store, id: &str, first_time: bool) -> Result<Connection
 ///
 /// # Errors
 /// When the connection is disconnected.
-pub async fn want_verification(store: &Store, id: &str) -> Result<Connection> {
+pub async fn want_verification(store: &Store, id: &str, actor: &str) -> Result<Connection> {
     let connection = connections::get(store, &store.db, id).await?;
     if connection.state == ConnectionState::Disconnected {
         let hint = "it was ended for good; give a new connection another id";
@@ -166,6 +177,7 @@ pub async fn want_verification(store: &Store, id: &str) -> Result<Connection> {
     }
     let sql = "UPDATE connections SET verify_wanted_ms = COALESCE(verify_wanted_ms, $1) WHERE connection_id = $2";
     tx.exec(sql, vec![now.0.into(), id.into()]).await?;
+    audit::of_connection(store, &tx, &connection, actor, "connection.verify", None, now).await?;
     tx.commit().await?;
     store.hint();
     Ok(connections::get(store, &store.db, id).await?)

@@ -1,5 +1,7 @@
 //! What needs a person now, read from what is true now and not from what happened.
 
+use std::time::Duration;
+
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 
@@ -116,13 +118,16 @@ pub async fn tasks_open_since(sql: &impl Sql, before: Millis) -> Result<Vec<Stuc
         .collect()
 }
 
-/// The connections of which every delivery since before `before` was refused, with the time of the first.
+/// The connections of which every delivery was refused for at least `lasts`, with the time of the first. From the first that
+/// was refused to the last: one stray call of somebody else is no sender whose secret is wrong.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn refused_deliveries(sql: &impl Sql, before: Millis) -> Result<Vec<(String, Millis)>> {
+pub async fn refused_deliveries(sql: &impl Sql, lasts: Duration) -> Result<Vec<(String, Millis)>> {
     let query = "SELECT connection_id, refused_since_ms FROM webhook_health
-        WHERE refused_since_ms < $1 AND (accepted_ms IS NULL OR accepted_ms <= refused_since_ms) ORDER BY connection_id";
-    let rows = sql.rows(query, vec![before.0.into()]).await?;
+        WHERE refused_ms - refused_since_ms >= $1 AND (accepted_ms IS NULL OR accepted_ms <= refused_since_ms)
+        ORDER BY connection_id";
+    let lasts = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
+    let rows = sql.rows(query, vec![lasts.into()]).await?;
     rows.iter().map(|row| Ok((row.get("connection_id")?, Millis(row.get("refused_since_ms")?)))).collect()
 }

@@ -29,13 +29,16 @@ struct Arguments {
     /// With --seed: the scenario and every call.
     #[arg(long, requires = "seed")]
     trace: bool,
-    /// Breaks the delivery on purpose, by the name of a fault or `all`: each must be found by at least one seed.
+    /// So many seeds that nobody has run before.
+    #[arg(long, conflicts_with_all = ["seed", "from", "seeds"])]
+    fresh: Option<u64>,
+    /// Breaks the delivery on purpose, by the names of faults with commas or `all`: each must be found by at least one seed.
     #[cfg(feature = "broken")]
     #[arg(long)]
     broken: Option<String>,
     /// With --broken: a fault that so many seeds found is found.
     #[cfg(feature = "broken")]
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = usize::MAX)]
     enough: usize,
     /// A day of its own: webhooks_off.
     #[arg(long, conflicts_with = "seed")]
@@ -70,9 +73,15 @@ fn main() -> ExitCode {
         }
         return ExitCode::from(u8::from(!violations.is_empty()));
     }
-    let seeds: Vec<u64> = match arguments.seed {
-        Some(seed) => vec![seed],
-        None => (arguments.from..arguments.from + arguments.seeds).collect(),
+    let seeds: Vec<u64> = match (arguments.seed, arguments.fresh) {
+        (Some(seed), _) => vec![seed],
+        (None, Some(count)) => {
+            // Far from the fixed ones, and short enough to be typed.
+            let first = rand::random_range(1_000_000..1_000_000_000);
+            println!("fresh seeds from {first} on");
+            (first..first + count).collect()
+        }
+        (None, None) => (arguments.from..arguments.from + arguments.seeds).collect(),
     };
     #[cfg(feature = "broken")]
     if let Some(which) = &arguments.broken {
@@ -81,6 +90,10 @@ fn main() -> ExitCode {
     let outcomes = run::seeds(&seeds, arguments.threads, |outcome| {
         for violation in &outcome.violations {
             println!("seed {}: {violation}", outcome.seed);
+        }
+        if let Some(violation) = outcome.violations.first() {
+            let seed = outcome.seed;
+            println!("again: make sim SEED={seed} TRACE=1; for tests/simulation/regressions.txt: {seed} # {violation}");
         }
     });
     if let [outcome] = outcomes.as_slice() {

@@ -4,17 +4,23 @@
 
 mod budget;
 mod ending;
+mod mails;
 mod mass;
 mod rows;
 mod rules;
+mod stops;
 mod timeline;
+
+use std::collections::BTreeMap;
 
 use renkei_runtime::clock::Millis;
 
 use crate::play::History;
 use crate::scenario::Scenario;
+use crate::world::network::Departure;
 
 pub use self::budget::Waits;
+use self::rows::{Rows, rows_of};
 use self::timeline::Timelines;
 
 /// Something that must not have happened.
@@ -46,6 +52,10 @@ struct Judge<'a> {
     scenario: &'a Scenario,
     history: &'a History,
     lines: Timelines,
+    /// The rows of each departure, in its place.
+    rows: Vec<Rows>,
+    /// The departures that carried a code, in order.
+    carried: BTreeMap<String, Vec<usize>>,
     found: Vec<Violation>,
 }
 
@@ -53,6 +63,11 @@ impl Judge<'_> {
     fn add(&mut self, invariant: &'static str, at: Millis, person: Option<usize>, what: impl Into<String>) {
         let at = at.0 - self.history.start.0;
         self.found.push(Violation { invariant, at, person, what: what.into() });
+    }
+
+    /// The departures with their rows.
+    fn departures(&self) -> impl Iterator<Item = (&Departure, &Rows)> {
+        self.history.departures.iter().zip(&self.rows)
     }
 
     /// Whether somebody may have known less than usual at a time between the two.
@@ -65,10 +80,17 @@ impl Judge<'_> {
 #[must_use]
 pub fn judge(scenario: &Scenario, history: &History) -> (Vec<Violation>, Waits) {
     let lines = Timelines::of(scenario, history);
-    let mut judge = Judge { scenario, history, lines, found: Vec::new() };
+    let rows: Vec<Rows> = history.departures.iter().map(rows_of).collect();
+    let mut carried: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, (code, _)) in rows.iter().enumerate().flat_map(|(at, rows)| rows.iter().map(move |row| (at, row))) {
+        carried.entry(code.clone()).or_default().push(at);
+    }
+    let mut judge = Judge { scenario, history, lines, rows, carried, found: Vec::new() };
     let waits = judge.budget();
     judge.rows();
     judge.mass();
+    judge.mails();
+    judge.stops();
     judge.ending();
     judge.found.sort_by_key(|violation| violation.at);
     (judge.found, waits)

@@ -15,8 +15,12 @@ use renkei_store::settings::Settings;
 use serde_json::{Value, json};
 
 use crate::scenario::{LINKS, Said, Scenario, Sent, code};
+use crate::world::mail::{Letter, Open};
 use crate::world::network::Departure;
 use crate::world::{Link, World};
+
+/// How long it takes until somebody else mails in the place of a worker that is gone.
+pub const TAKEN_OVER: Duration = Duration::from_secs(240);
 
 /// The company of カオナビ.
 pub const COMPANY: &str = "a";
@@ -89,6 +93,22 @@ pub struct History {
     pub unfinished: Vec<String>,
     /// How often each kind of action was done.
     pub done: BTreeMap<String, u64>,
+    /// When somebody else used up tokens.
+    pub outside_tokens: Vec<Millis>,
+    /// When a connection halted, with its code.
+    pub halts: Vec<(Millis, String, usize)>,
+    /// When a person was parked, with the code.
+    pub parks: Vec<(Millis, String, usize)>,
+    /// Mails as the mail server took them.
+    pub letters: Vec<Letter>,
+    /// What needed a person, as it was seen.
+    pub opened: Vec<Open>,
+    /// When an administrator acted on a code of a connection.
+    pub acts: Vec<(Millis, String, usize)>,
+    /// When the mail server did not take mails.
+    pub mail_troubles: Vec<Trouble>,
+    /// When workers died or were stopped, until others had taken over.
+    pub lame: Vec<Trouble>,
 }
 
 /// What カオナビ holds of a member at the beginning.
@@ -115,6 +135,8 @@ struct Play<'a> {
     /// When faults, if any, began.
     faulty_since: Option<Millis>,
     names: usize,
+    /// The faults that were ordered last.
+    armed: Faults,
     /// Whether somebody paused it, per connection.
     off: Vec<bool>,
 }
@@ -134,7 +156,13 @@ pub async fn play(scenario: &Scenario) -> History {
     spec.settings = scenario.simulator.clone();
     let ways = scenario.ways;
     let latency = seeded_latency(scenario.seed, ways.from, ways.to, ways.slow_percent, ways.slow);
-    let world = World::new(scenario.seed, vec![spec], latency).await;
+    let mut world = World::new(scenario.seed, vec![spec], latency).await;
+    world.with_mail(scenario.seed);
+    if scenario.further.connect > 0 {
+        let random = rand::SeedableRng::seed_from_u64(!scenario.seed);
+        *world.connecting.drawn.lock().unwrap() = Some((scenario.further.connect, random));
+    }
+    world.run_for(Duration::from_millis(u64::try_from(scenario.further.later).unwrap())).await;
     let links = scenario.links.len();
     let history = History {
         paused: vec![Vec::new(); links],
@@ -142,7 +170,15 @@ pub async fn play(scenario: &Scenario) -> History {
         settings: scenario.links.iter().map(|settings| vec![(world.now(), settings.clone())]).collect(),
         ..History::default()
     };
-    let mut play = Play { scenario, world, history, faulty_since: None, names: 1, off: vec![false; links] };
+    let mut play = Play {
+        scenario,
+        world,
+        history,
+        faulty_since: None,
+        armed: Faults::default(),
+        names: 1,
+        off: vec![false; links],
+    };
     play.begin().await;
     for action in &scenario.actions {
         let at = play.history.start + Duration::from_millis(u64::try_from(action.at).unwrap());
@@ -177,8 +213,27 @@ impl Play<'_> {
         if !self.scenario.bad.is_empty() {
             let now = self.world.now();
             let faults = self.lasting();
-            self.world.company(COMPANY, |company| company.set_faults(now, faults)).await;
+            self.order(now, faults).await;
         }
+    }
+
+    /// Puts faults in force in the place of those before, and counts how often these struck.
+    async fn order(&mut self, now: Millis, faults: Faults) {
+        let (before, open) = self
+            .world
+            .company(COMPANY, |company| {
+                let before = (company.faults().clone(), company.open_tasks());
+                company.set_faults(now, faults.clone());
+                before
+            })
+            .await;
+        for ((name, armed), (_, left)) in kinds(&self.armed).into_iter().zip(kinds(&before)) {
+            *self.history.done.entry(name.to_owned()).or_default() += u64::from(armed.saturating_sub(left));
+        }
+        if before.hold_tasks && !faults.hold_tasks && open > 0 {
+            self.count("struck: task hangs");
+        }
+        self.armed = faults;
     }
 
     /// The faults that never end: records that カオナビ does not take.
@@ -194,24 +249,77 @@ impl Play<'_> {
         *self.history.done.entry(what.to_owned()).or_default() += 1;
     }
 
+    /// Notes the tasks as they are: カオナビ forgets them.
+    async fn note_tasks(&mut self) {
+        let tasks: Vec<Task> = self.world.company(COMPANY, |company| company.tasks().cloned().collect()).await;
+        self.history.tasks.extend(tasks.into_iter().map(|task| (task.id, task)));
+    }
+
     async fn look(&mut self) {
-        let (calls, rows, tasks, members) = self
+        self.note_tasks().await;
+        let (calls, rows, members) = self
             .world
             .company(COMPANY, |company| {
                 let calls = company.log().calls().cloned().collect();
                 let rows = company.log().rows().cloned().collect();
-                let tasks = company.tasks().map(|task| (task.id, task.clone())).collect();
                 let fields = TextField::ALL.into_iter().filter(|field| *field != TextField::Mail);
                 let held = |member: &renkei_sandbox::kaonavi::Member| {
                     fields.clone().map(|field| (field.key(), member.get(field).to_owned())).collect()
                 };
                 let members = company.members().iter().map(|(code, member)| (code.clone(), held(member))).collect();
-                (calls, rows, tasks, members)
+                (calls, rows, members)
             })
             .await;
         let history = &mut self.history;
-        (history.calls, history.rows, history.tasks, history.members) = (calls, rows, tasks, members);
+        (history.calls, history.rows, history.members) = (calls, rows, members);
         history.departures.clone_from(&self.world.departures.lock().unwrap());
+        for (kind, count) in [
+            ("struck: 429", history.calls.iter().filter(|call| call.status == 429).count()),
+            ("struck: 503", history.calls.iter().filter(|call| call.status == 503).count()),
+            ("struck: worker died", self.world.deaths.len()),
+        ] {
+            history.done.insert(kind.to_owned(), u64::try_from(count).unwrap());
+        }
         history.end = self.world.now();
+        for (at, connection, employee, kind, code) in self.world.activity(&["halted", "parked"]).await {
+            match kind.as_str() {
+                "halted" => history.halts.push((at, code, LINKS.iter().position(|link| *link == connection).unwrap())),
+                _ => history.parks.push((at, code, employee.trim_start_matches("rm_").parse().unwrap())),
+            }
+        }
+        history.opened.clone_from(&self.world.watch.seen);
+        history.letters.clone_from(&self.world.mailbox.lock().unwrap().letters);
+        for (kind, count) in &self.world.mailbox.lock().unwrap().refused {
+            *history.done.entry((*kind).to_owned()).or_default() += count;
+        }
+        if let Some(last) = history.mail_troubles.last_mut() {
+            last.to = last.to.min(history.end);
+        }
+        for at in self.world.deaths.iter().copied() {
+            // Perhaps nobody was left until then.
+            let next = self.world.starts.iter().copied().find(|start| *start >= at).unwrap_or(at);
+            history.lame.push(Trouble { from: at, to: next + TAKEN_OVER });
+        }
     }
+}
+
+/// How many more calls each kind of fault strikes.
+fn kinds(faults: &Faults) -> [(&'static str, u32); 15] {
+    [
+        ("struck: reset after acceptance", faults.reset_after_acceptance),
+        ("struck: reset before acceptance", faults.reset_before_acceptance),
+        ("struck: 500 after acceptance", faults.html_500_after_acceptance),
+        ("struck: 500 before acceptance", faults.html_500_before_acceptance),
+        ("struck: no task id", faults.without_task_id),
+        ("struck: task ERROR", faults.task_errors),
+        ("struck: task NG", faults.task_ngs),
+        ("struck: 409", faults.conflicts),
+        ("struck: slow answer", faults.slow_answers),
+        ("struck: read reset", faults.reset_reads),
+        ("struck: list cut", faults.members_cut),
+        ("struck: read 500", faults.html_500_reads),
+        ("struck: read HTML", faults.html_reads),
+        ("struck: token 500", faults.html_500_tokens),
+        ("struck: 401 with a good token", faults.unauthorized),
+    ]
 }

@@ -97,6 +97,16 @@ pub fn trace(history: &History) -> Vec<String> {
             format!("event {} of {}, version {}: {what}", sent.event, sent.person, sent.version),
         ));
     }
+    for letter in &history.letters {
+        // Without what names the installation: that is random.
+        let number = letter.message_id.split('-').skip(2).collect::<Vec<_>>().join("-");
+        let (worker, id, to) = (&letter.worker, number.trim_end_matches("@mail.example.test"), letter.to.len());
+        lines.push((at(letter.at), format!("{worker} mails {id} to {to}: {}", letter.subject)));
+    }
+    for one in &history.opened {
+        let (code, who) = (&one.code, if one.employee.is_empty() { &one.connection } else { &one.employee });
+        lines.push((at(one.first), format!("{who} is {code} until {}", at(one.gone.min(history.end)) / 1000)));
+    }
     lines.sort();
     lines.into_iter().map(|(at, line)| format!("{:>12.3} {line}", at as f64 / 1000.0)).collect()
 }

@@ -2,12 +2,18 @@
 
 mod arrivals;
 mod draw;
+mod further;
+mod mails;
+
+pub use further::Further;
 
 use std::collections::BTreeSet;
 
 use renkei_sandbox::kaonavi::{Faults, Settings as Simulator};
 use renkei_store::settings::Settings;
 use serde_json::{Value, json};
+
+use crate::world::mail::MailServer;
 
 /// What the source says of one person. Its Debug output is of made-up people only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +117,47 @@ pub struct Sent {
     pub what: What,
 }
 
+/// A fault that comes to those which are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturbance {
+    /// So many reads are answered by an HTML 500.
+    Reads500(u32),
+    /// So many reads are answered by 200 with HTML.
+    ReadsHtml(u32),
+    /// The connections of so many reads break.
+    ReadsReset(u32),
+    /// So many token fetches are answered by an HTML 500.
+    Tokens500(u32),
+    /// Everything is answered 503 for so many milliseconds.
+    Unavailable(i64),
+    /// So many calls with a good token are answered 401.
+    Unauthorized(u32),
+    /// So many writes break before カオナビ has them.
+    ResetBefore(u32),
+    /// So many writes break after カオナビ has taken them.
+    ResetAfter(u32),
+    /// So many writes are answered by an HTML 500, and カオナビ has not taken them.
+    Html500Before(u32),
+    /// The same, and カオナビ has taken them.
+    Html500After(u32),
+    /// So many answers to writes name no task.
+    NoTaskId(u32),
+    /// So many tasks end as ERROR.
+    TaskErrors(u32),
+    /// So many tasks end as NG.
+    TaskNgs(u32),
+    /// So many writes are answered 409.
+    Conflicts(u32),
+    /// So many answers come so many milliseconds late.
+    SlowAnswers(u32, u64),
+    /// So many lists of members are cut off.
+    MembersCut(u32),
+    /// Tasks hang, or do no more.
+    TasksHang(bool),
+    /// カオナビ no longer knows the tasks that ended.
+    TasksForgotten,
+}
+
 /// Something that happens.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -148,6 +195,14 @@ pub enum Action {
     Jump(i64),
     /// A person releases (or declines) everybody whom the brake holds.
     Decide(usize, bool),
+    /// One more fault.
+    More(Disturbance),
+    /// The newest worker is stopped for three seconds after so many looks at its clock.
+    Stop(u64),
+    /// The mail server is like this from now on.
+    Mail(MailServer),
+    /// The newest worker dies after so many places around the handing over of a mail.
+    KillMailing(u64),
 }
 
 impl Action {
@@ -172,6 +227,11 @@ impl Action {
             Self::Thaw => "thaw",
             Self::Jump(_) => "clock jump",
             Self::Decide(..) => "decision",
+            Self::More(_) => "one more fault",
+            Self::Stop(_) => "stop",
+            Self::Mail(MailServer::Up) => "mail server mended",
+            Self::Mail(_) => "mail server",
+            Self::KillMailing(_) => "kill while mailing",
         }
     }
 }
@@ -238,6 +298,8 @@ pub struct Scenario {
     pub bad: BTreeSet<usize>,
     /// Whether the door refuses them, not the task.
     pub bad_at_the_door: bool,
+    /// What there is beside its flavor.
+    pub further: Further,
     /// Ways.
     pub ways: Ways,
     /// カオナビ's switches.
@@ -257,6 +319,12 @@ impl Scenario {
     #[must_use]
     pub fn draw(seed: u64) -> Self {
         draw::scenario(seed)
+    }
+
+    /// Whether nothing happens but changes of people.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.flavor.is_calm() && !self.further.holds
     }
 
     /// Which connection a person belongs to.

@@ -6,6 +6,7 @@
 
 pub mod clock;
 mod look;
+pub mod mail;
 pub mod network;
 mod reader;
 mod run;
@@ -39,7 +40,8 @@ use renkei_workers::metrics::Metrics;
 use secrecy::SecretString;
 
 use self::clock::{SimClock, Skewed};
-use self::network::{Departure, Doom, Network, Wire};
+use self::mail::{Mailbox, Notifier, Watch};
+use self::network::{Connecting, Departure, Doom, Network, Wire};
 use self::reader::Mortal;
 
 /// 2026-04-01 09:00 in Tokyo.
@@ -56,6 +58,11 @@ impl Random for Seeded {
     fn unit(&self) -> f64 {
         self.0.lock().unwrap().random()
     }
+}
+
+/// Chance that is the same in every run.
+fn seeded(seed: u64) -> Arc<dyn Random> {
+    Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed))))
 }
 
 type Step = Pin<Box<dyn Future<Output = renkei_workers::error::Result<NextWake>> + Send>>;
@@ -87,6 +94,9 @@ pub struct Worker {
     pub polls: u64,
     /// When it dies, if it is to die at the same place in every run.
     pub doom: Arc<Doom>,
+    /// The same for the places around handing a mail over.
+    pub mail_doom: Arc<Doom>,
+    notifier: Option<Notifier>,
     leases: BTreeMap<String, (Lease, Millis)>,
     next: BTreeMap<(String, Lane), Millis>,
     running: Vec<Running>,
@@ -103,8 +113,12 @@ pub struct World {
     /// The way to カオナビ.
     pub transport: Arc<SimTransport>,
     wires: Arc<Mutex<Vec<Wire>>>,
+    /// How many of them have set out.
+    carried: usize,
     /// Calls that carry this text are answered 500 by something before カオナビ.
     pub poison: Arc<Mutex<Option<String>>>,
+    /// How long connections take to be made: nothing, unless a test says otherwise.
+    pub connecting: Arc<Connecting>,
     /// All calls that left a worker.
     pub departures: Arc<Mutex<Vec<Departure>>>,
     /// Where events are appended.
@@ -115,6 +129,15 @@ pub struct World {
     pub random: StdRng,
     /// How long a lease lasts.
     pub lease: Duration,
+    /// The mail server.
+    pub mailbox: Arc<Mutex<Mailbox>>,
+    /// What needs a person, as the store says; looked at only by a world with mail.
+    pub watch: Watch,
+    mail_seed: Option<u64>,
+    /// When workers died.
+    pub deaths: Vec<Millis>,
+    /// When workers started.
+    pub starts: Vec<Millis>,
     events: u64,
     /// Whether the log may hold something that nobody consumed.
     unread: AtomicBool,
@@ -194,12 +217,19 @@ impl World {
             kaonavi,
             transport,
             wires: Arc::default(),
+            carried: 0,
             poison: Arc::default(),
+            connecting: Arc::default(),
             departures: Arc::default(),
             log,
             workers: Vec::new(),
             random: StdRng::seed_from_u64(seed),
             lease: Duration::from_secs(10),
+            mailbox: Arc::default(),
+            watch: Watch::default(),
+            mail_seed: None,
+            deaths: Vec::new(),
+            starts: Vec::new(),
             events: 0,
             unread: AtomicBool::new(true),
             _folder: folder,
@@ -215,6 +245,7 @@ impl World {
 
     /// Starts a worker process.
     pub fn start_worker(&mut self, name: &str) {
+        self.starts.push(self.clock.now());
         let registry = prometheus::Registry::new();
         let seed = self.random.random();
         let doom: Arc<Doom> = Arc::default();
@@ -229,9 +260,10 @@ impl World {
                 departures: Arc::clone(&self.departures),
                 worker: name.to_owned(),
                 doom: Arc::clone(&doom),
+                connecting: Arc::clone(&self.connecting),
             }),
             clock: skewed.clone(),
-            random: Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),
+            random: seeded(seed),
             metrics: Arc::new(Metrics::new(&registry).unwrap()),
             batch_size: 200,
         };
@@ -250,10 +282,13 @@ impl World {
             fuse: None,
             polls: 0,
             doom,
+            mail_doom: Arc::default(),
+            notifier: None,
             leases: BTreeMap::new(),
             next: BTreeMap::new(),
             running: Vec::new(),
         });
+        self.give_notifier(self.workers.len() - 1);
     }
 
     /// Lets a worker die after `polls` more polls of its futures, wherever they are then: between two statements, between
@@ -266,8 +301,10 @@ impl World {
     pub fn kill(&mut self, index: usize) {
         self.unread.store(true, Ordering::SeqCst);
         self.ask_all();
+        self.deaths.push(self.clock.now());
         let worker = &mut self.workers[index];
         worker.alive = false;
+        worker.notifier = None;
         worker.running.clear();
         worker.leases.clear();
         worker.next.clear();

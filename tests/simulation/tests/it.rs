@@ -5,7 +5,42 @@
 use renkei_simulation::{run, webhooks_off};
 
 /// How many seeds every run of the tests tries.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 200;
+
+/// What has to have struck in them: an ordered fault that meets no call shows nothing.
+const STRIKES: [&str; 31] = [
+    "struck: reset after acceptance",
+    "struck: reset before acceptance",
+    "struck: 500 after acceptance",
+    "struck: 500 before acceptance",
+    "struck: no task id",
+    "struck: task ERROR",
+    "struck: task NG",
+    "struck: 409",
+    "struck: slow answer",
+    "struck: read reset",
+    "struck: read 500",
+    "struck: read HTML",
+    "struck: token 500",
+    "struck: 401 with a good token",
+    "struck: 429",
+    "struck: 503",
+    "struck: list cut",
+    "struck: task hangs",
+    "struck: tasks forgotten",
+    "struck: worker died",
+    "mail: one recipient put off",
+    "mail: refused for now",
+    "mail: server down",
+    "mail: server hangs",
+    "halted and mended",
+    "clock jump",
+    "decision",
+    "freeze",
+    "pause",
+    "settings",
+    "unreachable",
+];
 
 fn once_failed() -> Vec<u64> {
     let text = include_str!("../regressions.txt");
@@ -25,6 +60,9 @@ fn fixed_seeds_and_those_that_once_failed_break_no_invariant() {
         broken.extend(outcome.violations.iter().map(|violation| format!("seed {}: {violation}", outcome.seed)));
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+    for kind in STRIKES {
+        assert!(outcomes.iter().any(|outcome| outcome.done.get(kind).is_some_and(|count| *count > 0)), "{kind} never");
+    }
     assert!(outcomes.iter().all(|outcome| outcome.update_calls > 0), "a seed in which nothing was sent shows nothing");
 }
 

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use renkei_runtime::clock::Millis;
-use renkei_store::connections;
+use renkei_store::connections::{self, Connection};
 use renkei_store::employees::{self, RowState};
 use renkei_store::error::Result;
-use renkei_store::{Store, accounts, calls};
+use renkei_store::outlook::{Blocked, Outlook, READS_AN_HOUR, WaitsFor};
+use renkei_store::{Store, accounts};
 use serde::Serialize;
-
-use crate::members::budget::{Budget, Want};
-use crate::members::doc::AccountDoc;
 
 /// How many people of each kind are listed by name of number.
 const LISTED: usize = 200;
@@ -72,6 +70,16 @@ pub struct PersonStatus {
     pub detail: Option<String>,
 }
 
+/// Calls that are held back.
+#[derive(Debug, Serialize)]
+pub struct BlockedStatus {
+    /// How long still.
+    pub ends_in_ms: u64,
+    /// Why, as a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
 /// One account's budget.
 #[derive(Debug, Serialize)]
 pub struct AccountStatus {
@@ -83,10 +91,20 @@ pub struct AccountStatus {
     pub next_create_ms: u64,
     /// In how many milliseconds a change could leave.
     pub next_update_ms: u64,
+    /// Why the changes that wait do not leave now: token, pause, open_tasks, hour, slots, interval, room_for_hires,
+    /// quarter_hour or retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updates_wait_for: Option<&'static str>,
     /// Calls of the last hour.
     pub calls_last_hour: i64,
-    /// Update calls are held back until then (ms from now): quota or an unreachable service.
-    pub blocked_ms: u64,
+    /// Of these tokens and reads, of 200.
+    pub reads_last_hour: i64,
+    /// Update calls are held back: why and for how long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<BlockedStatus>,
+    /// Token fetches are held back: why and for how long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<BlockedStatus>,
 }
 
 /// One taken slot.
@@ -132,8 +150,9 @@ pub async fn gather(store: &Store, details: bool) -> Result<Status> {
         });
     }
     let mut budgets = Vec::new();
-    for (id, doc) in accounts::docs(store).await? {
-        budgets.push(budget(store, id, &AccountDoc::read(&doc), now).await?);
+    for (id, _) in accounts::docs(store).await? {
+        let using = connections::of_account(store, &store.db, &id).await?;
+        budgets.push(budget(store, id, &using, now).await?);
     }
     Ok(Status { connections: listed, accounts: budgets })
 }
@@ -153,23 +172,24 @@ async fn persons(store: &Store, connection: &str, state: RowState, details: bool
     Ok(rows.into_iter().map(person).collect())
 }
 
-async fn budget(store: &Store, id: String, doc: &AccountDoc, now: Millis) -> Result<AccountStatus> {
-    let slots = calls::taken(&store.db, &id, now).await?;
-    let hour = calls::counts_since(&store.db, &id, now - std::time::Duration::from_secs(3600)).await?;
-    let budget = Budget { slots: slots.clone(), last_post: doc.last_post, last_patch: doc.last_patch };
-    let wait = |want| match budget.ask(want, now) {
-        Ok(()) => 0,
-        Err(at) => millis(at, now),
+async fn budget(store: &Store, id: String, connections: &[Connection], now: Millis) -> Result<AccountStatus> {
+    let outlook = Outlook::of(&store.db, &id, connections, now).await?;
+    let blocked = |found: Option<Blocked>| {
+        found.map(|Blocked { until, code }| BlockedStatus { ends_in_ms: millis(until, now), code })
     };
     Ok(AccountStatus {
-        next_create_ms: wait(Want::Post { updates_wait: false }),
-        next_update_ms: wait(Want::Patch),
-        calls_last_hour: hour.iter().map(|(_, count)| count).sum(),
-        blocked_ms: millis(doc.blocked_until, now),
-        slots: slots
+        next_create_ms: millis(outlook.next_create, now),
+        next_update_ms: millis(outlook.next_update, now),
+        updates_wait_for: outlook.updates_wait_for.map(WaitsFor::as_str),
+        calls_last_hour: outlook.hour.iter().map(|(_, count)| count).sum(),
+        reads_last_hour: outlook.reads(),
+        slots: outlook
+            .slots
             .iter()
             .map(|slot| SlotStatus { kind: slot.kind.as_str(), frees_in_ms: millis(slot.frees, now) })
             .collect(),
+        blocked: blocked(outlook.blocked),
+        token: blocked(outlook.token),
         id,
     })
 }
@@ -222,6 +242,19 @@ impl Status {
                 account.next_update_ms.div_ceil(1000),
                 account.calls_last_hour
             );
+            for slot in &account.slots {
+                let _ = writeln!(text, "  slot: {}, free in {} s", slot.kind, slot.frees_in_ms.div_ceil(1000));
+            }
+            if let Some(waits_for) = account.updates_wait_for {
+                let _ = writeln!(text, "  updates wait for: {waits_for}");
+            }
+            let _ = writeln!(text, "  tokens and reads this hour: {} of {READS_AN_HOUR}", account.reads_last_hour);
+            for (what, blocked) in [("update calls", &account.blocked), ("tokens", &account.token)] {
+                if let Some(BlockedStatus { ends_in_ms, code }) = blocked {
+                    let code = code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
+                    let _ = writeln!(text, "  {what} wait for {} s{code}", ends_in_ms.div_ceil(1000));
+                }
+            }
         }
         text
     }

@@ -6,12 +6,15 @@
 //! and the database busy.
 
 mod batch;
+mod identity;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use renkei_events::codes::Code;
+use renkei_events::csv;
 use renkei_events::event::{Change, EmployeeEvent};
+use renkei_events::ids::UploadId;
 use renkei_events::record::EmployeeStatus;
 use renkei_events::topic::Topic;
 use renkei_log::{LogError, LogReader, LogWriter, NewRecord, Record};
@@ -21,14 +24,16 @@ use renkei_store::activity::{self, Entry};
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
-use renkei_store::{accounts, codes};
+use renkei_store::{accounts, codes, undecodable, uploads};
 
-pub(crate) use self::batch::content_hash;
+pub(crate) use renkei_store::content::of_event as content_hash;
+
 use self::batch::{Batch, Placed};
 use crate::context::Context;
 use crate::error::Result;
 use crate::members::eligible::{NotEligible, Sent, sent_as};
 use crate::members::map::gender_label;
+use crate::members::rejected::Stops;
 
 /// How many records one step takes at most.
 pub const BATCH: usize = 1000;
@@ -161,6 +166,14 @@ impl Consumer {
                 }
                 other => other?,
             }
+            // Written down after the letter: whoever dies between reads the record again and writes both once more.
+            let named = record.key.as_deref().and_then(|key| key.split('/').next());
+            let named = named.filter(|id| self.connections.contains_key(*id));
+            let store = &self.context.store;
+            let tx = store.begin().await?;
+            let now = store.now_in(&tx).await?;
+            undecodable::add(store, &tx, &place_of(record), named, now).await?;
+            tx.commit().await?;
             self.pending.bury_one();
             self.context.metrics.consumed.with_label_values(&["dead_letter"]).inc();
         }
@@ -168,9 +181,14 @@ impl Consumer {
     }
 }
 
-fn letter(record: &Record, fault: &str) -> NewRecord {
+/// Where a record stands: topic/partition/offset.
+fn place_of(record: &Record) -> String {
     let position = record.position;
-    let place = format!("{}/{}/{}", position.topic.name(), position.partition, position.offset);
+    format!("{}/{}/{}", position.topic.name(), position.partition, position.offset)
+}
+
+fn letter(record: &Record, fault: &str) -> NewRecord {
+    let place = place_of(record);
     tracing::warn!(log.place = %place, fault = %fault, "record is not an event, sent to the dead letter");
     let mut headers = record.headers.clone();
     headers.push(("renkei_deadletter_place".to_owned(), place.clone()));
@@ -210,8 +228,11 @@ impl Writing<'_> {
         for account in accounts_of(&connections).difference(&before) {
             accounts::wake(&tx, account, now).await?;
         }
+        identity::settle(self.context, &tx, &connections, &mut kept, now).await?;
+        let files = Files::of(&tx, &kept).await?;
         let keys: Vec<EmployeeKey> = kept.iter().map(|placed| key_of(&placed.event)).collect();
-        let mut fold = Fold { rows: employees::lock_slim(&tx, &keys).await?, ..Fold::default_of(self.context) };
+        let rows = employees::lock_slim(&tx, &keys).await?;
+        let mut fold = Fold { rows, stored_only: files.stored_only, ..Fold::default_of(self.context) };
         let genders = new_genders(&connections, &kept);
         for placed in kept {
             if let Some(connection) = connections.get(placed.event.connection_id.as_str()) {
@@ -222,7 +243,10 @@ impl Writing<'_> {
             connections::add_genders(store, &tx, connection, labels).await?;
         }
         let changed = fold.changed.len();
-        self.flush(&tx, fold, now).await?;
+        self.flush(&tx, &connections, fold, now).await?;
+        for (upload, rows) in &files.rows {
+            uploads::took(&tx, upload, rows, now).await?;
+        }
         tx.commit().await?;
         Ok(changed)
     }
@@ -237,7 +261,13 @@ impl Writing<'_> {
         Ok(connections)
     }
 
-    async fn flush(&self, tx: &Tx, fold: Fold<'_>, now: Millis) -> Result<()> {
+    async fn flush(
+        &self,
+        tx: &Tx,
+        connections: &BTreeMap<String, Connection>,
+        fold: Fold<'_>,
+        now: Millis,
+    ) -> Result<()> {
         let known: Vec<SlimRow> = fold
             .known
             .iter()
@@ -266,6 +296,13 @@ impl Writing<'_> {
         }
         employees::put_consumed(&self.context.store, tx, &rows, now).await?;
         employees::put_known(tx, &known).await?;
+        let mut stops = Stops::default();
+        for row in rows.iter().filter(|row| row.slim.state == RowState::Parked) {
+            if let (Some(connection), Some(code)) = (connections.get(&row.slim.key.connection), &row.reason) {
+                stops.note(connection, code);
+            }
+        }
+        stops.switch_off(&self.context.store, tx, now).await?;
         for (connection, number) in fold.given_up {
             employees::unpark_sharers(tx, &connection, &number, now).await?;
         }
@@ -319,6 +356,28 @@ fn key_of(event: &EmployeeEvent) -> EmployeeKey {
     EmployeeKey { connection: event.connection_id.to_string(), employee: event.employee_id.to_string() }
 }
 
+/// What a step takes of files.
+#[derive(Default)]
+struct Files {
+    /// By upload: line and person of each row.
+    rows: BTreeMap<UploadId, Vec<(u64, String)>>,
+    /// The uploads of which nothing goes out without a person's yes.
+    stored_only: BTreeSet<UploadId>,
+}
+
+impl Files {
+    async fn of(tx: &Tx, events: &[Placed]) -> Result<Self> {
+        let mut rows: BTreeMap<UploadId, Vec<(u64, String)>> = BTreeMap::new();
+        for placed in events {
+            if let Some((upload, line)) = csv::upload_of(&placed.event) {
+                rows.entry(upload).or_default().push((line, placed.event.employee_id.to_string()));
+            }
+        }
+        let stored_only = uploads::stored_only(tx, &rows.keys().cloned().collect()).await?;
+        Ok(Self { rows, stored_only })
+    }
+}
+
 /// The rows while the events of one step are laid over them.
 struct Fold<'a> {
     context: &'a Context,
@@ -328,6 +387,8 @@ struct Fold<'a> {
     known: BTreeSet<EmployeeKey>,
     /// Numbers that somebody had and has no more, or has without being eligible.
     given_up: BTreeSet<(String, String)>,
+    /// Uploads of which nothing goes out without a person's yes.
+    stored_only: BTreeSet<UploadId>,
 }
 
 /// How far the clock of ingest may differ from the worker's. What came that shortly before activation is sent: it is a change
@@ -342,6 +403,7 @@ impl<'a> Fold<'a> {
             changed: BTreeMap::new(),
             known: BTreeSet::new(),
             given_up: BTreeSet::new(),
+            stored_only: BTreeSet::new(),
         }
     }
 
@@ -394,6 +456,12 @@ impl<'a> Fold<'a> {
         comparable && connection.activated_wall.is_some_and(|activated| received + CLOCKS_DIFFER < activated)
     }
 
+    /// Whether the event came by a file that is only to be stored, and the person has no change that waits to go out.
+    fn only_stores(&self, event: &EmployeeEvent, before: Option<&SlimRow>) -> bool {
+        csv::upload_of(event).is_some_and(|(upload, _)| self.stored_only.contains(&upload))
+            && before.is_none_or(|row| matches!(row.state, RowState::Baseline | RowState::Synced))
+    }
+
     fn take(
         &mut self,
         key: EmployeeKey,
@@ -424,6 +492,7 @@ impl<'a> Fold<'a> {
         let (state, reason) = match connection.activated {
             Some(_) if stays_baseline && self.came_before(&event, connection) => (RowState::Baseline, None),
             None if !broken::is(Broken::BaselineSent) => (RowState::Baseline, None),
+            Some(_) if self.only_stores(&event, before.as_ref()) => (RowState::Baseline, None),
             // What flies lands first; its landing sees the newer version.
             Some(_) if flying => (RowState::Flying, None),
             _ => (fresh, reason),

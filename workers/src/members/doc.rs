@@ -46,6 +46,8 @@ pub struct AccountDoc {
     pub last_patch: Option<Millis>,
     /// No update call before this time.
     pub blocked_until: Millis,
+    /// Why, as a code, where there is one.
+    pub blocked_by: Option<String>,
     /// One open task at a time until then: カオナビ said that two are in each other's way.
     pub single_until: Millis,
     /// Update calls that failed in a row without reaching a task.
@@ -80,6 +82,8 @@ pub struct AccountDoc {
     pub read_blocked_until: Millis,
     /// No token fetch before this time.
     pub token_blocked_until: Millis,
+    /// Why, as a code.
+    pub token_blocked_by: Option<String>,
     /// A 401 came although the token looked good; the next one, with a fresh token, is final.
     pub unauthorized_once: bool,
     /// No try whether a call is permitted before this time.
@@ -159,6 +163,18 @@ impl AccountDoc {
             *earliest = (*earliest).min(*since);
         }
         troubles
+    }
+
+    /// Holds update calls back until then.
+    pub fn block(&mut self, until: Millis, why: Option<Code>) {
+        self.blocked_until = until;
+        self.blocked_by = why.map(|code| code.as_str().to_owned());
+    }
+
+    /// Holds token fetches back until then.
+    pub fn block_tokens(&mut self, until: Millis, why: Code) {
+        self.token_blocked_until = until;
+        self.token_blocked_by = Some(why.as_str().to_owned());
     }
 
     /// Wants the member codes read, by a read that begins from now on.

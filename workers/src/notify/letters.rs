@@ -17,17 +17,23 @@ fn concerned<'a>(scan: &'a Scan, items: &[Item]) -> Vec<&'a Connection> {
     ids.into_iter().filter_map(|id| scan.connections.get(id)).collect()
 }
 
-/// Who is told: everybody whom a connection concerned names, else the installation's.
+/// Who is told: of each connection concerned those whom it names, else who made it, else the installation's; each once.
 #[must_use]
 pub fn recipients(scan: &Scan, items: &[Item], fallback: &[String]) -> Vec<String> {
-    let named = concerned(scan, items);
     let mut to: Vec<String> = Vec::new();
-    for address in named.iter().flat_map(|connection| &connection.settings.recipients) {
-        if !to.contains(address) {
-            to.push(address.clone());
+    for connection in concerned(scan, items) {
+        let of_it = match (connection.settings.recipients.as_slice(), &connection.created_by) {
+            ([], Some(maker)) => std::slice::from_ref(maker),
+            ([], None) => fallback,
+            (named, _) => named,
+        };
+        for address in of_it {
+            if !to.contains(address) {
+                to.push(address.clone());
+            }
         }
     }
-    if to.is_empty() { fallback.to_vec() } else { to }
+    to
 }
 
 /// What the mail says.
@@ -56,7 +62,9 @@ pub async fn letter(
         _ => format!("{url}/attention"),
     });
     let connections = connections.iter().map(|connection| connection.name.clone()).collect();
-    Ok(Letter { connections, code: trouble.code, digest, told, link })
+    // The connection itself is in trouble together with its people: it stopped because of them.
+    let stopped = !people.is_empty() && people.len() < items.len();
+    Ok(Letter { connections, code: trouble.code, digest, told, stopped, link })
 }
 
 /// What カオナビ said when it made the connections stop.

@@ -80,7 +80,7 @@ pub async fn scan(store: &Store, now: Millis) -> Result<Scan> {
     for (connection, since) in feeds::silent(&store.db, SILENT_SWEEPS).await? {
         scan.add(Code::SourceWebhookSilent, &connection, "", since);
     }
-    for (connection, since) in troubles::refused_deliveries(&store.db, now - LASTS).await? {
+    for (connection, since) in troubles::refused_deliveries(&store.db, LASTS).await? {
         scan.add(Code::SourceSignatureInvalid, &connection, "", since);
     }
     Ok(scan)

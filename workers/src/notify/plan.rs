@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::episodes::{Episode, Item, Past, Trouble};
 
@@ -99,7 +100,8 @@ fn go_on(episode: &Episode, open: &BTreeMap<Item, Millis>, now: Millis, actions:
         Some(last) => last + BETWEEN,
         None => episode.opened + GATHERING,
     };
-    let untold = |item: &&Item| !matches!(episode.items.get(*item), Some(Some(_)));
+    let untold =
+        |item: &&Item| !matches!(episode.items.get(*item), Some(Some(_))) || broken::is(Broken::DigestWithoutNews);
     let items: Vec<Item> = open.keys().filter(untold).cloned().collect();
     if now >= due && !items.is_empty() {
         actions.push(Action::Tell { episode: episode.id, digest: episode.digests + 1, items });

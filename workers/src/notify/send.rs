@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::outbox::{self, Mail, Waiting};
 
@@ -99,7 +100,7 @@ async fn took(context: &Context, waiting: &mut Waiting, handed: &Handed, now: Mi
         if handed.refused.len() >= all {
             outbox::give_up(&context.store.db, &waiting.message_id, now).await?;
             given_up(context, waiting, &MailFault::Refused(handed.refused.first().map_or(550, |(_, status)| *status)));
-        } else {
+        } else if !broken::is(Broken::DoubleMail) {
             outbox::sent(&context.store.db, &waiting.message_id, now).await?;
             context.metrics.mails.with_label_values(&["sent"]).inc();
             tracing::info!(episode.id = waiting.episode, mail.digest = waiting.digest, "mail sent");
@@ -115,7 +116,9 @@ async fn took(context: &Context, waiting: &mut Waiting, handed: &Handed, now: Mi
 
 async fn again(context: &Context, waiting: &Waiting, fault: &MailFault, now: Millis) -> Result<()> {
     let next = now + pause(context.random.as_ref(), waiting.attempts);
-    if outbox::failed(&context.store, waiting, next, now).await? {
+    if broken::is(Broken::MailLost) {
+        outbox::give_up(&context.store.db, &waiting.message_id, now).await?;
+    } else if outbox::failed(&context.store, waiting, next, now).await? {
         context.metrics.mails.with_label_values(&["put_off"]).inc();
     } else {
         given_up(context, waiting, fault);

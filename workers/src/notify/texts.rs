@@ -21,6 +21,8 @@ pub struct Letter {
     pub digest: i64,
     /// Whom or what it is about.
     pub told: Told,
+    /// Whether the people's records made the connections stop.
+    pub stopped: bool,
     /// Where to look.
     pub link: Option<String>,
 }
@@ -114,6 +116,10 @@ impl Letter {
         let names: Vec<String> = self.connections.iter().map(|name| format!("「{}」", one_line(name))).collect();
         let names = names.concat();
         match &self.told {
+            Told::People(_) if self.stopped => format!(
+                "次の方の記録をカオナビに送れないため、設定に従って、連携{names}の自動化を停止しました。届いた変更は保管しています。\
+                 この方の記録を直すか、要対応から外したうえで、連携の自動化を ON にしてください。"
+            ),
             Told::People(people) if self.digest > 1 => {
                 format!(
                     "連携{names}で、前回のお知らせのあとに、新たに{}名の方について対応が必要になりました。",

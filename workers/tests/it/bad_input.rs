@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use renkei_sandbox::kaonavi::{Field, Settings, TextField};
+use renkei_events::event::Change;
+use renkei_events::parse::{Reading, reading};
+use renkei_sandbox::kaonavi::{Faults, Field, Settings, TextField};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
 use serde_json::json;
@@ -59,6 +61,21 @@ async fn a_choice_that_was_renamed_parks_those_who_have_it_and_makes_nobody_due(
 }
 
 #[tokio::test]
+async fn a_layout_that_is_none_halts_and_names_it() {
+    for body in ["[]", "{}", r#"{"errors":["layout"]}"#] {
+        let mut world = World::simple().await;
+        let now = world.now();
+        let faults = Faults { layout_is: Some(body.to_owned()), ..Faults::default() };
+        world.company("a", |company| company.set_faults(now, faults)).await;
+        world.run_for(DAY).await;
+        let connection = world.connection("c1").await;
+        assert_eq!(connection.state, ConnectionState::Halted, "{body}");
+        assert_eq!(connection.state_code.as_deref(), Some("kaonavi.layout_unreadable"), "{body}");
+        assert_eq!(connection.state_detail.as_deref(), Some("GET /member_layouts"), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn odd_numbers_are_parked_or_go_over_exactly() {
     for (number, parked) in [
         (" E1", true),
@@ -72,14 +89,31 @@ async fn odd_numbers_are_parked_or_go_over_exactly() {
     ] {
         let mut world = World::simple().await;
         let at = world.now();
+        let before = calls(&world).await;
         let raw = json!({ "employee_id": "rm_1", "employee_number": number, "employee_status": "在籍",
             "data_entry_state": "データ入力完了", "last_name": "髙橋", "first_name": "花子", "gender": "女性",
             "updated_at": at.timestamp().to_string() });
-        let read = renkei_events::parse::record(&raw, at.timestamp());
-        assert_eq!(read.is_err(), parked, "{number:?}");
-        let Ok(read) = read else { continue };
-        world.send("c1", read).await;
+        // As ingest reads it.
+        let mut event = world.event("c1", person(1, at));
+        (event.change, event.employee_id, event.employee, event.faults) =
+            match reading(&raw.to_string(), at.timestamp()) {
+                Reading::Record(record) => (Change::Updated, record.employee_id.clone(), Some(*record), Vec::new()),
+                Reading::Faulty { anchor, faults } => (Change::Invalid, anchor.unwrap().employee_id, None, faults),
+            };
+        assert_eq!(event.employee.is_none(), parked, "{number:?}");
+        world.append(vec![event]).await;
         world.run_for(MINUTE).await;
+        if parked {
+            let rows = [RowState::Parked];
+            let rows = renkei_store::employees::in_states(&world.store, "c1", &rows, 5).await.unwrap();
+            let rows: Vec<_> = rows.iter().map(|row| (row.reason.as_deref(), row.detail.as_deref())).collect();
+            assert!(
+                matches!(rows[..], [(Some("source.record_invalid"), Some(detail))] if detail.starts_with("/employee_number ")),
+                "{number:?}: {rows:?}"
+            );
+            assert_eq!(calls(&world).await, before, "{number:?}: no call");
+            continue;
+        }
         let name = |company: &mut renkei_sandbox::kaonavi::Company| {
             company.member(number).map(|member| member.get(TextField::Name).to_owned())
         };

@@ -2,13 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use renkei_events::event::Change;
+use renkei_events::ids::TenantId;
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::seeded_latency;
 use renkei_sandbox::kaonavi::{DuplicateCreate, Faults, NameMembers, Settings, TextField, sample};
+use renkei_store::attention::{self, Whom};
+use renkei_store::connections::ConnectionState;
 use renkei_store::employees::{Op, RowState};
+use renkei_store::owned;
+use renkei_store::settings::OnRejected;
 use serde_json::json;
 
-use crate::people::member;
+use crate::people::{member, person, record};
+use crate::world::network::Departure;
 use crate::world::{World, link};
 
 use crate::company::{HOUR, MINUTE, SECOND, order, send, update_calls, world};
@@ -153,6 +160,81 @@ async fn a_contradiction_is_settled_by_a_read() {
     }
 }
 
+/// Whom a write names; nobody, if it is none.
+fn codes_of(call: &Departure) -> Vec<String> {
+    let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let members = body["member_data"].as_array().cloned().unwrap_or_default();
+    members.iter().map(|member| member["code"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_rejected_record_halts_where_the_setting_says_so() {
+    // By カオナビ, at the door and by the task; by us, when it is judged and when it comes.
+    for (way, code) in [
+        ("door", "kaonavi.rejected"),
+        ("task", "kaonavi.rejected"),
+        ("mapping", "mapping.gender_unmapped"),
+        ("record", "source.record_invalid"),
+    ] {
+        for halts in [false, true] {
+            let mut company = sample::company("a");
+            match way {
+                "door" => company.faults.bad_codes = ["E00002".to_owned()].into(),
+                "task" => company.faults.ng_codes = ["E00002".to_owned()].into(),
+                _ => {}
+            }
+            let mut world = World::new(1, vec![company], seeded_latency(1, 50, 150, 0, 0)).await;
+            let mut setup = link("c1", "a");
+            setup.settings.on_rejected = if halts { OnRejected::Halt } else { OnRejected::Park };
+            world.link(setup).await;
+            world.link(link("c2", "a")).await;
+            world.run_for(MINUTE * 2).await;
+            let at = world.now();
+            let mut events: Vec<_> = [1, 3].into_iter().map(|index| world.event("c1", person(index, at))).collect();
+            let changes = if way == "mapping" { json!({ "gender": "未定" }) } else { json!({}) };
+            let mut bad = world.event("c1", record(changes, 2, at));
+            if way == "record" {
+                (bad.change, bad.employee) = (Change::Invalid, None);
+            }
+            events.push(bad);
+            world.append(events).await;
+            world.run_for(MINUTE * 3).await;
+            let connection = world.connection("c1").await;
+            let expected = if halts { (ConnectionState::Halted, Some(code)) } else { (ConnectionState::Active, None) };
+            assert_eq!((connection.state, connection.state_code.as_deref()), expected, "{way}");
+            let parked = renkei_store::employees::in_states(&world.store, "c1", &[RowState::Parked], 5).await.unwrap();
+            let parked: Vec<_> = parked.iter().map(|row| (&*row.key.employee, row.reason.as_deref())).collect();
+            assert_eq!(parked, [("rm_00002", Some(code))], "{way}, halts: {halts}");
+            // What comes now waits, here; a connection beside it goes on.
+            let calls = update_calls(&world).await;
+            send(&mut world, [4]).await;
+            world.run_for(MINUTE * 3).await;
+            assert_eq!(update_calls(&world).await == calls, halts, "{way}: off means off");
+            let at = world.now();
+            let beside = world.event("c2", person(9, at));
+            world.append(vec![beside]).await;
+            world.run_for(MINUTE * 3).await;
+            assert!(world.company("a", |company| company.member("E00009").is_some()).await, "{way}");
+            // A person takes it out and switches on again: everybody else goes over.
+            let own = owned::all(&world.store, &world.store.db, &TenantId::new("t1").unwrap()).await.unwrap();
+            let own = own.iter().find(|own| own.id == "c1").unwrap();
+            let tx = world.store.begin().await.unwrap();
+            let now = world.store.now_in(&tx).await.unwrap();
+            assert_eq!(attention::dismiss(&world.store, &tx, own, Whom::Code(None), now).await.unwrap(), 1);
+            tx.commit().await.unwrap();
+            if halts {
+                world.want("c1").await;
+            }
+            world.drain("c1", MINUTE * 10).await;
+            assert_eq!(world.connection("c1").await.state, ConnectionState::Active, "{way}");
+            for index in [1, 3, 4] {
+                assert_eq!(world.row("c1", &format!("E{index:05}")).await.state, RowState::Synced, "{way}: {index}");
+            }
+            world.assert_limits("a").await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_record_that_breaks_the_server_is_found_and_parked() {
     for (person, others) in [(3, 1..=6), (13, 11..=16)] {
@@ -166,6 +248,10 @@ async fn a_record_that_breaks_the_server_is_found_and_parked() {
         }
         world.drain("c1", HOUR * 8).await;
         world.assert_quiet("c1").await;
+        // What failed together with others says nothing about the person: eight calls with nobody else in them.
+        let lone =
+            world.departures.lock().unwrap().iter().filter(|call| codes_of(call) == [format!("E{person:05}")]).count();
+        assert_eq!(lone, 8, "{person}");
         for index in others {
             let row = world.row("c1", &format!("E{index:05}")).await;
             let expected = if index == person { RowState::Parked } else { RowState::Synced };

@@ -49,10 +49,10 @@ async fn a_call_carries_as_many_as_the_settings_say_and_a_post_up_to_a_thousand_
         let mut world = world(0, |_| (), batch_size).await;
         // Off and on again, so that all of them wait together.
         let store = world.store.clone();
-        renkei_store::switch::pause(&store, world.clock.as_ref(), "c1").await.unwrap();
+        renkei_store::switch::pause(&store, world.clock.as_ref(), "c1", "test").await.unwrap();
         send(&mut world, 1..=hires).await;
         world.run_for(SECOND).await;
-        renkei_store::switch::resume(&store, "c1").await.unwrap();
+        renkei_store::switch::resume(&store, "c1", "test").await.unwrap();
         world.wake_all();
         world.drain("c1", MINUTE * 10).await;
         assert_eq!(world.company("a", |company| sizes(company, "POST")).await, expected, "{hires} of {batch_size}");

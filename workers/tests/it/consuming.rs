@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use renkei_events::ids::TenantId;
 use renkei_events::topic::Topic;
 use renkei_log::embedded::EmbeddedReader;
 use renkei_log::{LogError, LogReader, LogWriter, NewRecord, Position, Record};
 use renkei_runtime::clock::Clock;
 use renkei_store::db::Sql as _;
 use renkei_store::employees::{self, EmployeeKey, RowState};
+use renkei_store::{activity, owned, undecodable};
 use renkei_workers::members::consume::{BATCH, Consumer, GROUP};
 use serde_json::json;
 
@@ -124,6 +126,41 @@ async fn a_record_that_is_too_large_for_the_dead_letter_does_not_hold_up_the_oth
     }
     let values: Vec<&[u8]> = seen.letters.iter().map(|letter| letter.value.as_slice()).collect();
     assert_eq!(values, [&b""[..], b"", b"x"], "too large to be copied, but told");
+}
+
+#[tokio::test]
+async fn a_record_that_can_not_be_read_is_counted_and_shown_once() {
+    let world = World::simple().await;
+    let broken = |key: &str| NewRecord {
+        topic: Topic::Employee,
+        key: key.to_owned(),
+        headers: vec![],
+        value: b"no event".to_vec(),
+    };
+    world.log.append(vec![broken("c1/x"), broken("nobody/y"), broken("c1/z")], Duration::from_secs(60)).await.unwrap();
+    let (mut consumer, seen) = consumer(&world);
+    assert_eq!(consumer.step(Duration::ZERO).await.unwrap().records, 3);
+    let metrics = &world.workers[0].context.metrics;
+    assert_eq!(metrics.consumed.with_label_values(&["dead_letter"]).get(), 3);
+    let places: Vec<String> = seen.lock().unwrap().letters.iter().map(|letter| letter.key.clone()).collect();
+    let found = async |connections: Option<&[String]>| undecodable::of(&world.store.db, connections).await.unwrap();
+    let whole = found(None).await;
+    assert_eq!((whole.records, whole.last.unwrap().1), (3, places[2].clone()));
+    let of_one = found(Some(&["c1".to_owned()])).await;
+    assert_eq!((of_one.records, of_one.last.unwrap().1), (2, places[2].clone()));
+    assert_eq!(found(Some(&["c2".to_owned()])).await.records, 0);
+    let own = owned::all(&world.store, &world.store.db, &TenantId::new("t1").unwrap()).await.unwrap();
+    let shown = activity::page(&world.store, &own, None, i64::MAX, 100).await.unwrap();
+    let shown: Vec<_> = shown.into_iter().map(|(_, entry)| entry).filter(|entry| entry.kind == "undecodable").collect();
+    assert!(shown.iter().all(|entry| entry.code.as_deref() == Some("renkei.record_undecodable")));
+    let mut details: Vec<String> = shown.into_iter().filter_map(|entry| entry.detail).collect();
+    details.sort();
+    assert_eq!(details, [places[0].clone(), places[2].clone()]);
+    // Read again by a process that did not know how far the one before had come.
+    let tx = world.store.begin().await.unwrap();
+    undecodable::add(&world.store, &tx, &places[0], Some("c1"), world.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(found(None).await.records, 3);
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use renkei_sandbox::kaonavi::{Company, Faults, Settings};
+use renkei_store::calls::{self, CallKind};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
 use serde_json::json;
 
-use crate::world::link;
+use crate::world::{World, link};
 
 use crate::company::{EXISTING, HOUR, MINUTE, SECOND, assert_all_there, order, send, update_calls, world};
 
@@ -28,6 +29,8 @@ async fn faults_that_pass_lose_nobody_and_make_nobody_twice() {
         ("html 500 after acceptance", faults(|it| it.html_500_after_acceptance = 2)),
         ("html 500 before acceptance", faults(|it| it.html_500_before_acceptance = 2)),
         ("200 without task_id", faults(|it| it.without_task_id = 2)),
+        ("200 with nothing", faults(|it| it.empty_writes = 2)),
+        ("200 with html", faults(|it| it.html_writes = 2)),
         ("a task ends as ERROR", faults(|it| it.task_errors = 1)),
         ("three tasks end as ERROR", faults(|it| it.task_errors = 3)),
         ("a task ends as NG and names nobody", faults(|it| it.task_ngs = 1)),
@@ -39,6 +42,7 @@ async fn faults_that_pass_lose_nobody_and_make_nobody_twice() {
         ("reads reset", faults(|it| (it.reset_after_acceptance, it.reset_reads) = (1, 4))),
         ("reads answered by html 500", faults(|it| (it.reset_after_acceptance, it.html_500_reads) = (1, 4))),
         ("reads answered by html 200", faults(|it| (it.reset_after_acceptance, it.html_reads) = (1, 4))),
+        ("reads answered by nothing", faults(|it| (it.reset_after_acceptance, it.empty_reads) = (1, 4))),
         ("the member list is cut off", faults(|it| (it.reset_after_acceptance, it.members_cut) = (1, 2))),
     ];
     for (seed, (what, faults)) in table.into_iter().enumerate() {
@@ -53,6 +57,102 @@ async fn faults_that_pass_lose_nobody_and_make_nobody_twice() {
         assert_all_there(&world, EXISTING.chain(11..=17)).await;
         world.assert_limits("a").await;
         assert_eq!(world.connection("c1").await.state, ConnectionState::Active);
+    }
+}
+
+#[tokio::test]
+async fn tasks_are_looked_at_after_2_4_8_15_30_seconds() {
+    let mut world = world(1).await;
+    order(&world, Faults { hold_tasks: true, ..Faults::default() }, Settings::default()).await;
+    send(&mut world, [11]).await;
+    world.run_for(MINUTE * 9).await;
+    let looks: Vec<_> = world
+        .departures
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|call| call.url.contains("/tasks/"))
+        .map(|call| call.at)
+        .collect();
+    let posted = world.departures.lock().unwrap().iter().rfind(|call| call.method == "POST").unwrap().at;
+    let mut pauses: Vec<f64> = vec![looks[0].since(posted).as_secs_f64()];
+    pauses.extend(looks.windows(2).map(|pair| pair[1].since(pair[0]).as_secs_f64()));
+    // From when the answer was read, so up to a way there and back later.
+    for (at, pause) in pauses.iter().enumerate() {
+        let expected = [2.0, 4.0, 8.0, 15.0].get(at).copied().unwrap_or(30.0);
+        assert!((expected..expected + 0.5).contains(pause), "{at}: {pauses:?}");
+    }
+    assert!(pauses.len() > 15, "{pauses:?}");
+}
+
+/// Makes as many calls of a kind stand in the last hour as `count`.
+async fn calls_of_the_hour(world: &World, kind: CallKind, count: usize) {
+    let account = world.connection("c1").await.account.unwrap();
+    let tx = world.store.begin().await.unwrap();
+    let now = world.now();
+    for _ in 0..count {
+        calls::reserve(&tx, &account, kind, None, now, now).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_hour_has_2500_polls_and_from_2000_on_they_are_half_as_frequent() {
+    for (used, expected) in [(1_900, 18..=20), (2_010, 9..=11), (2_500, 0..=0)] {
+        let mut world = world(1).await;
+        order(&world, Faults { hold_tasks: true, ..Faults::default() }, Settings::default()).await;
+        send(&mut world, [11]).await;
+        // Over the quick looks, so that each pause is the longest.
+        world.run_for(MINUTE).await;
+        calls_of_the_hour(&world, CallKind::Poll, used).await;
+        let polls = |company: &mut Company| company.log().calls().filter(|call| call.path.contains("/tasks/")).count();
+        world.run_for(MINUTE / 2).await;
+        let before = world.company("a", polls).await;
+        world.run_for(MINUTE * 8 + SECOND * 20).await;
+        let polls = world.company("a", polls).await - before;
+        let wanted = *expected.start() * 500 / 600..=*expected.end() * 500 / 600 + 1;
+        assert!(wanted.contains(&polls) || (used == 2_500 && polls == 0), "{used}: {polls}");
+    }
+}
+
+#[tokio::test]
+async fn an_hour_has_200_tokens_and_reads() {
+    for (used, read) in [(150, true), (200, false)] {
+        let mut world = world(1).await;
+        calls_of_the_hour(&world, CallKind::Read, used).await;
+        let members = |company: &mut Company| {
+            company.log().calls().filter(|call| call.method == "GET" && call.path.ends_with("/members")).count()
+        };
+        let before = world.company("a", members).await;
+        // An old member that was read a while ago is read once more when its number is looked for.
+        order(&world, Faults { reset_after_acceptance: 1, ..Faults::default() }, Settings::default()).await;
+        send(&mut world, [11]).await;
+        world.run_for(MINUTE * 5).await;
+        assert_eq!(world.company("a", members).await > before, read, "{used}");
+        world.run_for(HOUR).await;
+        assert!(world.company("a", members).await > before, "{used}: the next hour has its own");
+        assert_all_there(&world, [11]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_an_answer_is_looked_for_after_10_30_60_120_seconds_and_then_every_5_minutes() {
+    let mut world = world(1).await;
+    order(&world, Faults { reset_before_acceptance: 1, ..Faults::default() }, Settings::default()).await;
+    send(&mut world, [11]).await;
+    let sent = world.now();
+    world.run_for(MINUTE * 29).await;
+    let reads: Vec<f64> = world
+        .company("a", |company| {
+            let reads = company.log().calls().filter(|call| call.method == "GET" && call.path.ends_with("/members"));
+            reads.filter(|call| call.at > sent).map(|call| call.at.since(sent).as_secs_f64()).collect()
+        })
+        .await;
+    let expected = [10.0, 30.0, 60.0, 120.0, 420.0, 720.0, 1020.0, 1320.0, 1620.0];
+    assert_eq!(reads.len(), expected.len(), "{reads:?}");
+    for (read, expected) in reads.iter().zip(expected) {
+        // The first is counted from when the connection broke, the others from when the call could still have been answered.
+        assert!((expected..expected + 40.0).contains(read), "{reads:?}");
     }
 }
 

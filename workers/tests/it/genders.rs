@@ -77,8 +77,8 @@ async fn a_label_first_seen_later_parks_that_person_and_is_offered_for_mapping()
     let labels = ["回答しない", "女性", "男性"].map(str::to_owned);
     assert_eq!(world.connection("c1").await.gender_labels(), BTreeSet::from(labels));
     // It stops nobody but the person: the switch goes off and on again.
-    switch::pause(&world.store, world.clock.as_ref(), "c1").await.unwrap();
-    switch::resume(&world.store, "c1").await.unwrap();
+    switch::pause(&world.store, world.clock.as_ref(), "c1", "test").await.unwrap();
+    switch::resume(&world.store, "c1", "test").await.unwrap();
     assert_eq!(world.connection("c1").await.state, ConnectionState::Active);
     world.save_settings("c1", mapped(&[("女性", Some("女性")), ("男性", Some("男性")), ("回答しない", None)])).await;
     world.run_for(MINUTE).await;

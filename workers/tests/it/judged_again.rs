@@ -63,7 +63,7 @@ async fn trap_who_is_eligible_again_is_compared_in_full_although_nothing_else_ch
 async fn everybody_is_judged_with_the_filter_of_the_moment_of_sending() {
     let mut world = world(sample::company("a"), settings()).await;
     let at = world.now();
-    switch::pause(&world.store, world.clock.as_ref(), "c1").await.unwrap();
+    switch::pause(&world.store, world.clock.as_ref(), "c1", "test").await.unwrap();
     world.send("c1", person(1, at)).await;
     world.send("c1", person(2, at)).await;
     world.run_for(MINUTE).await;
@@ -71,7 +71,7 @@ async fn everybody_is_judged_with_the_filter_of_the_moment_of_sending() {
     // The filter is narrowed after they came and before they go.
     let filter = Filter { employee_numbers: ["E00002".to_owned()].into(), ..Filter::default() };
     world.save_settings("c1", Settings { filter, ..settings() }).await;
-    switch::resume(&world.store, "c1").await.unwrap();
+    switch::resume(&world.store, "c1", "test").await.unwrap();
     world.wake_all();
     world.run_for(MINUTE).await;
     assert_eq!(settled(&world).await, (RowState::Skipped, Some("filtered".to_owned())));

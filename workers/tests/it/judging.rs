@@ -31,6 +31,7 @@ fn full(record: Option<EmployeeRecord>) -> FullRow {
         due: Some(NOW),
         next_try: Millis(0),
         attempts: 0,
+        lone_attempts: 0,
         batch: None,
         flying_version: None,
         written: None,

@@ -158,7 +158,7 @@ async fn a_403_for_the_departments_does_not_keep_a_halted_connection_off() {
     world.run_for(MINUTE * 5).await;
     assert_eq!(world.connection("c1").await.state, ConnectionState::Halted);
     world.company("a", |company| *company.permissions_mut() = Permissions::for_members()).await;
-    switch::resume(&world.store, "c1").await.unwrap();
+    switch::resume(&world.store, "c1", "test").await.unwrap();
     world.wake_all();
     world.run_for(MINUTE * 5).await;
     let connection = world.connection("c1").await;

@@ -6,6 +6,7 @@ mod bad_input;
 mod bad_records;
 mod batches;
 mod budget;
+mod by_number;
 mod chaos;
 mod company;
 mod consuming;

@@ -6,7 +6,7 @@ use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::no_latency;
 use renkei_sandbox::kaonavi::{TextField, sample};
-use renkei_store::decisions::{Decision, DecisionError, Who, decide};
+use renkei_store::decisions::{Decision, DecisionError, Verdict, Who, decide};
 use renkei_store::employees::{RowState, after_backup};
 use renkei_store::settings::Settings;
 use renkei_store::switch;
@@ -40,7 +40,7 @@ async fn held(world: &World) -> i64 {
 
 async fn decided(world: &mut World, reason: Code, decision: Decision, who: Who<'_>) -> u64 {
     let connection = world.connection("c1").await;
-    let decided = decide(&world.store, &connection, reason, decision, who).await.unwrap();
+    let decided = decide(&world.store, &connection, Verdict { reason, decision, who, actor: "test" }).await.unwrap();
     world.wake_all();
     decided
 }
@@ -117,7 +117,49 @@ async fn brake_released_some_the_others_wait() {
     let some = ["rm_00003".to_owned(), "rm_00004".to_owned(), "rm_99999".to_owned()];
     assert_eq!(decided(&mut world, Code::DeliveryBrake, Decision::Release, Who::Some(&some)).await, 2);
     world.run_for(HOUR).await;
-    assert_eq!((held(&world).await, new_names(&world).await), (78, 2));
+    assert_eq!((held(&world).await, new_names(&world).await), (0, 2));
+    let row = world.row("c1", "E00005").await;
+    assert_eq!((row.state, row.reason.as_deref()), (RowState::Skipped, Some("delivery.declined")));
+    // They wait for the next change of what is mapped, or for a person who thinks better of it.
+    let at = world.now();
+    world.send("c1", record(json!({ "birthday": "1991-03-01" }), 5, at)).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(new_names(&world).await, 3);
+    let more = ["rm_00006".to_owned()];
+    assert_eq!(decided(&mut world, Code::DeliveryDeclined, Decision::Release, Who::Some(&more)).await, 1);
+    world.run_for(HOUR).await;
+    assert_eq!((held(&world).await, new_names(&world).await), (0, 4));
+    // Somebody of a decline is only that: nothing is said about the others.
+    let mut world = self::world(100, None).await;
+    send(&mut world, 1..=80).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(decided(&mut world, Code::DeliveryBrake, Decision::Decline, Who::Some(&some)).await, 2);
+    world.run_for(HOUR).await;
+    assert_eq!((held(&world).await, new_names(&world).await), (78, 0));
+}
+
+#[tokio::test]
+async fn brake_released_at_night_goes_after_five() {
+    let mut world = world(100, None).await;
+    let two = Millis("2026-04-02T02:00:00+09:00".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    world.run_until(two).await;
+    send(&mut world, 1..=80).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(decided(&mut world, Code::DeliveryBrake, Decision::Release, Who::All).await, 80);
+    world.run_until(after_backup(two) - Duration::from_secs(1)).await;
+    assert_eq!(new_names(&world).await, 0, "カオナビ backs up");
+    world.run_for(MINUTE * 2).await;
+    assert_eq!((held(&world).await, new_names(&world).await), (0, 80));
+}
+
+#[tokio::test]
+async fn single_creates_and_updates_go_at_night() {
+    let mut world = world(100, None).await;
+    let two = Millis("2026-04-02T02:00:00+09:00".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    world.run_until(two).await;
+    send(&mut world, [1, 101]).await;
+    world.run_for(MINUTE).await;
+    assert_eq!(new_names(&world).await, 2);
 }
 
 #[tokio::test]
@@ -319,7 +361,8 @@ async fn a_decision_that_makes_no_sense_is_refused() {
         (Code::DeliveryBrake, Decision::TakeOver),
         (Code::MemberNumberChanged, Decision::Release),
     ] {
-        let refused = decide(&world.store, &connection, reason, decision, Who::All).await;
+        let refused =
+            decide(&world.store, &connection, Verdict { reason, decision, who: Who::All, actor: "test" }).await;
         assert!(matches!(refused, Err(DecisionError::NotAllowed { .. })), "{reason} {decision:?}");
     }
 }
@@ -328,10 +371,10 @@ async fn a_decision_that_makes_no_sense_is_refused() {
 async fn brake_counts_those_who_go_out_together_though_they_came_long_before() {
     // What gathered while the connection was paused goes out in one run when it is on again.
     let mut world = world(100, None).await;
-    switch::pause(&world.store, world.clock.as_ref(), "c1").await.unwrap();
+    switch::pause(&world.store, world.clock.as_ref(), "c1", "test").await.unwrap();
     send(&mut world, 1..=80).await;
     world.run_for(MINUTE * 30).await;
-    switch::resume(&world.store, "c1").await.unwrap();
+    switch::resume(&world.store, "c1", "test").await.unwrap();
     world.wake_all();
     world.run_for(MINUTE * 2).await;
     assert_eq!((held(&world).await, new_names(&world).await), (80, 0));
@@ -341,10 +384,10 @@ async fn brake_counts_those_who_go_out_together_though_they_came_long_before() {
 async fn regression_the_rest_of_a_mass_change_went_out_when_the_first_were_held() {
     let mut world = world(100, None).await;
     world.save_settings("c1", Settings { brake: true, batch_size: 3, ..settings() }).await;
-    switch::pause(&world.store, world.clock.as_ref(), "c1").await.unwrap();
+    switch::pause(&world.store, world.clock.as_ref(), "c1", "test").await.unwrap();
     send(&mut world, 1..=60).await;
     world.run_for(MINUTE * 30).await;
-    switch::resume(&world.store, "c1").await.unwrap();
+    switch::resume(&world.store, "c1", "test").await.unwrap();
     world.wake_all();
     world.run_for(MINUTE * 4).await;
     assert_eq!((held(&world).await, new_names(&world).await), (60, 0));

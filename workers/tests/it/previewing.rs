@@ -26,7 +26,7 @@ async fn world(settings: Settings, wanted: bool) -> World {
 
 async fn preview(world: &mut World, shown: &Shown) -> Preview {
     let connection = world.connection("c1").await;
-    let id = previews::want(&world.store, &connection, shown).await.unwrap().id;
+    let id = previews::want(&world.store, &connection, shown, "test").await.unwrap().id;
     world.wake_all();
     world.run_for(MINUTE).await;
     previews::find(&world.store, &world.store.db, "c1", &id).await.unwrap().unwrap()
@@ -34,7 +34,7 @@ async fn preview(world: &mut World, shown: &Shown) -> Preview {
 
 async fn confirm(world: &mut World, preview: &Preview, who: Who<'_>) -> u64 {
     let connection = world.connection("c1").await;
-    let confirmed = previews::confirm(&world.store, &connection, preview, who).await.unwrap();
+    let confirmed = previews::confirm(&world.store, &connection, preview, who, "test").await.unwrap();
     world.wake_all();
     confirmed
 }
@@ -135,7 +135,7 @@ async fn waiting_people_are_shown_with_old_and_new_values() {
     let at = world.now();
     world.send("c1", person(1, at)).await;
     world.run_for(MINUTE * 2).await;
-    renkei_workers::commands::pause(&world.store, world.clock.as_ref(), "c1").await.unwrap();
+    renkei_workers::commands::pause(&world.store, world.clock.as_ref(), "c1", "test").await.unwrap();
     let at = world.now();
     world.send("c1", record(json!({ "birthday": "1991-03-01" }), 1, at)).await;
     world.send("c1", record(json!({ "employee_status": "退職" }), 2, at)).await;

@@ -8,9 +8,10 @@ use rand::{Rng, SeedableRng};
 use renkei_events::event::EmployeeEvent;
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::{Trip, no_latency, seeded_latency};
-use renkei_sandbox::kaonavi::{Call, CompanySpec, TextField, sample};
+use renkei_sandbox::kaonavi::{Call, CompanySpec, Faults, TextField, sample};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
+use renkei_store::settings::{Settings, Timing};
 use renkei_workers::members::steps::send::ON_THE_WIRE_WITHIN;
 use serde_json::{Value, json};
 
@@ -128,7 +129,11 @@ async fn i4_with_ten_thousand_updates_waiting_one_hire_a_minute_leaves_at_once()
         let waited = posts[&code].since(received);
         assert!(waited <= seconds(1), "{code} waited {waited:?}");
     }
-    assert_eq!(update_calls(&world, "a", "PATCH").await.len(), 50);
+    let patches = update_calls(&world, "a", "PATCH").await;
+    assert_eq!(patches.len(), 50);
+    let longest = patches.last().unwrap().at.since(at);
+    println!("{} PATCHes, the last update left after {longest:?}", patches.len());
+    assert!(longest <= seconds(16 * 60), "{longest:?}");
     world.assert_limits("a").await;
 }
 
@@ -137,10 +142,11 @@ async fn i4_a_hire_a_second_and_two_updates_a_second_leave_hires_within_21_s() {
     let mut world = World::new(5, vec![company_with(1200)], seeded_latency(5, 20, 300, 0, 0)).await;
     world.link(link("c1", "a")).await;
     world.run_for(seconds(10)).await;
-    let mut hired = BTreeMap::new();
+    let (mut hired, mut updated) = (BTreeMap::new(), BTreeMap::new());
     for second in 0..600 {
         for half in 0..2 {
             let at = world.now();
+            updated.insert(format!("E{:05}", 1 + second * 2 + half), at);
             let mut events = vec![world.event("c1", person(1 + second * 2 + half, at))];
             if half == 0 {
                 let index = 20_001 + second;
@@ -153,13 +159,131 @@ async fn i4_a_hire_a_second_and_two_updates_a_second_leave_hires_within_21_s() {
     }
     let patches = update_calls(&world, "a", "PATCH").await.len();
     assert!(patches >= 17, "{patches}");
-    world.drain("c1", seconds(300)).await;
+    let drained = world.drain("c1", seconds(300)).await;
+    let left = first_calls(&world, "a", "PATCH").await;
+    let longest = updated.iter().map(|(code, received)| left[code].since(*received)).max().unwrap();
+    println!("{patches} PATCHes in ten minutes, drained {drained:?} later, an update waited {longest:?} at most");
+    assert!(longest <= seconds(60), "{longest:?}");
     let posts = first_calls(&world, "a", "POST").await;
     for (code, received) in hired {
         let waited = posts[&code].since(received);
         assert!(waited <= seconds(21), "{code} waited {waited:?}");
     }
     world.assert_limits("a").await;
+}
+
+#[tokio::test]
+async fn ten_thousand_changes_on_the_log_before_the_first_call_are_out_in_13_minutes() {
+    let mut world = World::new(6, vec![company_with(10_000)], seeded_latency(6, 20, 300, 0, 0)).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(seconds(90)).await;
+    let began = world.now();
+    let events = (1..=10_000).map(|index| world.event("c1", person(index, began))).collect();
+    world.append(events).await;
+    let drained = world.drain("c1", seconds(1200)).await;
+    let patches = update_calls(&world, "a", "PATCH").await;
+    let last = patches.iter().filter(|call| call.accepted).map(|call| call.at.since(began)).max().unwrap();
+    println!("{} PATCHes, the last accepted after {last:?}, drained after {drained:?}", patches.len());
+    assert!(patches.len() <= 52, "{}", patches.len());
+    assert!(last <= seconds(13 * 60), "{last:?}");
+    let codes: BTreeSet<&String> = patches.iter().flat_map(|call| &call.codes).collect();
+    assert_eq!(codes.len(), 10_000);
+    world.assert_limits("a").await;
+}
+
+#[tokio::test]
+async fn ten_thousand_changes_over_an_hour_wait_25_s_at_most() {
+    let mut world = World::new(8, vec![company_with(10_000)], seeded_latency(8, 20, 300, 0, 0)).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(seconds(90)).await;
+    let mut received = BTreeMap::new();
+    // A little under three a second, in an even stream.
+    for index in 1..=10_000 {
+        received.insert(format!("E{index:05}"), world.now());
+        let at = world.now();
+        world.send("c1", person(index, at)).await;
+        world.run_for(Duration::from_millis(360)).await;
+    }
+    world.drain("c1", seconds(120)).await;
+    let left = first_calls(&world, "a", "PATCH").await;
+    let longest = received.iter().map(|(code, at)| left[code].since(*at)).max().unwrap();
+    println!("{} PATCHes, an update waited {longest:?} at most", update_calls(&world, "a", "PATCH").await.len());
+    assert!(longest <= seconds(25), "{longest:?}");
+    world.assert_limits("a").await;
+}
+
+#[tokio::test]
+async fn i4_three_hires_leave_at_once_though_updates_wait_that_can_not_be_sent() {
+    type Wait = fn(&mut Settings);
+    let nothing: Wait = |_| {};
+    let table: [(&str, Wait, Value); 4] = [
+        (
+            "skipped",
+            |it| it.filter.employment_types = ["正社員".to_owned()].into(),
+            json!({ "employment_type": "契約社員" }),
+        ),
+        ("parked", nothing, json!({ "gender": "未定" })),
+        ("held", nothing, json!({ "employee_number": "N-77" })),
+        ("quarter hour", |it| it.timing = Timing::QuarterHour, json!({ "birthday": "1991-03-01" })),
+    ];
+    for (what, change, waiting) in table {
+        let mut world = World::new(9, vec![company_with(10)], seeded_latency(9, 20, 60, 0, 0)).await;
+        let mut setup = link("c1", "a");
+        change(&mut setup.settings);
+        world.link(setup).await;
+        // Well within a quarter hour, with all slots free.
+        world.run_for(seconds(90)).await;
+        if what == "held" {
+            let at = world.now();
+            world.send("c1", person(5, at)).await;
+            world.run_for(seconds(300)).await;
+        }
+        let at = world.now();
+        world.send("c1", record(waiting, 5, at)).await;
+        world.run_for(seconds(2)).await;
+        hires_leave_at_once(&mut world, what).await;
+    }
+    // In flight: its task does not end. Backing off: nobody answers it.
+    for what in ["in flight", "backing off"] {
+        let mut world = World::new(9, vec![company_with(10)], seeded_latency(9, 20, 60, 0, 0)).await;
+        world.link(link("c1", "a")).await;
+        world.run_for(seconds(90)).await;
+        if what == "in flight" {
+            let now = world.now();
+            let held = Faults { hold_tasks: true, ..Faults::default() };
+            world.company("a", |company| company.set_faults(now, held)).await;
+        } else {
+            *world.poison.lock().unwrap() = Some("E00005".to_owned());
+        }
+        let at = world.now();
+        world.send("c1", person(5, at)).await;
+        // The change in flight still runs when its slot is free again.
+        world.run_for(seconds(if what == "in flight" { 70 } else { 400 })).await;
+        if what == "backing off" {
+            let row = world.row("c1", "E00005").await;
+            let left = row.next_try.since(world.now());
+            assert!(row.state == RowState::Due && left > seconds(5), "{what}: the case is no case, {left:?}");
+        }
+        hires_leave_at_once(&mut world, what).await;
+    }
+}
+
+/// Three hires a second apart each leave within a second.
+async fn hires_leave_at_once(world: &mut World, what: &str) {
+    let mut hired = BTreeMap::new();
+    for index in 20_001..=20_003 {
+        let at = world.now();
+        hired.insert(format!("E{index:05}"), at);
+        let changes = json!({ "employment_type": "正社員" });
+        world.send("c1", record(changes, index, at)).await;
+        world.run_for(seconds(1)).await;
+    }
+    world.run_for(seconds(1)).await;
+    let posts = first_calls(world, "a", "POST").await;
+    for (code, received) in hired {
+        let waited = posts.get(&code).map(|at| at.since(received));
+        assert!(waited.is_some_and(|waited| waited <= seconds(1)), "{what}: {code} waited {waited:?}");
+    }
 }
 
 // ---- I3 ----
@@ -327,7 +451,9 @@ async fn i6_off_means_off_and_what_came_meanwhile_goes_out_afterwards() {
         world.append(events).await;
         world.run_for(Duration::from_millis(moment)).await;
         let (store, clock) = (world.store.clone(), world.clock.clone());
-        world.run_with(async { renkei_workers::commands::pause(&store, clock.as_ref(), "c1").await.unwrap() }).await;
+        world
+            .run_with(async { renkei_workers::commands::pause(&store, clock.as_ref(), "c1", "test").await.unwrap() })
+            .await;
         let off = world.now();
         assert!(off.since(at) <= seconds(3) + Duration::from_millis(moment), "it answers soon");
         for index in 21..=30 {
@@ -345,7 +471,7 @@ async fn i6_off_means_off_and_what_came_meanwhile_goes_out_afterwards() {
         world.send("c2", person(99, at)).await;
         world.drain("c2", seconds(60)).await;
         assert!(world.company("a", |company| company.member("E00099").is_some()).await);
-        renkei_workers::commands::resume(&store, "c1").await.unwrap();
+        renkei_workers::commands::resume(&store, "c1", "test").await.unwrap();
         world.wake_all();
         world.drain("c1", seconds(300)).await;
         let new = world.company("a", |company| {
@@ -370,7 +496,9 @@ async fn i6_a_call_that_was_still_connecting_is_not_made_after_pause_has_answere
         world.send("c1", person(1, at)).await;
         world.run_for(Duration::from_millis(moment)).await;
         let (store, clock) = (world.store.clone(), world.clock.clone());
-        world.run_with(async { renkei_workers::commands::pause(&store, clock.as_ref(), "c1").await.unwrap() }).await;
+        world
+            .run_with(async { renkei_workers::commands::pause(&store, clock.as_ref(), "c1", "test").await.unwrap() })
+            .await;
         let off = world.now();
         assert!(off.since(at) <= longest + Duration::from_millis(moment + 100), "it answers all the same");
         world.run_for(seconds(600)).await;
@@ -387,7 +515,9 @@ async fn i6_a_disconnected_connection_sends_nothing_and_has_no_secrets() {
     world.send("c1", person(1, at)).await;
     world.run_for(seconds(20)).await;
     let (store, clock) = (world.store.clone(), world.clock.clone());
-    world.run_with(async { renkei_workers::commands::disconnect(&store, clock.as_ref(), "c1").await.unwrap() }).await;
+    world
+        .run_with(async { renkei_workers::commands::disconnect(&store, clock.as_ref(), "c1", "test").await.unwrap() })
+        .await;
     let calls = world.company("a", |company| company.log().calls().len()).await;
     let at = world.now();
     world.send("c1", person(2, at)).await;
@@ -397,7 +527,7 @@ async fn i6_a_disconnected_connection_sends_nothing_and_has_no_secrets() {
     let (_, credentials) =
         renkei_store::accounts::credentials(&world.store, &world.store.db, &account).await.unwrap().unwrap();
     assert!(credentials.is_none());
-    assert!(renkei_workers::commands::resume(&store, "c1").await.is_err());
+    assert!(renkei_workers::commands::resume(&store, "c1", "test").await.is_err());
 }
 
 // ---- I7 ----

@@ -1,12 +1,17 @@
 //! Quota, tokens, permissions and reads that fail.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
+use renkei_runtime::http::{OutRequest, OutResponse, Transport, TransportError};
 use renkei_sandbox::kaonavi::transport::no_latency;
 use renkei_sandbox::kaonavi::{Company, Faults, Operation, Settings, sample};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
+use renkei_workers::commands::status::{self, AccountStatus};
 use serde_json::json;
 
 use crate::people::{member, person, record};
@@ -14,13 +19,26 @@ use crate::world::{World, link};
 
 use crate::company::{EXISTING, HOUR, MINUTE, SECOND, assert_all_there, order, send, update_calls, world};
 
+/// What `renkei-workers status` shows of the only account.
+async fn account_status(world: &World) -> AccountStatus {
+    status::gather(&world.store, false).await.unwrap().accounts.remove(0)
+}
+
 #[tokio::test]
 async fn a_429_by_somebody_elses_calls_backs_off_a_full_window() {
     let mut world = world(1).await;
     let now = world.now();
     world.company("a", |company| assert_eq!(company.outside_traffic(now, 5, 0, 0), 5)).await;
     send(&mut world, EXISTING.chain(11..=15)).await;
+    world.run_for(SECOND * 2).await;
+    let shown = account_status(&world).await;
+    let blocked = shown.blocked.as_ref().expect("it is shown that somebody else takes the slots");
+    assert_eq!(blocked.code.as_deref(), Some("kaonavi.slots_taken_elsewhere"));
+    assert!((55_000..=65_000).contains(&blocked.ends_in_ms), "{shown:?}");
+    assert!(shown.next_create_ms >= blocked.ends_in_ms && shown.next_update_ms >= blocked.ends_in_ms, "{shown:?}");
+    assert_eq!(shown.updates_wait_for, Some("pause"));
     world.drain("c1", MINUTE * 5).await;
+    assert!(account_status(&world).await.blocked.is_none(), "it has passed");
     let calls: Vec<(Millis, u16)> =
         world.company("a", |company| company.log().writes().map(|call| (call.at, call.status)).collect()).await;
     let refused: Vec<Millis> = calls.iter().filter(|(_, status)| *status == 429).map(|(at, _)| *at).collect();
@@ -138,7 +156,19 @@ async fn a_broken_token_endpoint_is_asked_five_times_an_hour() {
     world.kaonavi.lock().await.revoke_tokens("a");
     order(&world, Faults { html_500_tokens: u32::MAX, ..Faults::default() }, Settings::default()).await;
     send(&mut world, [1, 11]).await;
-    world.run_for(HOUR * 3).await;
+    // Between failures it is shown that カオナビ does not answer, and after the fifth of an hour that there is none until the
+    // first of them is an hour old.
+    let mut reasons = BTreeSet::new();
+    for _ in 0..180 {
+        world.run_for(MINUTE).await;
+        let shown = account_status(&world).await;
+        let Some(tokens) = shown.token.as_ref() else { continue };
+        assert_eq!(shown.updates_wait_for, Some("token"), "{shown:?}");
+        let longest = if tokens.code.as_deref() == Some("kaonavi.tokens_used_up") { 3_600_000 } else { 900_000 };
+        assert!(tokens.ends_in_ms <= longest, "{shown:?}");
+        reasons.insert(tokens.code.clone().expect("why there is none"));
+    }
+    assert_eq!(reasons, BTreeSet::from(["kaonavi.tokens_used_up", "kaonavi.unavailable"].map(str::to_owned)));
     let asked: Vec<Millis> = world
         .company("a", |company| {
             company.log().calls().filter(|call| call.path.ends_with("/token")).map(|call| call.at).collect()
@@ -159,7 +189,14 @@ async fn tokens_used_up_by_somebody_else_are_waited_for() {
     world.kaonavi.lock().await.revoke_tokens("a");
     world.company("a", |company| company.outside_traffic(now, 0, 0, 5)).await;
     send(&mut world, [1, 11]).await;
+    world.run_for(MINUTE).await;
+    let shown = account_status(&world).await;
+    let tokens = shown.token.as_ref().expect("it is shown until when there is no token");
+    assert_eq!(tokens.code.as_deref(), Some("kaonavi.tokens_used_up"), "{shown:?}");
+    assert!((500_000..=600_000).contains(&tokens.ends_in_ms), "{shown:?}");
+    assert_eq!(shown.updates_wait_for, Some("token"));
     world.drain("c1", HOUR * 3).await;
+    assert!(account_status(&world).await.token.is_none());
     assert_all_there(&world, [1, 11]).await;
     assert_eq!(world.connection("c1").await.state, ConnectionState::Active);
 }
@@ -196,6 +233,9 @@ async fn activation_gets_through_bad_reads() {
         Faults { html_500_reads: 3, ..Faults::default() },
         Faults { reset_reads: 3, ..Faults::default() },
         Faults { html_500_tokens: 2, ..Faults::default() },
+        Faults { html_tokens: 2, ..Faults::default() },
+        Faults { empty_tokens: 2, ..Faults::default() },
+        Faults { empty_reads: 3, ..Faults::default() },
         Faults { unauthorized: 1, ..Faults::default() },
         Faults { members_padding: 3_000_000, ..Faults::default() },
     ];
@@ -214,6 +254,62 @@ async fn activation_gets_through_bad_reads() {
             world.company("a", |company| company.log().writes().map(|call| call.method.clone()).collect()).await;
         assert_eq!(methods, ["PATCH"], "{faults:?}");
     }
+}
+
+/// Answers the read of all members with more and more of the same, without end.
+struct Endless {
+    way: Arc<dyn Transport>,
+    sent: Arc<AtomicUsize>,
+}
+
+#[async_trait::async_trait]
+impl Transport for Endless {
+    async fn send(&self, request: OutRequest) -> Result<OutResponse, TransportError> {
+        if request.method != "GET" || !request.url.ends_with("/members") {
+            return self.way.send(request).await;
+        }
+        let (more, body) = tokio::sync::mpsc::channel(4);
+        let sent = Arc::clone(&self.sent);
+        tokio::spawn(async move {
+            let mut chunk = br#"{"updated_at":"2026-04-01 09:00:00","padding":""#.to_vec();
+            while more.send(Ok(chunk)).await.is_ok() {
+                chunk = vec![b'x'; 1 << 20];
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Ok(OutResponse { status: 200, headers: Vec::new(), body })
+    }
+}
+
+#[tokio::test]
+async fn a_member_list_over_256_mb_halts_and_is_not_read_to_its_end() {
+    let mut world = world(1).await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let way = Arc::clone(&world.workers[0].context.transport);
+    world.workers[0].context.transport = Arc::new(Endless { way, sent: Arc::clone(&sent) });
+    world.run_for(HOUR * 24).await;
+    let connection = world.connection("c1").await;
+    assert_eq!(connection.state, ConnectionState::Halted);
+    assert_eq!(connection.state_code.as_deref(), Some("kaonavi.member_list_too_large"));
+    assert_eq!(connection.state_detail.as_deref(), Some("GET /members"));
+    let sent = sent.load(Ordering::SeqCst);
+    assert!((256..270).contains(&sent), "{sent} MB");
+}
+
+#[tokio::test]
+async fn a_member_list_of_60_mb_is_read() {
+    let mut company = sample::company("a");
+    company.members = (1..=300).map(|index| member(index, "古い 名前")).collect();
+    company.faults.members_padding = 60 << 20;
+    let mut world = World::new(1, vec![company], no_latency()).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(world.connection("c1").await.state, ConnectionState::Active);
+    send(&mut world, [300]).await;
+    world.run_for(MINUTE).await;
+    let methods: Vec<String> =
+        world.company("a", |company| company.log().writes().map(|call| call.method.clone()).collect()).await;
+    assert_eq!(methods, ["PATCH"], "the last of them is known");
 }
 
 /// What カオナビ holds of a member is known from a read; one that is older than a day is not trusted for the first write.

@@ -309,17 +309,20 @@ async fn i6_what_a_sweep_finds_while_the_switch_is_off_waits_and_a_disconnected_
     let mut source = source().await;
     let clock = source.world.clock.clone();
     let store = source.world.store.clone();
-    source.world.run_with(async { renkei_store::switch::pause(&store, clock.as_ref(), "c1").await.unwrap() }).await;
+    source
+        .world
+        .run_with(async { renkei_store::switch::pause(&store, clock.as_ref(), "c1", "test").await.unwrap() })
+        .await;
     source.edit("c1", 1, json!({})).await;
     source.run_for(HOUR).await;
     assert_eq!((birthday(&source, 1).await, on_the_log(&source).await), (None, 1));
-    renkei_store::switch::resume(&store, "c1").await.unwrap();
+    renkei_store::switch::resume(&store, "c1", "test").await.unwrap();
     source.world.wake_all();
     source.run_for(MINUTE).await;
     assert!(birthday(&source, 1).await.is_some());
     source
         .world
-        .run_with(async { renkei_store::switch::disconnect(&store, clock.as_ref(), "c1").await.unwrap() })
+        .run_with(async { renkei_store::switch::disconnect(&store, clock.as_ref(), "c1", "test").await.unwrap() })
         .await;
     let before = calls(&source).await;
     source.edit("c1", 2, json!({})).await;

@@ -241,7 +241,7 @@ async fn a_change_back_is_sent_though_a_read_shows_the_old_value_while_the_lost_
     world.send("c1", record(json!({ "birthday": "1991-03-01" }), 1, at)).await;
     world.run_for(Duration::from_millis(500)).await;
     // Back at once, and the members are read before anything else is sent.
-    renkei_store::switch::want_verification(&world.store, "c1").await.unwrap();
+    renkei_store::switch::want_verification(&world.store, "c1", "test").await.unwrap();
     let at = world.now();
     world.send("c1", person(1, at)).await;
     world.run_for(LONG).await;

@@ -24,7 +24,7 @@ async fn linked(company: CompanySpec, settings: Settings, wanted: bool) -> World
 }
 
 async fn verified(world: &mut World) -> Vec<Check> {
-    switch::want_verification(&world.store, "c1").await.unwrap();
+    switch::want_verification(&world.store, "c1", "test").await.unwrap();
     world.wake_all();
     world.run_for(MINUTE * 2).await;
     let connection = world.connection("c1").await;

@@ -128,6 +128,62 @@ async fn a_key_of_another_tenant_is_not_taken_over() {
     let budget = world.get(&format!("/api/v1/accounts/{account}/budget")).await.json();
     assert_eq!(budget["taken"][0]["connections"], json!(["other"]), "{budget}");
     assert_eq!((&budget["calls_last_hour"]["create"], &budget["connections"]), (&json!(1), &json!(["acme-c"])));
+    assert_eq!((&budget["reads_used"], &budget["reads"]), (&json!(0), &json!(200)));
+    assert_eq!(
+        (&budget["blocked"], &budget["token"], &budget["updates_wait_for"]),
+        (&json!(null), &json!(null), &json!(null))
+    );
+    let time = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).unwrap();
+    assert!(time(&budget["next_create"]) <= time(&budget["taken"][0]["frees"]), "{budget}");
+    assert!(time(&budget["next_update"]) <= time(&budget["taken"][0]["frees"]), "{budget}");
+
+    // Delivery has written down that another system takes the slots, and that the hour's tokens are used up.
+    let until = now + std::time::Duration::from_secs(600);
+    let doc = json!({"blocked_until": until, "blocked_by": "kaonavi.slots_taken_elsewhere",
+        "token_blocked_until": until, "token_blocked_by": "kaonavi.tokens_used_up", "last_post": now});
+    let sql = "UPDATE accounts SET doc = $1, token_expires_ms = 0 WHERE account_id = $2";
+    world.store.db.exec(sql, vec![doc.to_string().into(), account.clone().into()]).await.unwrap();
+    let sql = "UPDATE employees SET state = 'due', op = 'update', next_try_ms = 0 WHERE connection_id = 'acme-c'";
+    world.store.db.exec(sql, vec![]).await.unwrap();
+    let sql = "UPDATE connections SET state = 'active' WHERE connection_id = 'acme-c'";
+    world.store.db.exec(sql, vec![]).await.unwrap();
+    let budget = world.get(&format!("/api/v1/accounts/{account}/budget")).await.json();
+    assert_eq!(budget["blocked"]["code"], "kaonavi.slots_taken_elsewhere", "{budget}");
+    assert_eq!(budget["token"]["code"], "kaonavi.tokens_used_up");
+    for time_of in
+        [&budget["next_create"], &budget["next_update"], &budget["blocked"]["until"], &budget["token"]["until"]]
+    {
+        assert_eq!(time(time_of), until.timestamp());
+    }
+    assert_eq!(budget["updates_wait_for"], "token");
+}
+
+#[actix_web::test]
+async fn whoever_makes_a_connection_with_a_token_named_by_a_mail_address_is_known_as_its_creator() {
+    let world = World::new().await;
+    for (id, name, maker) in
+        [("made-1", "jinji@acme.example.jp", Some("jinji@acme.example.jp")), ("made-2", "人事", None)]
+    {
+        world.store.db.exec("UPDATE api_tokens SET name = $1", vec![name.into()]).await.unwrap();
+        let body = json!({"id": id, "source": "roumumate"});
+        assert_eq!(world.send(Who::Own, ask("POST", "/api/v1/connections", Some(body))).await.status, 201);
+        let made = renkei_store::connections::get(&world.store, &world.store.db, id).await.unwrap();
+        assert_eq!(made.created_by.as_deref(), maker, "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn what_happens_when_a_record_is_rejected_is_set_over_the_api() {
+    let world = World::new().await;
+    let path = "/api/v1/connections/acme-c";
+    assert_eq!(world.get(path).await.json()["on_rejected"], "park");
+    for (wanted, status) in [("halt", 200), ("nonsense", 400), ("park", 200), ("halt", 200)] {
+        let patch = ask("PATCH", path, Some(json!({"on_rejected": wanted}))).set("if-match", "*");
+        let answer = world.send(Who::Own, patch).await;
+        assert_eq!(answer.status, status, "{wanted}: {:?}", answer.json());
+    }
+    let own = renkei_store::connections::get(&world.store, &world.store.db, "acme-c").await.unwrap();
+    assert_eq!(own.settings.on_rejected, renkei_store::settings::OnRejected::Halt);
 }
 
 #[actix_web::test]
@@ -257,6 +313,69 @@ async fn a_decision_fits_what_the_people_wait_for() {
     assert_eq!(released.json(), json!({"changed": 1}));
     assert_eq!(world.get("/api/v1/employees/acme-c/rm_1").await.json()["state"], "due");
     assert_eq!(world.audited().await[..2], ["attention.release", "attention.decline"]);
+    let audit = world.get("/api/v1/audit").await.json();
+    assert_eq!(audit["items"][0]["detail"], "delivery.declined: 1 people");
+}
+
+/// Companies may share an account; none takes over the members of another.
+#[actix_web::test]
+async fn i9_a_member_of_another_tenant_on_a_shared_account_is_not_taken_over() {
+    let world = World::new().await;
+    let store = &world.store;
+    let sql = |text: String| async move { store.db.exec(&text, vec![]).await.unwrap() };
+    sql(format!("UPDATE connections SET account_id = '{}' WHERE connection_id = 'rival-c'", world.account)).await;
+    sql("UPDATE employees SET reason = 'member.owned_elsewhere' WHERE connection_id = 'acme-c'".to_owned()).await;
+    let columns = "account_id, code, near, present, hashes, read_ms, owner_connection, owner_employee";
+    sql(format!(
+        "INSERT INTO codes ({columns}) VALUES ('{}', 'E0012', 'e12', 1, '[]', 0, 'rival-c', 'rm_9')",
+        world.account
+    ))
+    .await;
+    let owner = || async {
+        let row = world.store.db.row("SELECT owner_connection FROM codes WHERE code = 'E0012'", vec![]).await.unwrap();
+        row.unwrap().get::<String>("owner_connection").unwrap()
+    };
+    let body = json!({"connection": "acme-c", "code": "member.owned_elsewhere", "decision": "take_over", "all": true});
+    let decide = || ask("POST", "/api/v1/attention/decide", Some(body.clone()));
+    let refused = world.send(Who::Own, decide()).await;
+    assert_eq!((refused.status, problem(&refused).0.as_str()), (409, "api.conflict"));
+    let text = String::from_utf8(refused.body).unwrap();
+    assert!(!text.contains("rival") && !text.contains("rm_9"), "nothing of the other company is told: {text}");
+    assert_eq!(owner().await, "rival-c");
+    assert_eq!(world.get("/api/v1/employees/acme-c/rm_1").await.json()["state"], "parked");
+    assert!(world.audited().await.iter().all(|action| action != "attention.take_over"), "what was not done");
+    // What a connection had that was ended for good is nobody's any more.
+    sql("UPDATE connections SET state = 'disconnected' WHERE connection_id = 'rival-c'".to_owned()).await;
+    assert_eq!(world.send(Who::Own, decide()).await.json(), json!({"changed": 1}));
+    assert_eq!(owner().await, "acme-c");
+}
+
+/// What the master key does not open any more is left out or replaced, and never takes anything else with it.
+#[actix_web::test]
+async fn what_does_not_open_hides_and_deletes_nothing_else() {
+    let world = World::new().await;
+    let sql = |text: &'static str| async { world.store.db.exec(text, vec![]).await.unwrap() };
+    sql("UPDATE webhook_secrets SET secret = X'00' WHERE connection_id = 'acme-c'").await;
+    sql("UPDATE employees SET record = X'00', detail = X'00' WHERE connection_id = 'acme-c'").await;
+    sql("UPDATE activity SET detail = X'00' WHERE connection_id = 'acme-c'").await;
+    sql("UPDATE audit SET detail = X'00'").await;
+    let path = "/api/v1/connections/acme-c/webhook-secrets";
+    let set = world.send(Who::Own, ask("PUT", path, Some(json!({"id": "new"})))).await;
+    assert_eq!(set.status, 200, "{:?}", set.json());
+    let ids = |answer: &Answer| {
+        let items = answer.json()["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&world.get(path).await), ["1", "new"]);
+    assert_eq!(world.send(Who::Own, ask("DELETE", &format!("{path}/new"), None)).await.status, 204);
+    assert_eq!(ids(&world.get(path).await), ["1"]);
+    for list in
+        ["employees", "employees/acme-c/rm_1", "employees/acme-c/rm_1/timeline", "activity", "attention", "audit"]
+    {
+        let answer = world.get(&format!("/api/v1/{list}")).await;
+        assert_eq!(answer.status, 200, "{list}: {:?}", answer.json());
+    }
+    assert_eq!(world.get("/api/v1/attention").await.json()["items"][0]["employee_id"], "rm_1");
 }
 
 /// A label that arrived with a record is offered for mapping; what is read can be written all the same and changes nothing.

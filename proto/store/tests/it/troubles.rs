@@ -96,20 +96,27 @@ async fn halted_connections_and_refused_deliveries_are_found() {
         }
         let (halted, code) = (ConnectionState::Halted, Some("kaonavi.forbidden"));
         connections::switch_off(store, &tx, "c2", halted, code, None, now).await.unwrap();
-        // As ingest writes it: never one that passed, one that passed before, one that passed since.
-        for (id, accepted, since) in
-            [("c1", None, Some(1)), ("c2", Some(5), Some(9)), ("c3", Some(9), Some(5)), ("c4", Some(1), None)]
-        {
-            let sql = "INSERT INTO webhook_health (connection_id, accepted_ms, refused_since_ms) VALUES ($1, $2, $3)";
-            let values = vec![id.into(), accepted.map(i64::from).into(), since.map(i64::from).into()];
+        // As ingest writes it: never one that passed, one that passed before, one that passed since, none refused, and one
+        // stray call.
+        for (id, accepted, since, last) in [
+            ("c1", None, Some(1), Some(11)),
+            ("c2", Some(5), Some(9), Some(18)),
+            ("c3", Some(9), Some(5), Some(8)),
+            ("c4", Some(1), None, None),
+            ("c5", None, Some(7), Some(7)),
+        ] {
+            let sql = "INSERT INTO webhook_health (connection_id, accepted_ms, refused_since_ms, refused_ms)
+                VALUES ($1, $2, $3, $4)";
+            let [accepted, since, last] = [accepted, since, last].map(|ms: Option<i32>| ms.map(i64::from).into());
+            let values = vec![id.into(), accepted, since, last];
             tx.exec(sql, values).await.unwrap();
         }
         tx.commit().await.unwrap();
         let found = troubles::halted(&store.db).await.unwrap();
         assert_eq!(found, [("c2".to_owned(), "kaonavi.forbidden".to_owned(), now)], "{}", engine.name);
-        let refused = |before| troubles::refused_deliveries(&store.db, renkei_runtime::clock::Millis(before));
+        let refused = |ms| troubles::refused_deliveries(&store.db, std::time::Duration::from_millis(ms));
         let ids = |found: Vec<(String, _)>| found.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
-        assert_eq!(ids(refused(9).await.unwrap()), ["c1"], "{}", engine.name);
-        assert_eq!(ids(refused(10).await.unwrap()), ["c1", "c2"], "{}", engine.name);
+        assert_eq!(ids(refused(10).await.unwrap()), ["c1"], "{}", engine.name);
+        assert_eq!(ids(refused(9).await.unwrap()), ["c1", "c2"], "{}", engine.name);
     }
 }

@@ -56,7 +56,9 @@ fn the_status_tells_what_waits_and_who_needs_a_person() {
     assert_eq!(account["slots"][0]["kind"], "create");
     let frees = account["slots"][0]["frees_in_ms"].as_u64().unwrap();
     assert!(frees <= 400_000, "{account}");
-    assert_eq!(account["blocked_ms"], 0);
+    assert!(account.get("blocked").is_none(), "nothing holds calls back: {account}");
+    assert!(account["next_create_ms"].as_u64().unwrap() < 60_000, "one of several slots is taken: {account}");
+    assert!(account["reads_last_hour"].as_i64().unwrap() >= 3, "token, layout, members: {account}");
     assert!(account["calls_last_hour"].as_i64().unwrap() >= 4, "token, layout, members, POST: {account}");
 
     let text = world.command(&["status"]);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use renkei_runtime::clock::Millis;
 
 use super::Judge;
-use super::rows::rows_of;
 use super::rules::Fate;
 use crate::scenario::code;
 
@@ -31,14 +30,24 @@ impl Judge<'_> {
         let token = |path: &str| path.contains("/token");
         let tokens: Vec<Millis> =
             calls.iter().filter(|call| token(&call.path) && call.status == 200).map(|call| call.at).collect();
-        let counted: Vec<Millis> = calls.iter().filter(|call| call.counted).map(|call| call.at).collect();
-        let refused: Vec<Millis> =
-            calls.iter().filter(|call| call.update && call.status == 429).map(|call| call.at).collect();
+        // What カオナビ let through says nothing about what was tried.
+        let departures = &self.history.departures;
+        let fetches: Vec<Millis> = departures.iter().filter(|one| token(&one.url)).map(|one| one.at).collect();
+        let all: Vec<Millis> = departures.iter().map(|one| one.at).collect();
+        let refused: Vec<(Millis, bool, bool)> = calls
+            .iter()
+            .filter(|call| call.status == 429)
+            .map(|call| (call.at, call.update, token(&call.path)))
+            .collect();
         self.window("I3", &updates, MINUTE, 5, "update calls in 60 s");
-        self.window("I3", &tokens, HOUR, 5, "tokens in an hour");
-        self.window("I3", &counted, HOUR, 3000, "calls in an hour");
-        for at in refused {
-            let others = self.history.outside.iter().any(|outside| *outside <= at && at.0 - outside.0 <= MINUTE + 1000);
+        self.window("I3", &fetches, HOUR, 5, "token fetches in an hour");
+        self.window("I3", &all, HOUR, 3000, "calls in an hour");
+        for (at, update, token) in refused {
+            let within = |times: &[Millis], length: i64| {
+                times.iter().any(|outside| *outside <= at && at.0 - outside.0 <= length + 1000)
+            };
+            let others = (update && within(&self.history.outside, MINUTE))
+                || (token && within(&self.history.outside_tokens, HOUR));
             if !others {
                 self.add("I3", at, None, "429 though nobody else uses the budget");
             }
@@ -63,14 +72,14 @@ impl Judge<'_> {
 
     fn waits(&mut self) -> Waits {
         let mut waits = Waits::default();
-        if !self.scenario.flavor.is_calm() {
+        if !self.scenario.is_calm() {
             return waits;
         }
         let mut posts: Vec<Millis> = Vec::new();
         let mut left: BTreeMap<String, Millis> = BTreeMap::new();
-        for departure in self.history.departures.iter().filter(|departure| departure.method == "POST") {
-            for (code, _) in rows_of(departure) {
-                left.entry(code).or_insert(departure.at);
+        for (departure, rows) in self.departures().filter(|(departure, _)| departure.method == "POST") {
+            for (code, _) in rows {
+                left.entry(code.clone()).or_insert(departure.at);
                 if posts.last() != Some(&departure.at) {
                     posts.push(departure.at);
                 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use renkei_store::employees::RowState;
 
 use super::Judge;
-use super::rows::rows_of;
 use super::rules::{Fate, Wish, Wishes, fate};
 use crate::play::held_at_first;
 use crate::scenario::{What, code};
@@ -51,10 +50,9 @@ impl Judge<'_> {
         let what = last.what.clone();
         let fate = fate(&what, self.lines.last_settings(link));
         let bad = self.scenario.bad.contains(&person);
-        let alone = |one: &crate::world::network::Departure| matches!(rows_of(one).as_slice(), [(only, _)] if *only == code(person));
         let parked =
             self.history.people.get(&person).is_some_and(|row| row.reason.as_deref() == Some("kaonavi.rejected"));
-        if parked && !self.history.departures.iter().any(alone) {
+        if parked && !self.was_alone(person) {
             self.add("I5", end, Some(person), "parked without a try of its own");
         }
         if bad && held != at_first {
@@ -102,6 +100,11 @@ impl Judge<'_> {
         if (state, reason.as_str()) != expected && !self.is_held_back(person, state, &reason) {
             self.add("I5", end, Some(person), format!("{state:?} {reason:?}, expected {expected:?}"));
         }
+    }
+
+    /// Whether a call carried this person alone.
+    pub(super) fn was_alone(&self, person: usize) -> bool {
+        self.carried.get(&code(person)).is_some_and(|calls| calls.iter().any(|call| self.rows[*call].len() == 1))
     }
 
     /// Whether a state stands in カオナビ as settings of another time want it.

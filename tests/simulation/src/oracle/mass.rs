@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use renkei_runtime::clock::Millis;
 
 use super::Judge;
-use super::rows::rows_of;
 use super::rules::Fate;
 use crate::scenario::code;
 
@@ -22,9 +21,9 @@ impl Judge<'_> {
             return;
         }
         let mut departed: BTreeMap<String, Vec<Millis>> = BTreeMap::new();
-        for departure in self.history.departures.iter().filter(|departure| departure.method == "PATCH") {
-            for (code, _) in rows_of(departure) {
-                departed.entry(code).or_default().push(departure.at);
+        for (departure, rows) in self.departures().filter(|(departure, _)| departure.method == "PATCH") {
+            for (code, _) in rows {
+                departed.entry(code.clone()).or_default().push(departure.at);
             }
         }
         let mut together: BTreeMap<(usize, Millis), BTreeSet<usize>> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! I2, I6 and I7: every row of every call that left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::TaskStatus;
@@ -13,9 +13,11 @@ use crate::scenario::code;
 use crate::world::network::Departure;
 
 type Fields = BTreeMap<String, String>;
-
 /// The rows that a call carried: codes with their fields.
-pub(super) fn rows_of(departure: &Departure) -> Vec<(String, Fields)> {
+pub(super) type Rows = Vec<(String, Fields)>;
+
+/// The rows that a call carried.
+pub(super) fn rows_of(departure: &Departure) -> Rows {
     if !departure.url.ends_with("/members") {
         return Vec::new();
     }
@@ -55,29 +57,38 @@ impl Judge<'_> {
             taken.entry(row.code.clone()).or_default().push(Taken { at: row.at, create: row.create, fields, ok });
         }
         let people: BTreeMap<String, usize> = (1..3000).map(|person| (code(person), person)).collect();
-        for departure in &self.history.departures {
+        let all = std::mem::take(&mut self.rows);
+        for (index, (departure, rows)) in self.history.departures.iter().zip(&all).enumerate() {
             if departure.method == "DELETE" {
                 self.add("I7", departure.at, None, "a DELETE");
             }
-            for (code, fields) in rows_of(departure) {
-                let Some(person) = people.get(&code) else {
+            for (code, fields) in rows {
+                let Some(person) = people.get(code) else {
                     self.add("I7", departure.at, None, format!("nobody has the number of a row: {code}"));
                     continue;
                 };
-                let taken = taken.get(&code).map(Vec::as_slice).unwrap_or_default();
-                self.row(departure, *person, &fields, taken);
+                // Nor is anything known of a field that was tried and refused.
+                let before = self.carried[code].iter().copied().take_while(|before| *before < index);
+                let before = before.filter(|before| self.history.departures[*before].at < departure.at);
+                let of_code = before.flat_map(|before| all[before].iter().filter(|(known, _)| known == code));
+                let tried: BTreeSet<&str> = of_code.flat_map(|(_, fields)| fields.keys().map(String::as_str)).collect();
+                let taken = taken.get(code).map(Vec::as_slice).unwrap_or_default();
+                self.row(departure, *person, fields, taken, &tried);
             }
         }
+        self.rows = all;
     }
 
-    fn row(&mut self, departure: &Departure, person: usize, fields: &Fields, taken: &[Taken]) {
+    fn row(&mut self, departure: &Departure, person: usize, fields: &Fields, taken: &[Taken], tried: &BTreeSet<&str>) {
         let at = departure.at;
         let create = departure.method == "POST";
         let link = self.scenario.link_of(person);
         if self.history.paused[link].iter().any(|pause| pause.from <= at && at < pause.to) {
             self.add("I6", at, Some(person), "a write of a paused connection");
         }
-        let fates = self.lines.fates_at(link, person, at);
+        // What was judged leaves when the connection is made.
+        let judged = Millis(at.0 - i64::try_from(self.scenario.further.connect).unwrap());
+        let fates = self.lines.fates_between(link, person, judged, at);
         if fates.is_empty() {
             self.add("I7", at, Some(person), "a write of somebody who did not change");
         } else if !fates.iter().any(|fate| allowed(fate, fields, create)) {
@@ -93,12 +104,12 @@ impl Judge<'_> {
             return;
         }
         for (field, value) in fields {
-            self.same_again(at, person, field, value, taken);
+            self.same_again(at, person, (field, value), taken, tried.contains(field.as_str()));
         }
     }
 
     /// A PATCH of what カオナビ holds, and Renkei must know that it does.
-    fn same_again(&mut self, at: Millis, person: usize, field: &str, value: &str, taken: &[Taken]) {
+    fn same_again(&mut self, at: Millis, person: usize, (field, value): (&str, &str), taken: &[Taken], tried: bool) {
         let of_field = |row: &&Taken| row.fields.contains_key(field) && row.at < at;
         let last = taken.iter().rfind(of_field);
         let (since, held) = match last {
@@ -110,14 +121,7 @@ impl Judge<'_> {
                 if person > self.scenario.members || taken.iter().any(|row| row.at < at) {
                     return;
                 }
-                // Nor is anything known of a field that was tried and refused.
-                let tried = |one: &Departure| {
-                    one.at < at
-                        && rows_of(one)
-                            .iter()
-                            .any(|(tried, fields)| *tried == code(person) && fields.contains_key(field))
-                };
-                if self.history.departures.iter().any(tried) {
+                if tried {
                     return;
                 }
                 let held = held_at_first(self.scenario, person).get(field).cloned().unwrap_or_default();

@@ -85,6 +85,15 @@ impl Timelines {
         states[before.max(1) - 1..until].iter().collect()
     }
 
+    /// What may have been to be done about a person at some moment between the two.
+    pub(super) fn fates_between(&self, link: usize, person: usize, from: Millis, to: Millis) -> Vec<Fate> {
+        let changes = self.settings[link].iter().map(|(at, _)| *at);
+        let states = self.people.get(&person).into_iter().flatten().map(|state| state.at);
+        let moments = changes.chain(states).filter(|at| *at > from && *at < to);
+        let moments: BTreeSet<Millis> = moments.chain([from, to]).collect();
+        moments.into_iter().flat_map(|at| self.fates_at(link, person, at)).collect()
+    }
+
     /// What may be done about a person at a moment.
     pub(super) fn fates_at(&self, link: usize, person: usize, at: Millis) -> Vec<Fate> {
         let states = self.states_at(person, at);

@@ -9,13 +9,14 @@ use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::{Faults, Permissions};
 use renkei_store::accounts::{self, Credentials};
 use renkei_store::connections::ConnectionState;
-use renkei_store::decisions::{Decision, Who, decide};
+use renkei_store::decisions::{Decision, Verdict, Who, decide};
 use renkei_workers::commands;
 use secrecy::SecretString;
 
-use super::{COMPANY, Play, Received, Trouble};
-use crate::scenario::{Action, LINKS, Sent, What, employee};
+use super::{COMPANY, Play, Received, TAKEN_OVER, Trouble};
+use crate::scenario::{Action, Disturbance, LINKS, Sent, What, employee};
 use crate::world::BASE_URL;
+use crate::world::mail::MailServer;
 
 impl Play<'_> {
     pub(super) async fn act(&mut self, action: &Action) {
@@ -37,6 +38,9 @@ impl Play<'_> {
             Action::Outside(updates, tokens) => {
                 self.history.outside.push(now);
                 let (updates, tokens) = (*updates, *tokens);
+                if tokens > 0 {
+                    self.history.outside_tokens.push(now);
+                }
                 self.world.company(COMPANY, |company| company.outside_traffic(now, updates, 0, tokens)).await;
             }
             Action::RevokeTokens => {
@@ -60,8 +64,16 @@ impl Play<'_> {
                 self.world.workers.last().unwrap().doom.after(*points);
             }
             Action::Start => self.start(),
+            Action::More(fault) => self.more(*fault).await,
+            Action::Stop(looks) => self.world.workers.last().unwrap().clock.stop_after(*looks),
+            Action::Mail(server) => self.mail_server(*server),
+            Action::KillMailing(points) => {
+                self.trouble(now, now + Duration::from_secs(900));
+                self.world.workers.last().unwrap().mail_doom.after(*points);
+            }
             Action::Freeze => {
                 self.trouble(now, now + Duration::from_secs(120));
+                self.history.lame.push(Trouble { from: now, to: now + TAKEN_OVER });
                 let last = self.world.workers.len() - 1;
                 if self.world.workers[last].alive {
                     self.world.freeze(last, true);
@@ -74,7 +86,20 @@ impl Play<'_> {
         }
     }
 
+    pub(super) fn mail_server(&mut self, server: MailServer) {
+        let now = self.world.now();
+        self.world.mailbox.lock().unwrap().server = server;
+        if let Some(last) = self.history.mail_troubles.last_mut().filter(|last| last.to == Millis::NEVER) {
+            last.to = now;
+        }
+        if server != MailServer::Up {
+            self.history.mail_troubles.push(Trouble { from: now, to: Millis::NEVER });
+        }
+    }
+
     pub(super) fn thaw(&mut self) {
+        let now = self.world.now();
+        self.history.lame.push(Trouble { from: now, to: now + TAKEN_OVER });
         for index in 0..self.world.workers.len() {
             if self.world.workers[index].frozen {
                 self.world.freeze(index, false);
@@ -88,6 +113,8 @@ impl Play<'_> {
     }
 
     pub(super) fn start(&mut self) {
+        let now = self.world.now();
+        self.history.lame.push(Trouble { from: now, to: now + TAKEN_OVER });
         self.names += 1;
         self.world.start_worker(&format!("w{}", self.names));
     }
@@ -134,12 +161,43 @@ impl Play<'_> {
             self.faulty_since = Some(now);
             self.trouble(now, now);
             self.history.forced_ngs |= faults.task_ngs > 0;
-            for (name, _) in kinds(faults).into_iter().filter(|(_, on)| *on) {
-                self.count(name);
+        }
+        self.order(now, faults.clone()).await;
+    }
+
+    async fn more(&mut self, fault: Disturbance) {
+        let now = self.world.now();
+        let mut faults = self.world.company(COMPANY, |company| company.faults().clone()).await;
+        match fault {
+            Disturbance::Reads500(count) => faults.html_500_reads = count,
+            Disturbance::ReadsHtml(count) => faults.html_reads = count,
+            Disturbance::ReadsReset(count) => faults.reset_reads = count,
+            Disturbance::Tokens500(count) => faults.html_500_tokens = count,
+            Disturbance::Unavailable(length) => faults.unavailable_until = Some(Millis(now.0 + length)),
+            Disturbance::Unauthorized(count) => faults.unauthorized = count,
+            Disturbance::ResetBefore(count) => faults.reset_before_acceptance = count,
+            Disturbance::ResetAfter(count) => faults.reset_after_acceptance = count,
+            Disturbance::Html500Before(count) => faults.html_500_before_acceptance = count,
+            Disturbance::Html500After(count) => faults.html_500_after_acceptance = count,
+            Disturbance::NoTaskId(count) => faults.without_task_id = count,
+            Disturbance::TaskErrors(count) => faults.task_errors = count,
+            Disturbance::TaskNgs(count) => {
+                faults.task_ngs = count;
+                self.history.forced_ngs = true;
+            }
+            Disturbance::Conflicts(count) => faults.conflicts = count,
+            Disturbance::SlowAnswers(count, ms) => (faults.slow_answers, faults.slow_answer_ms) = (count, ms),
+            Disturbance::MembersCut(count) => faults.members_cut = count,
+            Disturbance::TasksHang(on) => faults.hold_tasks = on,
+            Disturbance::TasksForgotten => {
+                self.note_tasks().await;
+                self.world.company(COMPANY, |company| company.forget_tasks(now)).await;
+                self.count("struck: tasks forgotten");
             }
         }
-        let faults = faults.clone();
-        self.world.company(COMPANY, |company| company.set_faults(now, faults)).await;
+        self.faulty_since.get_or_insert(now);
+        self.trouble(now, now);
+        self.order(now, faults).await;
     }
 
     async fn pause(&mut self, link: usize) {
@@ -148,7 +206,9 @@ impl Play<'_> {
             return;
         }
         let (store, clock) = (self.world.store.clone(), self.world.clock.clone());
-        self.world.run_with(async { commands::pause(&store, clock.as_ref(), LINKS[link]).await.unwrap() }).await;
+        self.world
+            .run_with(async { commands::pause(&store, clock.as_ref(), LINKS[link], "test").await.unwrap() })
+            .await;
         self.off[link] = true;
         let now = self.world.now();
         self.history.paused[link].push(Trouble { from: now, to: Millis::NEVER });
@@ -161,13 +221,13 @@ impl Play<'_> {
         if let Some(last) = self.history.paused[link].last_mut() {
             last.to = self.world.now();
         }
-        commands::resume(&self.world.store, LINKS[link]).await.unwrap();
+        commands::resume(&self.world.store, LINKS[link], "test").await.unwrap();
         self.world.wake_all();
     }
 
     /// A person looks at what is halted, gives the credentials anew and resumes it.
     pub(super) async fn mend(&mut self) {
-        for link in &LINKS[..self.scenario.links.len()] {
+        for (at, link) in LINKS[..self.scenario.links.len()].iter().enumerate() {
             let connection = self.world.connection(link).await;
             if connection.state != ConnectionState::Halted || connection.wanted.is_some() {
                 continue;
@@ -182,7 +242,8 @@ impl Play<'_> {
             let credentials = Credentials { key, secret };
             accounts::put(&self.world.store, &tx, &account, BASE_URL, &credentials, now).await.unwrap();
             tx.commit().await.unwrap();
-            commands::resume(&self.world.store, link).await.unwrap();
+            commands::resume(&self.world.store, link, "test").await.unwrap();
+            self.history.acts.push((now, connection.state_code.unwrap_or_default(), at));
             self.world.wake_all();
         }
     }
@@ -191,26 +252,12 @@ impl Play<'_> {
         let connection = self.world.connection(LINKS[link]).await;
         let decision = if release { Decision::Release } else { Decision::Decline };
         let store = &self.world.store;
-        decide(store, &connection, Code::DeliveryBrake, decision, Who::All).await.unwrap();
+        decide(store, &connection, Verdict { reason: Code::DeliveryBrake, decision, who: Who::All, actor: "test" })
+            .await
+            .unwrap();
         self.world.wake_all();
         let now = self.world.now();
         self.history.decisions[link].push((now, release));
+        self.history.acts.push((now, Code::DeliveryBrake.as_str().to_owned(), link));
     }
-}
-
-fn kinds(faults: &Faults) -> [(&'static str, bool); 12] {
-    [
-        ("fault: reset after acceptance", faults.reset_after_acceptance > 0),
-        ("fault: reset before acceptance", faults.reset_before_acceptance > 0),
-        ("fault: 500 after acceptance", faults.html_500_after_acceptance > 0),
-        ("fault: 500 before acceptance", faults.html_500_before_acceptance > 0),
-        ("fault: no task id", faults.without_task_id > 0),
-        ("fault: task ERROR", faults.task_errors > 0),
-        ("fault: task NG", faults.task_ngs > 0),
-        ("fault: 409", faults.conflicts > 0),
-        ("fault: slow answer", faults.slow_answers > 0),
-        ("fault: read reset", faults.reset_reads > 0),
-        ("fault: task hangs", faults.hold_tasks),
-        ("fault: list cut", faults.members_cut > 0),
-    ]
 }

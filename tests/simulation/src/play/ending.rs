@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::Permissions;
-use renkei_store::batches;
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::{self, RowState};
+use renkei_store::{batches, outbox};
 
 use super::{COMPANY, Play, Row};
 use crate::scenario::{LINKS, Said, Sent, What};
+use crate::world::mail::MailServer;
 
 /// How long the world may take until it is quiet.
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// After this long everything that needs a person was told.
+const TOLD_BY: Duration = Duration::from_secs(70 * 60);
 const ALL: [RowState; 7] = [
     RowState::Baseline,
     RowState::Due,
@@ -34,6 +37,8 @@ impl Play<'_> {
         if self.scenario.flavor.faults {
             self.touch().await;
         }
+        // What needs a person is told within the hour.
+        self.world.run_for(TOLD_BY).await;
         self.look().await;
         self.note_people().await;
     }
@@ -50,13 +55,10 @@ impl Play<'_> {
             self.world.kaonavi.lock().await.reissue(COMPANY, &format!("key-{COMPANY}"), &secret).unwrap();
             self.trouble(now, now);
         }
-        self.world
-            .company(COMPANY, |company| {
-                company.set_faults(now, lasting);
-                *company.permissions_mut() = Permissions::for_members();
-            })
-            .await;
+        self.order(now, lasting).await;
+        self.world.company(COMPANY, |company| *company.permissions_mut() = Permissions::for_members()).await;
         self.thaw();
+        self.mail_server(MailServer::Up);
         if self.scenario.flavor.crashes {
             // The end of the last one may have been ordered and not have come yet.
             self.start();
@@ -100,6 +102,13 @@ impl Play<'_> {
         }
         for search in batches::repairs(&self.world.store.db, &account).await.unwrap() {
             open.push(format!("search {} goes on", search.id));
+        }
+        for (state, mails) in outbox::counts(&self.world.store.db).await.unwrap() {
+            match state.as_str() {
+                "sent" => {}
+                "waiting" => open.push(format!("{mails} mails wait")),
+                other => open.push(format!("{mails} mails are {other}")),
+            }
         }
         open
     }

@@ -9,7 +9,7 @@ use renkei_sandbox::kaonavi::{DuplicateCreate, Faults, NameMembers, Settings as 
 use renkei_store::settings::{Filter, Settings, Timing};
 
 use super::arrivals::Source;
-use super::{Action, Flavor, Scenario, Timed, Ways};
+use super::{Action, Flavor, Further, Scenario, Timed, Ways, further, mails};
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -34,6 +34,12 @@ fn flavor(seed: u64, random: &mut StdRng) -> Flavor {
     }
 }
 
+/// Chance of its own for one part of a scenario: a part that is added later leaves all others as they were, and with them
+/// what the seeds that once failed have shown.
+fn own(seed: u64, part: &[u8; 8]) -> StdRng {
+    StdRng::seed_from_u64(seed ^ u64::from_be_bytes(*part))
+}
+
 pub(super) fn scenario(seed: u64) -> Scenario {
     let mut random = StdRng::seed_from_u64(seed);
     let flavor = flavor(seed, &mut random);
@@ -53,7 +59,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
         duplicate_create: *[DuplicateCreate::BadRequest, DuplicateCreate::TaskNg].choose(&mut random).unwrap(),
         ..Simulator::default()
     };
-    let links: Vec<Settings> = (0..if matches!(seed % 32, 8 | 10) || random.random_bool(0.3) { 2 } else { 1 })
+    let mut links: Vec<Settings> = (0..if matches!(seed % 32, 8 | 10) || random.random_bool(0.3) { 2 } else { 1 })
         .map(|_| settings(&mut random, flavor))
         .collect();
     let length = random.random_range(4..if flavor.mass { 5 } else { 12 }) * HOUR;
@@ -112,8 +118,36 @@ pub(super) fn scenario(seed: u64) -> Scenario {
         }
     }
     disturb(&mut random, flavor, length, &links, &lasting, &mut actions);
+    let mut mails = own(seed, b"mails   ");
+    for (link, settings) in links.iter_mut().enumerate() {
+        settings.recipients = mails::recipients(&mut mails, link);
+    }
+    for action in &mut actions {
+        if let Action::Save(link, settings) = &mut action.what {
+            settings.recipients.clone_from(&links[*link].recipients);
+        }
+    }
+    let mut more = own(seed, b"further ");
+    let further = Further::draw(&mut more, flavor);
+    let added = further::disturb(&mut more, flavor, further, links.len(), length, &actions);
+    actions.extend(added);
+    actions.extend(mails::disturb(&mut mails, flavor, length));
     actions.sort_by_key(|action| action.at);
-    Scenario { seed, flavor, members, stale, bad, bad_at_the_door, ways, simulator, links, baseline, actions, length }
+    Scenario {
+        seed,
+        flavor,
+        members,
+        stale,
+        bad,
+        bad_at_the_door,
+        further,
+        ways,
+        simulator,
+        links,
+        baseline,
+        actions,
+        length,
+    }
 }
 
 fn settings(random: &mut StdRng, flavor: Flavor) -> Settings {

@@ -64,6 +64,8 @@ impl Future for Sleep {
         if self.registered && !sleepers.contains_key(&key) {
             drop(sleepers);
             self.done = true;
+            // Whoever waited for this beside something that still sleeps goes on.
+            self.parked.store(false, Ordering::SeqCst);
             return Poll::Ready(());
         }
         sleepers.insert(key, cx.waker().clone());

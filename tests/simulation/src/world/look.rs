@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use renkei_runtime::clock::Clock;
+use renkei_runtime::clock::{Clock, Millis};
 use renkei_sandbox::kaonavi::Company;
 use renkei_store::connections::{self, Connection};
+use renkei_store::db::Sql;
 use renkei_store::employees::{FullRow, RowState};
 
 use super::World;
@@ -18,6 +19,20 @@ impl World {
     /// A connection as it is now.
     pub async fn connection(&self, id: &str) -> Connection {
         connections::get(&self.store, &self.store.db, id).await.unwrap()
+    }
+
+    /// What the activity log says of these kinds: when, the connection, 従業員ID, the kind and the code.
+    pub async fn activity(&self, kinds: &[&str]) -> Vec<(Millis, String, String, String, String)> {
+        let query = "SELECT at_ms, connection_id, employee_id, kind, code FROM activity ORDER BY activity_id";
+        let rows = self.store.db.rows(query, vec![]).await.unwrap();
+        let text = |row: &renkei_store::db::Row, column| row.get::<Option<String>>(column).unwrap().unwrap_or_default();
+        rows.iter()
+            .map(|row| {
+                let at = Millis(row.get("at_ms").unwrap());
+                (at, text(row, "connection_id"), text(row, "employee_id"), text(row, "kind"), text(row, "code"))
+            })
+            .filter(|(_, _, _, kind, _)| kinds.contains(&kind.as_str()))
+            .collect()
     }
 
     /// The person who has a number.

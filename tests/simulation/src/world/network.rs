@@ -5,7 +5,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
+use std::time::Duration;
 
+use rand::Rng;
+use rand::rngs::StdRng;
 use renkei_runtime::clock::{Clock, Millis};
 use renkei_runtime::http::{OutRequest, OutResponse, Transport, TransportError};
 use renkei_sandbox::kaonavi::transport::SimTransport;
@@ -85,12 +88,31 @@ pub(super) struct Network {
     pub(super) departures: Arc<Mutex<Vec<Departure>>>,
     pub(super) worker: String,
     pub(super) doom: Arc<Doom>,
+    pub(super) connecting: Arc<Connecting>,
+}
+
+/// How long connections take to be made, with chance of its own.
+#[derive(Debug, Default)]
+pub struct Connecting {
+    /// The longest, in milliseconds, and chance.
+    pub drawn: Mutex<Option<(u64, StdRng)>>,
+}
+
+impl Connecting {
+    fn draw(&self) -> Option<Duration> {
+        let mut drawn = self.drawn.lock().unwrap();
+        let (longest, random) = drawn.as_mut()?;
+        Some(Duration::from_millis(random.random_range(0..=*longest)))
+    }
 }
 
 #[async_trait::async_trait]
 impl Transport for Network {
     async fn send(&self, request: OutRequest) -> Result<OutResponse, TransportError> {
         self.doom.point(&self.clock).await;
+        if let Some(connecting) = self.connecting.draw() {
+            self.clock.sleep(connecting).await;
+        }
         self.departures.lock().unwrap().push(Departure {
             at: self.clock.now(),
             worker: self.worker.clone(),

@@ -41,11 +41,14 @@ impl World {
             for index in 0..self.workers.len() {
                 progress |= self.turn(index).await;
             }
-            if !progress {
+            self.watch.stirred |= progress;
+            // What has just left sets out at this moment, not when something else happens.
+            if !progress && !self.has_fresh_wires() {
                 break;
             }
         }
-        let mut next = self.clock.next_sleeper().unwrap_or(Millis::NEVER);
+        self.watch().await;
+        let mut next = self.clock.next_sleeper().unwrap_or(Millis::NEVER).min(self.next_mail());
         for worker in self.workers.iter().filter(|worker| worker.alive && !worker.frozen) {
             for ((account, lane), at) in &worker.next {
                 let busy = worker.running.iter().any(|step| step.account == *account && step.lane == *lane);
@@ -63,6 +66,10 @@ impl World {
         next.max(Millis(self.now().0 + 1))
     }
 
+    fn has_fresh_wires(&self) -> bool {
+        self.wires.lock().unwrap().len() > self.carried
+    }
+
     /// Moves what is on the wires on.
     async fn carry(&mut self) -> bool {
         let mut wires = std::mem::take(&mut *self.wires.lock().unwrap());
@@ -74,6 +81,7 @@ impl World {
             }
         }
         let progress = kept.len() < before;
+        self.carried = kept.len();
         self.wires.lock().unwrap().append(&mut kept);
         progress
     }
@@ -84,6 +92,10 @@ impl World {
         }
         let mut progress = self.consume(index).await;
         progress |= self.claim(index).await;
+        progress |= self.notify(index).await;
+        if !self.workers[index].alive {
+            return true;
+        }
         let now = self.now();
         let worker = &mut self.workers[index];
         let due: Vec<(String, Lane)> = worker
@@ -247,7 +259,7 @@ impl World {
 }
 
 /// How far a future came.
-enum Driven<T> {
+pub(super) enum Driven<T> {
     /// It ended.
     Ended(T),
     /// It sleeps on the simulated clock.
@@ -257,7 +269,7 @@ enum Driven<T> {
 }
 
 /// Polls a future until it ends or sleeps on the simulated clock. Work of the database is waited for.
-async fn drive<T>(
+pub(super) async fn drive<T>(
     clock: &SimClock,
     mut step: Pin<&mut (impl Future<Output = T> + ?Sized)>,
     fuse: &mut Option<u64>,

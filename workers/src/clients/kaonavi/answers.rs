@@ -138,6 +138,35 @@ mod tests {
     use crate::clients::kaonavi::{Outcome, ReadFault};
 
     #[test]
+    fn a_member_is_named_by_its_row_or_by_its_code_standing_alone_and_more_than_ten_are_nobody() {
+        let codes = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
+        let few = codes(&["12", "S2012", "0123", "社-1"]);
+        let table: &[(&str, &[usize])] = &[
+            ("S2012: 性別が不正です", &[1]),
+            ("12: 性別が不正です", &[0]),
+            ("[12]", &[0]),
+            ("12と0123", &[]),
+            ("12 と 0123 が不正です", &[0, 2]),
+            ("123", &[]),
+            ("社-1は登録できません", &[]),
+            ("社-1 は登録できません", &[3]),
+            ("member_data.2.gender は不正です", &[2]),
+            ("member_data.12.gender は不正です", &[]),
+            ("member_data.0 member_data.3", &[0, 3]),
+            ("登録できないメンバーがいます", &[]),
+        ];
+        for (message, expected) in table {
+            assert_eq!(named(&[(*message).to_owned()], &few), *expected, "{message}");
+        }
+        let many: Vec<String> = (0..20).map(|index| format!("E{index:02}")).collect();
+        for count in [1, 10, 11, 20] {
+            let message = many[..count].join(", ");
+            let expected = if count <= 10 { (0..count).collect() } else { Vec::new() };
+            assert_eq!(named(&[message], &many), expected, "{count}");
+        }
+    }
+
+    #[test]
     fn the_life_of_a_token_is_read_under_either_name_and_is_an_hour_without_one() {
         for (body, seconds) in [
             (r#"{"access_token":"t","expire_in":1200}"#, 1200),

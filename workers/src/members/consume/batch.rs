@@ -2,6 +2,7 @@
 
 use renkei_events::event::EmployeeEvent;
 use renkei_log::{Position, Record};
+use renkei_store::content;
 use renkei_store::seal::Keys;
 
 /// After how many records the preparing lets others go on: the write of the batch before runs beside it.
@@ -51,7 +52,7 @@ impl Batch {
         while let Some(record) = self.records.get(self.prepared) {
             match event_of(record) {
                 Ok(event) => {
-                    let content = content_hash(keys, &event);
+                    let content = content::of_event(keys, &event);
                     self.events.push(Placed { position: record.position, event, content });
                 }
                 Err(fault) => self.broken.push((self.prepared, fault)),
@@ -90,15 +91,6 @@ fn event_of(record: &Record) -> Result<EmployeeEvent, String> {
         Some(key) if *key != event.key() => Err("the record's key is not its event's key".to_owned()),
         _ => Ok(event),
     }
-}
-
-/// Keyed hash of what an event says about a person, whoever brought it and when.
-pub(crate) fn content_hash(keys: &Keys, event: &EmployeeEvent) -> String {
-    let body = match &event.employee {
-        Some(record) => record.content_bytes(),
-        None => serde_json::to_vec(&(event.change, &event.faults)).unwrap_or_default(),
-    };
-    keys.hash("content", &[&body])
 }
 
 #[cfg(test)]

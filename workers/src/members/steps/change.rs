@@ -4,6 +4,7 @@ use renkei_runtime::broken::{self, Broken};
 use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, OpenBatch, Repair};
 use renkei_store::employees::{self, Going, Op};
+use renkei_store::outlook::OPEN_TASKS;
 
 use super::held::{Held, Hour, is_running};
 use super::send::{judge_rows, reserve_and_send};
@@ -11,10 +12,6 @@ use crate::context::{Context, NextWake};
 use crate::error::Result;
 use crate::members::budget::Want;
 use crate::members::repair::Search;
-
-/// A PATCH or a repair starts only while fewer tasks than this are open: tasks run one after the other, and a hire's must not
-/// queue behind many.
-const OPEN_TASKS: usize = 2;
 
 /// One step.
 ///
@@ -38,6 +35,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let open = batches::open_lightly(&held.tx, &account).await?;
     let running = open.iter().filter(|batch| is_running(batch, held.now)).count();
     let single = held.doc.single_until > held.now;
+    // Tasks run one after the other, and a hire's must not queue behind many.
     if running >= if single { 1 } else { OPEN_TASKS } {
         return Ok(NextWake::Woken);
     }

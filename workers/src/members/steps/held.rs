@@ -5,12 +5,12 @@ use std::time::Duration;
 use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::{self, Account, Lease};
-use renkei_store::batches::{BatchState, OpenBatch};
 use renkei_store::calls::{self, CallKind};
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
-use renkei_store::employees::{Going, Op, QUARTER};
-use renkei_store::settings::Timing;
+use renkei_store::employees::{Going, Op};
+use renkei_store::outlook;
+pub use renkei_store::outlook::is_running;
 use renkei_store::surge;
 use secrecy::SecretString;
 
@@ -24,9 +24,6 @@ use crate::members::doc::AccountDoc;
 const TOKEN_MARGIN: Duration = Duration::from_secs(10);
 /// A token that ends sooner than this is replaced when a call is due.
 const TOKEN_REFRESH: Duration = Duration::from_secs(300);
-
-/// How long a call without an answer counts as an open task, from its deadline on.
-const UNKNOWN_RUNS: Duration = Duration::from_secs(120);
 
 /// The brake never holds as few changed members as this.
 const FEW: i64 = 50;
@@ -82,17 +79,10 @@ impl Held {
     /// Whose changes may go out now: of a connection that keeps to quarter hours what was due before this one.
     #[must_use]
     pub fn going(&self, op: Op) -> Going {
-        let quarter = QUARTER.as_millis() as i64;
-        let mut going = Going { quarter: Millis(self.now.0.div_euclid(quarter) * quarter), ..Going::default() };
-        let leaks = |connection: &Connection| {
-            broken::is(Broken::PauseLeaks) && op == Op::Update && connection.state == ConnectionState::Paused
-        };
-        let on = |connection: &&Connection| connection.state == ConnectionState::Active || leaks(connection);
-        for connection in self.connections.iter().filter(on) {
-            match (connection.settings.timing, op) {
-                (Timing::QuarterHour, Op::Update) => going.quarterly.push(connection.id.clone()),
-                _ => going.at_once.push(connection.id.clone()),
-            }
+        let mut going = Going::of(&self.connections, op, self.now);
+        if broken::is(Broken::PauseLeaks) && op == Op::Update {
+            let paused = self.connections.iter().filter(|connection| connection.state == ConnectionState::Paused);
+            going.at_once.extend(paused.map(|connection| connection.id.clone()));
         }
         going
     }
@@ -205,17 +195,6 @@ impl Held {
     }
 }
 
-/// Whether a batch counts among the open tasks of an account. One of which nobody knows whether it was taken may be a task, too;
-/// after a while it has surely ended, if there ever was one.
-#[must_use]
-pub fn is_running(batch: &OpenBatch, now: Millis) -> bool {
-    match batch.state {
-        BatchState::Planned | BatchState::Accepted => true,
-        BatchState::Unknown => now < batch.gives_up + UNKNOWN_RUNS,
-        _ => false,
-    }
-}
-
 /// What brake and ceiling say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TooMany {
@@ -238,9 +217,9 @@ pub struct Hour {
 
 impl Hour {
     /// Update calls kept free in an hour.
-    pub const UPDATES: i64 = 300;
+    pub const UPDATES: i64 = outlook::UPDATES_AN_HOUR;
     /// Tokens and reads kept free in an hour.
-    pub const READS: i64 = 200;
+    pub const READS: i64 = outlook::READS_AN_HOUR;
     /// Polls at most.
     pub const POLLS: i64 = 2500;
     /// Above this many polls the pauses between polls double.

@@ -22,6 +22,7 @@ use crate::clients::kaonavi::answers::{Refused, named};
 use crate::context::{Context, back_off};
 use crate::error::Result;
 use crate::members::doc::Heard;
+use crate::members::rejected::Stops;
 use crate::members::repair::{Search, Test};
 
 /// The first look at a task.
@@ -32,8 +33,8 @@ pub const FIRST_LOOK: Duration = Duration::from_secs(10);
 const SINGLE: Duration = Duration::from_secs(3600);
 /// After a refusal for quota a full window passes, and a little more.
 const WINDOW: Duration = Duration::from_secs(60);
-/// A single record is parked after this many lone failures that should have passed, if others went through meanwhile: when
-/// nothing goes through, it is not the record.
+/// A single record is parked after this many failures alone in its call that should have passed, if others went through
+/// meanwhile: when nothing goes through, it is not the record.
 const LONE_ATTEMPTS: i64 = 8;
 /// A batch that failed this often while others went through is searched for a bad record.
 const POISON_ATTEMPTS: i64 = 3;
@@ -77,6 +78,8 @@ pub async fn record(
         // The answer came after the call was given up; its people are somewhere else by now.
         return held.commit(context).await;
     }
+    // As it is now: its people may have got other ids while the call was under way.
+    let batch = &batches::get(&context.store, &held.tx, &account, batch.id).await?;
     match outcome {
         Outcome::Accepted { task } => {
             batches::advance(&held.tx, &account, batch.id, BatchState::Accepted, Some(task), 0, now + FIRST_POLL)
@@ -87,7 +90,12 @@ pub async fn record(
         Outcome::NotSent => {
             dissolve(context, &held, batch, "not_sent").await?;
             held.doc.failures += 1;
-            held.doc.blocked_until = now + back_off(context.random.as_ref(), held.doc.failures.min(4));
+            let pause = back_off(context.random.as_ref(), held.doc.failures.min(4));
+            held.doc.block(now + pause, Some(Code::KaonaviUnavailable));
+        }
+        Outcome::Unknown { status: Some(500..) } if broken::is(Broken::HaltOn500) => {
+            dissolve(context, &held, batch, "unavailable").await?;
+            halt(context, &mut held, Code::KaonaviUnavailable, "").await?;
         }
         Outcome::Unknown { .. } if broken::is(Broken::UnknownIsOk) => {
             super::landing::ok(context, &mut held, batch).await?
@@ -138,13 +146,15 @@ async fn refused(
         }
         409 => {
             held.doc.single_until = now + SINGLE;
-            held.doc.blocked_until = now + back_off(context.random.as_ref(), 0);
+            held.doc.block(now + back_off(context.random.as_ref(), 0), None);
             dissolve(context, held, batch, "conflict").await?;
         }
         408 | 425 | 429 => {
             // Somebody else uses the company's budget: a full window passes.
             let jitter = Duration::from_secs(5).mul_f64(context.random.unit());
-            held.doc.blocked_until = now + WINDOW + jitter;
+            let quota = refused.status == 429;
+            let why = if quota { Code::KaonaviSlotsTakenElsewhere } else { Code::KaonaviUnavailable };
+            held.doc.block(now + WINDOW + jitter, Some(why));
             dissolve(context, held, batch, "quota").await?;
         }
         _ => content(context, held, batch, &refused.messages).await?,
@@ -255,7 +265,10 @@ pub async fn failed_for_now(context: &Context, held: &mut Held, batch: &Batch, c
     batches::finish(&context.store, &held.tx, &batch.account, batch.id, "failed", now).await?;
     let keys: Vec<EmployeeKey> = batch.members.iter().map(|member| member.key.clone()).collect();
     if batch.repair.is_some() && keys.len() > 1 {
-        held.doc.blocked_until = held.doc.blocked_until.max(now + back_off(context.random.as_ref(), 0));
+        let until = now + back_off(context.random.as_ref(), 0);
+        if until > held.doc.blocked_until {
+            held.doc.block(until, Some(code));
+        }
         return search_failed(context, held, batch, &[]).await;
     }
     if let Some(id) = batch.repair {
@@ -284,7 +297,8 @@ pub async fn try_again(
     let mut poisoned = Vec::new();
     for row in rows {
         let others_went_through = held.doc.last_success.zip(row.due).is_some_and(|(success, due)| success > due);
-        if alone && row.attempts >= LONE_ATTEMPTS && others_went_through {
+        let enough = row.lone_attempts >= LONE_ATTEMPTS && others_went_through;
+        if alone && (enough || broken::is(Broken::ParkOnFirst5xx)) {
             park(context, held, &row.key, code, "").await?;
         } else if !alone && row.attempts >= POISON_ATTEMPTS && others_went_through {
             poisoned.push(row.key);
@@ -343,7 +357,7 @@ async fn alone(context: &Context, held: &mut Held, batch: &Batch, messages: &str
 
 async fn begin_search(
     context: &Context,
-    held: &Held,
+    held: &mut Held,
     batch: &Batch,
     members: Vec<EmployeeKey>,
     named: Vec<EmployeeKey>,
@@ -421,8 +435,12 @@ async fn leave_search(held: &Held, id: i64, keys: &[EmployeeKey]) -> Result<()> 
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn park(context: &Context, held: &Held, key: &EmployeeKey, code: Code, detail: &str) -> Result<()> {
+pub async fn park(context: &Context, held: &mut Held, key: &EmployeeKey, code: Code, detail: &str) -> Result<()> {
     let code = code.as_str();
+    let mut stops = Stops::default();
+    if let Some(connection) = held.connection(&key.connection) {
+        stops.note(connection, code);
+    }
     employees::settle(&context.store, &held.tx, key, RowState::Parked, Some(code), Some(detail), held.now).await?;
     let entry = Entry {
         at: held.now,
@@ -434,5 +452,19 @@ pub async fn park(context: &Context, held: &Held, key: &EmployeeKey, code: Code,
     };
     activity::add(&context.store, &held.tx, &[entry]).await?;
     context.metrics.settled.with_label_values(&["parked"]).inc();
+    stop(context, held, &stops).await
+}
+
+/// Switches off the connections that a rejected record stops.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn stop(context: &Context, held: &mut Held, stops: &Stops) -> Result<()> {
+    if stops.is_empty() {
+        return Ok(());
+    }
+    stops.switch_off(&context.store, &held.tx, held.now).await?;
+    // The rest of this step must not act on switches as they were.
+    held.connections = connections::of_account(&context.store, &held.tx, &held.account.id).await?;
     Ok(())
 }

@@ -51,7 +51,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     }
     let Some(token) = held.token() else { return Ok(NextWake::Woken) };
     let hour = held.hour().await?;
-    if hour.polls >= Hour::POLLS {
+    if hour.polls >= Hour::POLLS && !broken::is(Broken::PollEverySecond) {
         return Ok(NextWake::At(held.now + Duration::from_secs(60)));
     }
     let batch = *batch;
@@ -73,6 +73,9 @@ fn is_orphan(batch: &OpenBatch, lease: &Lease, now: Millis) -> bool {
 }
 
 fn pause(batch: &OpenBatch, now: Millis, many: bool) -> Duration {
+    if broken::is(Broken::PollEverySecond) {
+        return Duration::from_secs(1);
+    }
     if now.since(batch.planned) > LONG {
         return SELDOM;
     }

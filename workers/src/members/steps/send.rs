@@ -20,6 +20,7 @@ use crate::clients::kaonavi::{Outcome, UPDATE_DEADLINE};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
 use crate::members::judge::Verdict;
+use crate::members::rejected::Stops;
 
 /// How long after its reservation a call may start, and its first byte may leave: a pause waits for the same.
 pub use renkei_store::switch::{ON_THE_WIRE_WITHIN, START_WITHIN};
@@ -41,6 +42,7 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
     let mut braked: HashMap<(String, &'static str), u64> = HashMap::new();
     let mut ready = Vec::new();
     let mut entries = Vec::new();
+    let mut stops = Stops::default();
     for row in rows {
         let Some(connection) = held.connection(&row.key.connection) else { continue };
         let number = row.number.clone().unwrap_or_default();
@@ -141,6 +143,7 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
                 continue;
             }
             Verdict::Park(code, detail) => {
+                stops.note(connection, code);
                 if code == Code::MemberNumberShared.as_str() {
                     let others = employees::park_sharers(&held.tx, &row.key.connection, &number, held.now).await?;
                     entries.extend(
@@ -171,6 +174,13 @@ pub async fn judge_rows(context: &Context, held: &mut Held, rows: Vec<FullRow>, 
         tracing::warn!(connection.id = %connection, error.code = code, people.count = people, "mass change held");
     }
     activity::add(&context.store, &held.tx, &entries).await?;
+    if !stops.is_empty() {
+        outcome::stop(context, held, &stops).await?;
+        // Off means off, for those who were judged before as well.
+        for (row, _) in ready.extract_if(.., |(row, _)| stops.has(&row.key.connection)) {
+            employees::make_due(&held.tx, &row.key, op, held.now, 0, held.now).await?;
+        }
+    }
     Ok(Ready { rows: ready })
 }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use renkei_events::codes::Code;
+use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::{Credentials, Lease};
 use renkei_store::batches::{self, BatchState};
 use renkei_store::calls::{self, CallKind};
+use renkei_store::db::Sql as _;
 use renkei_store::employees::{self, Op};
 use secrecy::ExposeSecret as _;
 
@@ -26,7 +28,7 @@ const AN_HOUR: usize = 5;
 /// # Errors
 /// When the store fails, or the lease was lost.
 pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
-    let held = Held::lock(context, lease).await?;
+    let mut held = Held::lock(context, lease).await?;
     let Some(credentials) = held.account.credentials.clone() else { return Ok(NextWake::Woken) };
     if held.doc.credentials_refused && held.wanted().is_empty() {
         return Ok(NextWake::Woken);
@@ -48,6 +50,8 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
         let at = fetched[fetched.len() - AN_HOUR] + hour;
         tracing::warn!(account.id = %held.account.id, token.wait_ms = at.since(held.now).as_millis() as u64,
             "five tokens were fetched within the hour, waiting");
+        held.doc.block_tokens(at, Code::KaonaviTokensUsedUp);
+        held.commit(context).await?;
         return Ok(NextWake::At(at));
     }
     let call = calls::reserve(&held.tx, &held.account.id, CallKind::Token, None, held.now, held.now).await?;
@@ -113,6 +117,9 @@ async fn record(
     };
     context.metrics.calls.with_label_values(&[CallKind::Token.as_str(), label]).inc();
     calls::answered(&held.tx, call, status, now).await?;
+    if answer.is_err() && broken::is(Broken::FailedTokensNotCounted) {
+        held.tx.exec("DELETE FROM calls WHERE call_id = $1", vec![call.into()]).await?;
+    }
     if !same_credentials(&held, asked) {
         // New credentials came while the old ones were asked for: what was answered is not about them.
         return held.commit(context).await;
@@ -130,13 +137,16 @@ async fn record(
             held.doc.credentials_refused = true;
             outcome::halt(context, &mut held, Code::KaonaviCredentialsRefused, &detail).await?;
         }
-        Err(ReadFault::Refused(_)) => {
+        Err(ReadFault::Refused(refused)) => {
             // Somebody else's tokens count too; nothing says when one is free.
-            held.doc.token_blocked_until = now + Duration::from_secs(600);
+            let quota = refused.status == 429;
+            let why = if quota { Code::KaonaviTokensUsedUp } else { Code::KaonaviUnavailable };
+            held.doc.block_tokens(now + Duration::from_secs(600), why);
         }
         Err(_) => {
             held.doc.read_failures += 1;
-            held.doc.token_blocked_until = now + back_off(context.random.as_ref(), held.doc.read_failures);
+            let pause = back_off(context.random.as_ref(), held.doc.read_failures);
+            held.doc.block_tokens(now + pause, Code::KaonaviUnavailable);
         }
     }
     held.commit(context).await

@@ -201,7 +201,9 @@ async fn record(
             held.doc.tried.insert(op.as_str().to_owned(), crate::members::doc::Tried { at: began, permitted });
         }
         Permitted::Unauthorized => outcome::unauthorized(context, &mut held, token, &[]).await?,
-        Permitted::Quota => held.doc.blocked_until = held.now + Duration::from_secs(60),
+        Permitted::Quota => {
+            held.doc.block(held.now + Duration::from_secs(60), Some(Code::KaonaviSlotsTakenElsewhere));
+        }
         Permitted::Later => {
             held.doc.read_failures += 1;
             held.doc.try_blocked_until = held.now + back_off(context.random.as_ref(), held.doc.read_failures);

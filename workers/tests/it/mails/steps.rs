@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use renkei_events::codes::Code;
+use renkei_events::ids::TenantId;
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::{Company, Faults, Operation};
+use renkei_store::activity;
 use renkei_store::batches::{self, Batch, BatchState, Member};
 use renkei_store::connections::{self, ConnectionState};
 use renkei_store::db::Sql;
 use renkei_store::employees::{self, EmployeeKey, Op, RowState};
 use renkei_store::outbox::{self, Mail};
+use renkei_store::owned;
 use renkei_workers::commands;
 use renkei_workers::context::NextWake;
 use renkei_workers::notify::send::{Handed, MailFault, Mailer};
@@ -217,7 +220,7 @@ async fn i11_a_halt_is_told_with_what_kaonavi_said_and_again_after_somebody_acte
     stage.tell_for(5 * MINUTE).await;
     assert_eq!(stage.mails().len(), 1);
     assert!(stage.mails()[0].1.text.contains("許可がありません"));
-    commands::resume(store, "c1").await.unwrap();
+    commands::resume(store, "c1", "test").await.unwrap();
     stage.tell_for(2 * MINUTE).await;
     assert_eq!(stage.mails().len(), 1, "it is still halted until it is verified, and nothing new failed");
     halt().await;
@@ -357,10 +360,105 @@ async fn i11_refused_deliveries_are_told_after_an_hour() {
     let now = stage.world.now();
     let sql = "INSERT INTO webhook_health (connection_id, refused_since_ms, refused_ms) VALUES ('c1', $1, $1)";
     stage.world.store.db.exec(sql, vec![now.0.into()]).await.unwrap();
-    stage.tell_for(59 * MINUTE).await;
-    assert_eq!(stage.mails().len(), 0);
-    stage.tell_for(3 * MINUTE).await;
+    // One call of somebody who has nothing to do with it is no sender whose secret is wrong, however long ago it was.
+    stage.tell_for(24 * 60 * MINUTE).await;
+    assert_eq!(stage.mails().len(), 0, "a single one");
+    for (minutes, mails) in [(59, 0), (61, 1)] {
+        let sql = "UPDATE webhook_health SET refused_ms = refused_since_ms + $1";
+        stage.world.store.db.exec(sql, vec![(minutes * 60_000).into()]).await.unwrap();
+        stage.tell_for(3 * MINUTE).await;
+        assert_eq!(stage.mails().len(), mails, "over {minutes} minutes");
+    }
     assert!(stage.mails()[0].1.subject.contains(Code::SourceSignatureInvalid.title_ja()));
+}
+
+#[tokio::test]
+async fn a_connection_without_a_list_tells_its_creator() {
+    let mut stage = Stage::new().await;
+    for id in ["c2", "c3"] {
+        stage.world.link(crate::world::link(id, "a")).await;
+    }
+    stage.settings(|settings| settings.recipients = vec!["hr@example.jp".to_owned()]).await;
+    let store = &stage.world.store;
+    // c1 has a list, c2 only somebody who made it, c3 nobody at all.
+    let sql = "UPDATE connections SET created_by = 'maker@example.jp' WHERE connection_id IN ('c1', 'c2')";
+    store.db.exec(sql, vec![]).await.unwrap();
+    for (connections, to) in [
+        (&["c1"][..], &["hr@example.jp"][..]),
+        (&["c2"], &["maker@example.jp"]),
+        (&["c3"], &["admin@example.jp"]),
+        (&["c1", "c2", "c3"], &["hr@example.jp", "maker@example.jp", "admin@example.jp"]),
+    ] {
+        let before = stage.mails().len();
+        let code = Code::KaonaviForbidden.as_str();
+        let tx = store.begin().await.unwrap();
+        let now = store.now_in(&tx).await.unwrap();
+        for id in connections {
+            connections::switch_off(store, &tx, id, ConnectionState::Halted, Some(code), None, now).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        stage.tell_for(2 * MINUTE).await;
+        let mails = stage.mails();
+        assert_eq!(mails.len(), before + 1, "{connections:?}");
+        assert_eq!(mails[before].1.to, to, "{connections:?}");
+        let tx = store.begin().await.unwrap();
+        for id in connections {
+            connections::switch_on(&tx, id, now, None).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        stage.tell_for(70 * MINUTE).await;
+    }
+}
+
+/// The kinds of what the activity of c1 says about a code, oldest first.
+async fn activity_about(stage: &Stage, code: Code) -> Vec<String> {
+    let store = &stage.world.store;
+    let own = owned::all(store, &store.db, &TenantId::new("t1").unwrap()).await.unwrap();
+    let entries = activity::page(store, &own, None, i64::MAX, 200).await.unwrap();
+    let about = entries.into_iter().rev().map(|(_, entry)| entry);
+    about.filter(|entry| entry.code.as_deref() == Some(code.as_str())).map(|entry| entry.kind).collect()
+}
+
+#[tokio::test]
+async fn recovery_is_shown_and_not_mailed() {
+    let mut stage = Stage::new().await;
+    *stage.world.poison.lock().unwrap() = Some("E00001".to_owned());
+    let at = stage.world.now();
+    stage.world.send("c1", person(1, at)).await;
+    stage.world.run_for(80 * MINUTE).await;
+    stage.tell_for(2 * MINUTE).await;
+    assert_eq!(stage.mails().len(), 1);
+    *stage.world.poison.lock().unwrap() = None;
+    // The hour without it counts from when it was last seen.
+    let seen = stage.world.now();
+    stage.world.drain("c1", 30 * MINUTE).await;
+    stage.tell_for((seen + 58 * MINUTE).since(stage.world.now())).await;
+    assert_eq!(activity_about(&stage, Code::KaonaviUnavailable).await, [] as [&str; 0], "it may come back");
+    stage.tell_for(10 * MINUTE).await;
+    assert_eq!(activity_about(&stage, Code::KaonaviUnavailable).await, ["recovered"]);
+    stage.tell_for(180 * MINUTE).await;
+    assert_eq!(activity_about(&stage, Code::KaonaviUnavailable).await, ["recovered"], "once");
+    assert_eq!(stage.mails().len(), 1, "success sends no mail");
+}
+
+#[tokio::test]
+async fn after_settings_are_saved_the_next_failure_is_told() {
+    let mut stage = with_people(2).await;
+    stage.park(0, Code::MappingGenderUnmapped).await;
+    stage.tell_for(2 * MINUTE).await;
+    assert_eq!(stage.mails().len(), 1);
+    // Without that somebody new waits for the digest an hour later.
+    stage.park(1, Code::MappingGenderUnmapped).await;
+    stage.tell_for(5 * MINUTE).await;
+    assert_eq!(stage.mails().len(), 1);
+    let settings = stage.world.connection("c1").await.settings;
+    stage.world.save_settings("c1", settings).await;
+    stage.world.run_for(MINUTE).await;
+    assert_eq!(stage.world.count("c1", RowState::Parked).await, 0, "both were judged again");
+    stage.tell_for(MINUTE).await;
+    stage.park(1, Code::MappingGenderUnmapped).await;
+    stage.tell_for(2 * MINUTE).await;
+    assert_eq!(stage.mails().len(), 2, "what was saved did not help, and that is told at once");
 }
 
 #[tokio::test]

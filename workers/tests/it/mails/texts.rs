@@ -18,6 +18,7 @@ fn letter(code: Code, told: Told) -> Letter {
         code,
         digest: 1,
         told,
+        stopped: false,
         link: Some("https://renkei.example.co.jp/attention?connection=sample-members".to_owned()),
     }
 }

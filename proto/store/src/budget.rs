@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
-use renkei_store::calls::{Slot, UPDATE_SLOTS};
+
+use crate::calls::{Slot, UPDATE_SLOTS};
 
 /// The longest time between two POSTs while hires wait.
 pub const G: Duration = Duration::from_millis(20_500);
