@@ -6,14 +6,18 @@
 pub mod activity;
 pub mod attention;
 pub mod audit;
+pub mod book;
 pub mod budget;
 pub mod caller;
 pub mod connections;
 pub mod credentials;
+pub mod crowdlog;
 pub mod csv;
 pub mod employees;
 pub mod feeds;
+pub mod files;
 pub mod input;
+pub mod link_settings;
 pub mod links;
 pub mod openapi;
 pub mod page;
@@ -136,6 +140,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         credentials::resources(),
         feeds::resources(),
         links::resources(),
+        link_settings::resources(),
+        crowdlog::resources(),
+        files::resources(),
+        book::resources(),
         runs::resources(),
         switch::resources(),
         previews::resources(),

@@ -5,6 +5,7 @@
 
 pub(crate) mod check;
 pub mod consume;
+pub(crate) mod decide;
 mod progress;
 mod reading;
 pub mod run;

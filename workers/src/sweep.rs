@@ -21,8 +21,8 @@ use renkei_store::{feeds, links};
 use serde::Serialize;
 
 use self::limits::Limits;
-use crate::attendance::check;
 use crate::attendance::run::{self, Sources};
+use crate::attendance::{check, decide};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
 
@@ -32,7 +32,8 @@ const HOLD: Duration = Duration::from_secs(90);
 const REST: Duration = Duration::from_secs(5);
 
 /// The kinds of jobs that this role knows.
-pub const KINDS: [&str; 5] = [feeds::SWEEP, feeds::FIRST_LOAD, links::CHECK, links::WINDOW, links::MANUAL];
+pub const KINDS: [&str; 6] =
+    [feeds::SWEEP, feeds::FIRST_LOAD, links::CHECK, links::WINDOW, links::MANUAL, links::DECIDE];
 
 /// How the role works.
 #[derive(Debug, Clone)]
@@ -95,6 +96,7 @@ impl Sweeper {
             feeds::SWEEP | feeds::FIRST_LOAD => self.sweep_feed(context, job).await,
             links::CHECK => check::advance(self, context, job).await,
             links::WINDOW | links::MANUAL => run::advance(self, context, job).await,
+            links::DECIDE => decide::advance(context, job).await,
             _ => Ok(()),
         };
         match outcome {

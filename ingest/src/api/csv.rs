@@ -162,7 +162,7 @@ pub(super) async fn import_employees(
     Ok(HttpResponse::Ok().json(report.await?))
 }
 
-fn is_csv(headers: &HeaderMap) -> bool {
+pub(super) fn is_csv(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE);
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();

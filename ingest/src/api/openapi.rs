@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    activity, attention, audit, budget, connections, credentials, csv, employees, feeds, links, previews, runs,
-    secrets, settings, switch, system, tenants, tokens,
+    activity, attention, audit, book, budget, connections, credentials, crowdlog, csv, employees, feeds, files,
+    link_settings, links, previews, runs, secrets, settings, switch, system, tenants, tokens,
 };
 
 #[derive(OpenApi)]
@@ -43,6 +43,21 @@ use super::{
         links::put_link_key,
         links::get_link_check,
         links::get_link_options,
+        link_settings::get_link_settings,
+        link_settings::put_link_settings,
+        link_settings::list_protections,
+        link_settings::add_protection,
+        link_settings::remove_protection,
+        crowdlog::get_member_list,
+        crowdlog::put_member_list,
+        files::list_files,
+        files::download_file,
+        files::download_files,
+        files::mark_file,
+        book::list_days,
+        book::list_handwork,
+        book::download_handwork,
+        book::tick_handwork,
         runs::list_runs,
         runs::get_run,
         runs::start_run,

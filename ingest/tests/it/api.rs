@@ -5,4 +5,4 @@ mod document;
 mod flow;
 mod input;
 mod matrix;
-mod world;
+pub mod world;

@@ -11,6 +11,7 @@ mod drain;
 mod envelope;
 mod files;
 mod health;
+mod mornings;
 mod order;
 mod private;
 mod process;

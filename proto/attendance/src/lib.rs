@@ -13,5 +13,6 @@ pub mod members;
 pub mod protection;
 pub mod reading;
 pub mod segments;
+pub mod settings;
 mod texts;
 pub mod window;

@@ -1,6 +1,12 @@
 //! The attendance book and what stands around it.
 //!
-//! [`staging`] holds the date that a run is reading, [`book`] every day as the source last told it.
+//! [`staging`] holds the date that a run is reading, [`book`] every day as the source last told it. [`members`] is クラウドログ's own
+//! list, [`protections`] what must not be written. [`files`] go to クラウドログ by a person's hand, [`handwork`] is what a person
+//! types there.
 
 pub mod book;
+pub mod files;
+pub mod handwork;
+pub mod members;
+pub mod protections;
 pub mod staging;

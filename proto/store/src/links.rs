@@ -17,6 +17,8 @@ use crate::jobs::{self, NewJob};
 pub const WINDOW: &str = "window";
 /// The kind of the job that brings days which a person chose.
 pub const MANUAL: &str = "manual_run";
+/// The kind of the job that decides which days of the book have to go to クラウドログ.
+pub const DECIDE: &str = "decide";
 /// The kind of the job that asks a source whether it takes a key.
 pub const CHECK: &str = "key_check";
 
@@ -309,6 +311,31 @@ pub async fn manual_waiting(sql: &impl Sql, tenant: &str) -> Result<Option<Strin
     let query = "SELECT subject FROM jobs, links WHERE jobs.kind = $1 AND links.link_id = jobs.subject AND links.tenant_id = $2 LIMIT 1";
     let row = sql.row(query, vec![MANUAL.into(), tenant.into()]).await?;
     row.map(|row| row.get("subject")).transpose()
+}
+
+/// Something changed that decides which of a link's days have to go to クラウドログ: they are decided about anew. However much
+/// changes until a worker begins, it is done once.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn want_decision(store: &Store, tx: &Tx, link: &str, now: Millis) -> Result<()> {
+    // One that a worker holds may have read what was true before.
+    let waiting = "SELECT 1 AS one FROM jobs WHERE kind = $1 AND subject = $2 AND owner IS NULL LIMIT 1";
+    if tx.row(waiting, vec![DECIDE.into(), link.into()]).await?.is_some() {
+        return Ok(());
+    }
+    let fresh = crate::seal::fresh_key();
+    let job = NewJob {
+        name: format!("{DECIDE}:{link}:{}", store.keys.hash("job", &[&fresh[..]])),
+        kind: DECIDE,
+        subject: link.to_owned(),
+        queue: format!("{DECIDE}:{link}"),
+        slot: now,
+        due: now,
+        doc: "{}".to_owned(),
+    };
+    jobs::put(tx, &job).await?;
+    Ok(())
 }
 
 /// The name of a link's window among the jobs.

@@ -19,6 +19,7 @@ impl MigratorTrait for Steps {
             Box::new(Step { name: "0005_attendance", sql: include_str!("../migrations/0005_attendance.sql") }),
             Box::new(Step { name: "0006_delivery_gaps", sql: include_str!("../migrations/0006_delivery_gaps.sql") }),
             Box::new(Step { name: "0007_rules", sql: include_str!("../migrations/0007_rules.sql") }),
+            Box::new(Step { name: "0008_crowdlog", sql: include_str!("../migrations/0008_crowdlog.sql") }),
         ]
     }
 }

@@ -141,7 +141,7 @@ pub struct World {
     events: u64,
     /// Whether the log may hold something that nobody consumed.
     unread: AtomicBool,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// How a connection of the world is made.
@@ -232,10 +232,16 @@ impl World {
             starts: Vec::new(),
             events: 0,
             unread: AtomicBool::new(true),
-            _folder: folder,
+            folder,
         };
         world.start_worker("w1");
         world
+    }
+
+    /// Where the store's files are, if it is in a folder of its own.
+    #[must_use]
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_ref().map(tempfile::TempDir::path)
     }
 
     /// The time.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::civil::date;
+use renkei_attendance::codes::Code as MemberCode;
+use renkei_attendance::protection::{Closing, Listed, Protection};
 use renkei_events::event::Change;
 use renkei_ingest::api::Api;
 use renkei_runtime::clock::Millis;
@@ -9,6 +12,10 @@ use renkei_runtime::config::{BaseUrl, OutsideConfig};
 use renkei_runtime::http::guard::AllowPrivate;
 use renkei_store::accounts::{self, Credentials};
 use renkei_store::activity::{self, Entry};
+use renkei_store::attendance::files::{self, NewFile, StoredRow};
+use renkei_store::attendance::handwork::{self, Item as Handwork};
+use renkei_store::attendance::members::{self, ListedMember};
+use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::connections::{self, Connection, StoredSecret};
 use renkei_store::db::{Sql as _, Tx};
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
@@ -293,7 +300,7 @@ async fn link(store: &Store, tx: &Tx, tenant: &str, now: Millis) {
         key: key.clone(),
         key_issued: jiff::civil::date(2026, 4, 1),
         auto: true,
-        settings: "{}".to_owned(),
+        settings: json!({"closing": {"kind": "not_used"}}).to_string(),
         settings_version: 1,
         segments: "{}".to_owned(),
         stated: Vec::new(),
@@ -314,4 +321,58 @@ async fn link(store: &Store, tx: &Tx, tenant: &str, now: Millis) {
         stated: Vec::new(),
     };
     link_checks::want(store, tx, &format!("check-{tenant}"), tenant, &id, &wish, now).await.unwrap();
+    attendance(store, tx, tenant, &id, now).await;
+}
+
+/// A member list, listed days, a file that waits and something to be typed: number 1 of each is `acme`'s, 2 is the rival's.
+async fn attendance(store: &Store, tx: &Tx, tenant: &str, link: &str, now: Millis) {
+    let code = format!("{tenant}-1");
+    let member = ListedMember {
+        code: code.clone(),
+        own_text: code.clone(),
+        name: Some("髙橋 花子".to_owned()),
+        first: None,
+        last: None,
+        active: true,
+        lines: vec![2],
+    };
+    members::replace(store, tx, tenant, &[member], "command", now).await.unwrap();
+    let listed = ListedDays {
+        id: 0,
+        code: code.clone(),
+        first: "2026-03-01".to_owned(),
+        last: "2026-03-02".to_owned(),
+        actor: "command".to_owned(),
+        made: now,
+    };
+    protections::add(tx, link, &listed).await.unwrap();
+    let days = (date(2026, 3, 1), date(2026, 3, 2));
+    let in_force = Protection {
+        closing: Closing::NotUsed,
+        listed: vec![Listed::new(MemberCode::new(&code).unwrap(), days.0, days.1).unwrap()],
+    }
+    .in_force(date(2026, 4, 1));
+    let protection = in_force.fingerprint();
+    let row = StoredRow { number: 2, code: code.clone(), day: "2026-03-03".to_owned(), content: "x".to_owned() };
+    let file = NewFile {
+        tenant,
+        link,
+        run: 1,
+        part: (1, 1),
+        name: &format!("2026-04-01_{link}_01.csv"),
+        protection: protection.as_str(),
+        rows: &[row],
+        bytes: code.as_bytes(),
+    };
+    files::insert(store, tx, &file, now).await.unwrap();
+    let item = Handwork {
+        id: 0,
+        code,
+        day: "2026-03-04".to_owned(),
+        reason: "attendance.past_midnight".to_owned(),
+        value: "22:00-25:30".to_owned(),
+        made: now,
+        done: None,
+    };
+    handwork::put(store, tx, tenant, link, 1, &item, now).await.unwrap();
 }

@@ -310,34 +310,135 @@ pub struct Decided {
     pub state: DayState,
     /// Why.
     pub why: Option<String>,
+    /// Whether a row of it has to be imported from now on, whatever the source says later.
+    pub forced: bool,
 }
 
-/// Writes decisions down.
+/// Writes decisions down. A day that is forced stays so until a row of it is marked as imported.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn decide(tx: &Tx, tenant: &str, decided: &[Decided]) -> Result<()> {
-    for chunk in pieces(decided, tx.rows_at_once(4).min(200)) {
-        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 4 + 1);
+    for chunk in pieces(decided, tx.rows_at_once(5).min(200)) {
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 5 + 1);
         for one in chunk {
             values.extend([
                 one.code.clone().into(),
                 one.day.clone().into(),
                 one.state.as_str().into(),
                 one.why.clone().into(),
+                i64::from(one.forced).into(),
             ]);
         }
         values.push(tenant.into());
         let sql = format!(
-            "WITH decided (c, d, s, w) AS (VALUES {})
-             UPDATE attendance_days SET state = decided.s, why = decided.w, forced = CASE WHEN decided.s = 'pending' THEN forced ELSE 0 END
+            "WITH decided (c, d, s, w, f) AS (VALUES {})
+             UPDATE attendance_days SET state = decided.s, why = decided.w,
+               forced = CASE WHEN decided.f = 1 THEN 1 ELSE forced END
              FROM decided WHERE tenant_id = ${} AND code = decided.c AND day = decided.d",
-            tuples(chunk.len(), 4, 1),
-            chunk.len() * 4 + 1
+            tuples(chunk.len(), 5, 1),
+            chunk.len() * 5 + 1
         );
         tx.exec(&sql, values).await?;
     }
     Ok(())
+}
+
+/// Rows that a person says クラウドログ has taken: code, day and keyed hash of the row.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn imported(tx: &Tx, tenant: &str, rows: &[(&str, &str, &str)]) -> Result<u64> {
+    let mut taken = 0;
+    for chunk in pieces(rows, tx.rows_at_once(3).min(200)) {
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 3 + 1);
+        values.extend(chunk.iter().flat_map(|(code, day, held)| [(*code).into(), (*day).into(), (*held).into()]));
+        values.push(tenant.into());
+        let sql = format!(
+            "WITH taken (c, d, h) AS (VALUES {})
+             UPDATE attendance_days SET held = taken.h, forced = 0, state = CASE WHEN state = 'pending' THEN 'new' ELSE state END
+             FROM taken WHERE tenant_id = ${} AND code = taken.c AND day = taken.d",
+            tuples(chunk.len(), 3, 1),
+            chunk.len() * 3 + 1
+        );
+        taken += tx.exec(&sql, values).await?;
+    }
+    Ok(taken)
+}
+
+/// Who of a link stands in the book from `first` to `last`: code and the source's own id.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn people(sql: &impl Sql, link: &str, first: &str, last: &str) -> Result<Vec<(String, String)>> {
+    let query = "SELECT DISTINCT code, person FROM attendance_days WHERE link_id = $1 AND day BETWEEN $2 AND $3";
+    let rows = sql.rows(query, vec![link.into(), first.into(), last.into()]).await?;
+    rows.iter().map(|row| Ok((row.get("code")?, row.get("person")?))).collect()
+}
+
+/// How far the days of a run are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Have to be imported.
+    pub pending: i64,
+    /// In no file, or not all of it, for a reason that somebody should know.
+    pub warnings: i64,
+}
+
+/// How far the days of each run of a link are.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn tallies(sql: &impl Sql, link: &str) -> Result<BTreeMap<i64, Tally>> {
+    let query = "SELECT run_id, COUNT(CASE WHEN state = 'pending' THEN 1 END) AS pending,
+          COUNT(CASE WHEN state IN ('handwork', 'unmatched')
+            OR (state = 'skipped' AND why <> 'attendance.empty_at_source') THEN 1 END) AS warnings
+        FROM attendance_days WHERE link_id = $1 GROUP BY run_id";
+    let mut runs = BTreeMap::new();
+    for row in sql.rows(query, vec![link.into()]).await? {
+        runs.insert(row.get("run_id")?, Tally { pending: row.get("pending")?, warnings: row.get("warnings")? });
+    }
+    Ok(runs)
+}
+
+/// The dates after `after` that have to be decided about: all from `first` on, and older ones of which days are new or pending.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn dates(sql: &impl Sql, link: &str, first: &str, after: &str, most: u32) -> Result<Vec<String>> {
+    let query = "SELECT DISTINCT day FROM attendance_days
+        WHERE link_id = $1 AND day > $2 AND (day >= $3 OR state IN ('new', 'pending')) ORDER BY day LIMIT $4";
+    let rows = sql.rows(query, vec![link.into(), after.into(), first.into(), i64::from(most).into()]).await?;
+    rows.iter().map(|row| row.get("day")).collect()
+}
+
+/// The tenant's days of one code from `first` to `last`, or of all codes of a link on them, by day and code after `after`.
+///
+/// # Errors
+/// When the store does not answer, or a row does not open.
+pub async fn search(
+    store: &Store,
+    sql: &impl Sql,
+    link: &str,
+    code: Option<&str>,
+    (first, last): (&str, &str),
+    after: (&str, &str),
+    most: u32,
+) -> Result<Vec<BookDay>> {
+    let mut values: Vec<Value> =
+        vec![link.into(), first.into(), last.into(), after.0.into(), after.1.into(), i64::from(most).into()];
+    let whose = match code {
+        Some(code) => {
+            values.push(code.into());
+            " AND code = $7"
+        }
+        None => "",
+    };
+    let query = format!(
+        "SELECT {COLUMNS} FROM attendance_days WHERE link_id = $1 AND day BETWEEN $2 AND $3 AND (day, code) > ($4, $5){whose}
+         ORDER BY day, code LIMIT $6"
+    );
+    sql.rows(&query, values).await?.iter().map(|row| read(store, row)).collect()
 }
 
 /// How many of a link's days are in each state, from `first` to `last`.

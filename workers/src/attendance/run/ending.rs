@@ -50,6 +50,7 @@ impl Step<'_> {
                 runs::update(&tx, &run).await?;
             }
         }
+        links::want_decision(store, &tx, &self.link.id, self.now).await?;
         if code != Code::AttendanceCancelled {
             links::set_trouble(&tx, &self.link.id, Some(code.as_str()), self.now).await?;
             if self.is_window() {
@@ -81,6 +82,11 @@ impl Step<'_> {
             runs::update(&tx, &run).await?;
         }
         links::set_trouble(&tx, &self.link.id, None, self.now).await?;
+        if let (false, Some(first), Some(last)) = (self.is_window(), self.progress.first, self.progress.last) {
+            // What a person asks for is written again, changed or not: クラウドログ may have been edited by hand.
+            book::force(&tx, &self.link.id, &first.to_string(), &last.to_string()).await?;
+        }
+        links::want_decision(store, &tx, &self.link.id, self.now).await?;
         if self.is_window() {
             let due =
                 self.progress.last.and_then(|last| last.tomorrow().ok()).unwrap_or_else(|| calendar::today(self.now));

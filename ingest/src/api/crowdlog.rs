@@ -1,0 +1,237 @@
+//! クラウドログ's member list, as an administrator exports it there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use futures::StreamExt as _;
+use renkei_attendance::codes::Code as MemberCode;
+use renkei_attendance::matching::{AtSource, Matching};
+use renkei_attendance::members::{self as list, Format, List, Member, Refusal};
+use renkei_events::codes::Code;
+use renkei_store::attendance::book;
+use renkei_store::attendance::members::{self, ListInfo, ListedMember};
+use renkei_store::links;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::caller::TenantCaller;
+use super::csv::is_csv;
+use super::problem::ApiError;
+use super::scoped::Scoped;
+use super::{Answer, Api, MANY_PEOPLE_TIME, Time, resource, within, within_time};
+use crate::setup;
+
+/// A list of 50,000 members with all its other columns fits.
+const LARGEST: usize = 32 * 1024 * 1024;
+/// How long a list may take to come.
+const FILE_TIME: Duration = Duration::from_secs(60);
+/// How many rows or codes of each kind are named.
+const NAMED: usize = 200;
+/// How many days the codes of the book are compared with.
+const DAYS: i32 = 40;
+
+/// The list that is in use.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MemberListView {
+    /// When it was uploaded; null: there is none, and no file of attendance is made.
+    made: Option<Time>,
+    /// By whom.
+    by: Option<String>,
+    /// How many codes it has.
+    members: i64,
+}
+
+impl From<Option<ListInfo>> for MemberListView {
+    fn from(info: Option<ListInfo>) -> Self {
+        match info {
+            Some(info) => Self { made: Some(info.made.into()), by: Some(info.actor), members: info.members },
+            None => Self { made: None, by: None, members: 0 },
+        }
+    }
+}
+
+/// A row of the list that was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RowFault {
+    /// The line; the header is line 1.
+    line: u64,
+    /// The column; null: the row as such.
+    column: Option<String>,
+    /// What it is: cell_count, open_quote, no_code, encoding, date, period_reversed or active.
+    kind: &'static str,
+    /// The same for people.
+    text_ja: &'static str,
+}
+
+/// What came of an upload. No name and no other value of a row is repeated; of each list 200 at most are named.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MemberListReport {
+    /// How many members were taken.
+    members: usize,
+    /// utf8 or cp932.
+    #[schema(value_type = String)]
+    encoding: list::Encoding,
+    /// Columns that the list does not have.
+    #[schema(value_type = Vec<String>)]
+    missing_columns: Vec<list::Column>,
+    /// Rows that were not taken.
+    faults: Vec<RowFault>,
+    /// Codes that several lines have: they match nobody.
+    doubles: Vec<String>,
+    /// Codes of the attendance source that the list does not have.
+    only_source: Vec<String>,
+    /// Codes of the list of which the source has no days.
+    only_destination: Vec<String>,
+    /// Codes that differ in width, case, blanks or zeros in front only: at the source, and in the list.
+    near: Vec<NearCodes>,
+}
+
+/// Codes that look alike and are not the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NearCodes {
+    /// As the source has them.
+    source: Vec<String>,
+    /// As the list has them.
+    destination: Vec<String>,
+}
+
+pub(super) fn resources() -> Vec<Resource> {
+    vec![resource("/crowdlog/members").route(web::get().to(get_member_list)).route(web::put().to(put_member_list))]
+}
+
+/// The member list that is in use.
+#[utoipa::path(get, path = "/api/v1/crowdlog/members", tag = "tenant", responses((status = 200, body = MemberListView)))]
+pub(super) async fn get_member_list(caller: TenantCaller, api: web::Data<Api>) -> Answer {
+    let info = within(&api, async { Ok(members::info(&api.store.db, caller.tenant.as_str()).await?) });
+    Ok(HttpResponse::Ok().json(MemberListView::from(info.await?)))
+}
+
+/// Puts クラウドログ's member list in the place of the one before. Five columns are read (社員コード, 名前, 開始日, 終了日, 有効／無効); what
+/// else stands in it is never kept. All days of the window are decided about anew.
+#[utoipa::path(put, path = "/api/v1/crowdlog/members", tag = "tenant",
+    request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, body = MemberListReport)))]
+pub(super) async fn put_member_list(
+    caller: TenantCaller,
+    api: web::Data<Api>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Answer {
+    if !is_csv(request.headers()) {
+        let detail = "the body must be text/csv without content encoding".to_owned();
+        return Err(ApiError::File { code: Code::CsvMediaType, detail, pointer: None });
+    }
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > LARGEST) {
+        return Err(too_large());
+    }
+    let bytes = received(&api, payload).await?;
+    let today = setup::today_in_tokyo(api.clock.now());
+    let read = tokio::task::spawn_blocking(move || list::read(&bytes, &Format::default(), today)).await;
+    let list = read.map_err(|_| ApiError::Unavailable)?.map_err(refused)?;
+    let scoped = Scoped::new(&api, &caller);
+    let tenant = caller.tenant.as_str();
+    let report = within_time(&api, MANY_PEOPLE_TIME, async {
+        let tx = api.store.begin().await?;
+        links::lock_tenant(&tx, tenant).await?;
+        let now = api.store.now_in(&tx).await?;
+        members::replace(&api.store, &tx, tenant, &by_code(&list.members), &caller.actor, now).await?;
+        let mut people = Vec::new();
+        let first = today.saturating_sub(jiff::Span::new().days(DAYS)).to_string();
+        for link in links::of_tenant(&api.store, &tx, tenant).await? {
+            links::want_decision(&api.store, &tx, &link.id, now).await?;
+            for (code, person) in book::people(&tx, &link.id, &first, &today.to_string()).await? {
+                if let Ok(code) = MemberCode::new(&code) {
+                    people.push(AtSource { code, link: link.id.clone(), person });
+                }
+            }
+        }
+        scoped.audit(&tx, "crowdlog.members", tenant, now).await?;
+        tx.commit().await?;
+        api.store.hint();
+        Ok(report(&list, &people))
+    });
+    Ok(HttpResponse::Ok().json(report.await?))
+}
+
+async fn received(api: &Api, mut payload: web::Payload) -> Result<Vec<u8>, ApiError> {
+    let cut_off =
+        || ApiError::File { code: Code::CsvCutOff, detail: "the file did not come whole".to_owned(), pointer: None };
+    let mut too_late = api.clock.sleep(FILE_TIME);
+    let mut bytes = Vec::new();
+    loop {
+        let piece = tokio::select! {
+            piece = payload.next() => piece,
+            () = &mut too_late => return Err(cut_off()),
+        };
+        match piece {
+            None => return Ok(bytes),
+            Some(Ok(piece)) if bytes.len() + piece.len() > LARGEST => return Err(too_large()),
+            Some(Ok(piece)) => bytes.extend_from_slice(&piece),
+            Some(Err(_)) => return Err(cut_off()),
+        }
+    }
+}
+
+fn too_large() -> ApiError {
+    let detail = format!("the file is over {} MiB", LARGEST / 1024 / 1024);
+    ApiError::File { code: Code::CsvTooLarge, detail, pointer: None }
+}
+
+fn refused(refusal: Refusal) -> ApiError {
+    let code = match refusal {
+        Refusal::NotText => Code::CsvNotText,
+        Refusal::Empty => Code::CsvEmpty,
+        Refusal::NoCodeColumn(_) => Code::CsvHeaderUnknown,
+        Refusal::ColumnTwice(_) => Code::CsvColumnTwice,
+        Refusal::TooManyRows(_) => Code::CsvTooManyRows,
+    };
+    ApiError::File { code, detail: refusal.to_string(), pointer: None }
+}
+
+/// Each code once, with the lines where it stands.
+fn by_code(members: &[Member]) -> Vec<ListedMember> {
+    let mut listed: BTreeMap<&MemberCode, ListedMember> = BTreeMap::new();
+    for member in members {
+        let fresh = || ListedMember {
+            code: member.code.to_string(),
+            own_text: member.own_text.clone(),
+            name: member.name.as_ref().map(|name| name.expose().to_owned()),
+            first: member.first.map(|day| day.to_string()),
+            last: member.last.map(|day| day.to_string()),
+            active: member.active,
+            lines: Vec::new(),
+        };
+        listed.entry(&member.code).or_insert_with(fresh).lines.push(member.line);
+    }
+    listed.into_values().collect()
+}
+
+fn report(list: &List, people: &[AtSource]) -> MemberListReport {
+    let matching = Matching::new(people, &list.members);
+    let texts = |codes: &[MemberCode]| codes.iter().take(NAMED).map(MemberCode::to_string).collect::<Vec<_>>();
+    let doubles = matching.doubles_at_destination.iter().take(NAMED).map(|double| double.code.to_string());
+    let near = matching
+        .near
+        .iter()
+        .take(NAMED)
+        .map(|near| NearCodes { source: texts(&near.source), destination: texts(&near.destination) });
+    let faults = list.faults.iter().take(NAMED).map(|fault| RowFault {
+        line: fault.line,
+        column: fault.column.clone(),
+        kind: fault.kind.code(),
+        text_ja: fault.kind.ja(),
+    });
+    MemberListReport {
+        members: list.members.len(),
+        encoding: list.encoding,
+        missing_columns: list.missing.clone(),
+        faults: faults.collect(),
+        doubles: doubles.collect(),
+        only_source: texts(&matching.only_source),
+        only_destination: texts(&matching.only_destination),
+        near: near.collect(),
+    }
+}

@@ -1,0 +1,420 @@
+//! Attendance from a simulated HRMOS勤怠 to a simulated クラウドログ: read by the real sweeper, decided by it, and taken over the
+//! real API as a person would in the morning.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::civil::{Date, date};
+use renkei_ingest::api::Api;
+use renkei_runtime::config::{BaseUrl, OutsideConfig};
+use renkei_runtime::http::guard::AllowPrivate;
+use renkei_sandbox::crowdlog::{CrowdLog, Encoding, Hours, ImportResult, Member, MemberHeaders, PastMidnight};
+use renkei_sandbox::hrmos::{Day, at as clock};
+use renkei_simulation::attendance::Attendance;
+use renkei_store::runs::RunState;
+use renkei_store::tokens;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use crate::api::world::ask;
+use crate::support::client::{Answer, Request};
+use crate::support::fakes::ManualClock;
+use crate::support::serving::{self, Serving};
+
+/// The world begins on this day at 09:00; the first window runs on the next one.
+const TODAY: Date = date(2026, 4, 1);
+const FIRST: Date = date(2026, 2, 21);
+const LINK: &str = "/api/v1/links/l1";
+const PEOPLE: usize = 30;
+
+/// A company of HRMOS勤怠, クラウドログ, Renkei between them, and somebody in HR.
+struct Office {
+    attendance: Attendance,
+    crowdlog: CrowdLog,
+    serving: Serving,
+    token: SecretString,
+}
+
+impl Office {
+    /// Everybody with a number of their own is a member of クラウドログ; nothing is uploaded or decided yet.
+    async fn bare() -> Self {
+        let attendance = Attendance::sample(PEOPLE, date(2026, 1, 1), date(2026, 4, 30)).await;
+        let mut crowdlog = CrowdLog::new();
+        crowdlog.settings_mut().past_midnight = PastMidnight::Accept;
+        let users = attendance.company("h1", |company| company.users().to_vec()).await;
+        let numbers: BTreeSet<String> = users.iter().filter_map(|user| user.number.clone()).collect();
+        for number in numbers.iter().filter(|number| !number.trim().is_empty()) {
+            crowdlog.add_member(Member::new(number, "見本"));
+        }
+        let store = attendance.world.store.clone();
+        let tx = store.begin().await.unwrap();
+        let now = store.now_in(&tx).await.unwrap();
+        let (_, token) = tokens::create(&store, &tx, Some("t1"), "hr", None, now).await.unwrap();
+        tx.commit().await.unwrap();
+        let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
+        let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
+        let outside = OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false };
+        let api = Api::new(store, attendance.world.clock.clone(), outside);
+        let serving = serving::start_api(serving::settings(), ManualClock::new(), Some(api)).await;
+        Self { attendance, crowdlog, serving, token }
+    }
+
+    /// The same with a member list, with nothing closed, and after the first window.
+    async fn after_the_first_window() -> Self {
+        let mut office = Self::bare().await;
+        office.upload_members().await;
+        office.settings(json!({"closing": {"kind": "not_used"}})).await;
+        office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
+        office
+    }
+
+    async fn call(&mut self, request: Request) -> Answer {
+        // Calls of one token are limited.
+        self.attendance.world.clock.set(self.attendance.world.now() + Duration::from_millis(50));
+        let token = self.token.expose_secret();
+        self.serving.send(&request.set("authorization", format!("Bearer {token}"))).await
+    }
+
+    async fn get(&mut self, path: &str) -> Answer {
+        self.call(ask("GET", &format!("{LINK}/{path}"), None)).await
+    }
+
+    async fn settings(&mut self, settings: Value) {
+        let put = ask("PUT", &format!("{LINK}/settings"), Some(settings)).set("if-match", "*");
+        let answer = self.call(put).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.json());
+        self.settle().await;
+    }
+
+    async fn upload_members(&mut self) -> Value {
+        let list = self.crowdlog.export_members(true, Encoding::ShiftJis, &MemberHeaders::default());
+        let put = ask("PUT", "/api/v1/crowdlog/members", None);
+        let answer = self.call(Request { body: list, ..put }.set("content-type", "text/csv")).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.json());
+        self.settle().await;
+        answer.json()
+    }
+
+    /// The sweeper decides what it has to.
+    async fn settle(&mut self) {
+        self.attendance.run_for(Duration::from_secs(30)).await;
+    }
+
+    /// The files that wait, in order.
+    async fn open(&mut self) -> Vec<Value> {
+        let files = self.get("files?limit=200").await.json();
+        let mut open: Vec<Value> =
+            files["items"].as_array().unwrap().iter().filter(|file| file["state"] == "open").cloned().collect();
+        open.sort_by_key(|file| file["id"].as_i64());
+        open
+    }
+
+    async fn download(&mut self, file: &Value) -> Answer {
+        self.get(&format!("files/{}", file["id"])).await
+    }
+
+    /// What stands in the files that wait: 社員コード and 年月日 → the row.
+    async fn rows(&mut self) -> BTreeMap<(String, Date), String> {
+        let mut rows = BTreeMap::new();
+        for file in self.open().await {
+            let text = String::from_utf8(self.download(&file).await.body).unwrap();
+            for line in text.trim_start_matches('\u{feff}').lines().skip(1) {
+                let cells: Vec<&str> = line.split(',').collect();
+                let before = rows.insert((cells[0].to_owned(), cells[1].parse().unwrap()), line.to_owned());
+                assert_eq!(before, None, "a day stands in two rows");
+            }
+        }
+        rows
+    }
+
+    async fn mark(&mut self, file: &Value, refused: &[usize]) -> Value {
+        let path = format!("{LINK}/files/{}/mark", file["id"]);
+        let answer = self.call(ask("POST", &path, Some(json!({"refused_rows": refused})))).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.json());
+        answer.json()
+    }
+
+    /// Somebody imports all files that wait, and marks each as クラウドログ answered.
+    async fn import_all(&mut self) -> Vec<ImportResult> {
+        let mut results = Vec::new();
+        for file in self.open().await {
+            let bytes = self.download(&file).await.body;
+            let result = self.crowdlog.import(self.attendance.world.now(), &bytes);
+            assert_eq!(result.header_error, None);
+            self.mark(&file, &result.refused_rows()).await;
+            results.push(result);
+        }
+        self.settle().await;
+        results
+    }
+
+    /// What クラウドログ must hold, from the source itself: whole days of people with a number of their own.
+    async fn truth(&self, last: Date) -> BTreeMap<(String, Date), Hours> {
+        self.attendance
+            .company("h1", |company| {
+                let users = company.users().to_vec();
+                let mut owners: BTreeMap<String, usize> = BTreeMap::new();
+                for number in users.iter().filter_map(|user| user.number.as_ref()) {
+                    *owners.entry(number.trim().to_owned()).or_default() += 1;
+                }
+                let mut truth = BTreeMap::new();
+                for user in users.iter().filter(|user| user.number.is_some()) {
+                    let number = user.number.as_ref().unwrap().trim().to_owned();
+                    if number.is_empty() || owners[&number] > 1 {
+                        continue;
+                    }
+                    let mut day = FIRST.max(user.start_date);
+                    let end = user.end_date.map_or(last, |end| end.min(last));
+                    while day <= end {
+                        if let Some(hours) = company.day(user.id, day).as_ref().and_then(whole) {
+                            truth.insert((number.clone(), day), hours);
+                        }
+                        day = day.tomorrow().unwrap();
+                    }
+                }
+                truth
+            })
+            .await
+    }
+
+    /// The 社員コード of somebody who works by day, the first one.
+    async fn somebody(&self) -> (i64, String) {
+        let user = self.attendance.company("h1", |company| company.users()[0].clone()).await;
+        (user.id, user.number.unwrap())
+    }
+}
+
+/// Start and end of a day that a file can say: it begins on its date, and has 24 hours of work at most.
+fn whole(day: &Day) -> Option<Hours> {
+    let (start, end) = (day.start?.get(), day.end?.get());
+    let breaks: i32 = day
+        .breaks
+        .iter()
+        .map(|pause| pause.end.map_or(0, |end| end.get()) - pause.start.map_or(0, |start| start.get()))
+        .sum();
+    let minutes = |at: i32| u16::try_from(at).ok();
+    (end > start && end - start - breaks <= 1440).then_some(Hours { start: minutes(start)?, end: minutes(end)? })
+}
+
+fn is_past_midnight(row: &str) -> bool {
+    let cells: Vec<&str> = row.split(',').collect();
+    let late = |cell: &str| cell.split(['-', '/']).any(|time| time.len() == 5 && *time >= *"24:00");
+    late(cells[3]) || late(cells[4])
+}
+
+#[actix_web::test]
+async fn every_row_is_accepted_and_the_timesheets_are_what_the_source_says() {
+    let mut office = Office::after_the_first_window().await;
+    let run = office.attendance.runs().await.remove(0);
+    assert_eq!(run.state, RunState::AwaitingImport, "取込待ち: {:?}", run.counts);
+    assert!(run.counts["pending"] > 500 && run.counts["warnings"] > 0, "{:?}", run.counts);
+    let results = office.import_all().await;
+    assert!(!results.is_empty() && results.iter().all(ImportResult::is_clean));
+    // Of the last day nights are still open at 05:00.
+    let last = date(2026, 3, 31);
+    let truth = office.truth(last).await;
+    let held: BTreeMap<(String, Date), Hours> = office
+        .crowdlog
+        .timesheets()
+        .into_iter()
+        .filter(|((_, day), _)| *day <= last)
+        .map(|((code, day), stored)| ((code.to_owned(), day), stored.hours.unwrap()))
+        .collect();
+    assert!(held.len() > 500);
+    assert_eq!(held, truth);
+    let run = office.attendance.runs().await.remove(0);
+    assert_eq!((run.state, run.counts["pending"]), (RunState::Warned, 0), "警告あり once all is in");
+    // Marked, and nothing changed: whatever is decided again, there is no second file.
+    office.upload_members().await;
+    assert_eq!(office.open().await, [] as [Value; 0]);
+}
+
+#[actix_web::test]
+async fn a_file_that_is_thrown_away_comes_again_with_the_next_one() {
+    let mut office = Office::after_the_first_window().await;
+    let first = office.rows().await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let second = office.rows().await;
+    assert!(first.iter().all(|(day, row)| second.get(day) == Some(row)), "the same rows");
+    assert!(second.keys().any(|(_, day)| *day == date(2026, 4, 2)), "and those of the new day");
+    let states = office.get("files?limit=200").await.json();
+    let superseded = states["items"].as_array().unwrap().iter().filter(|file| file["state"] == "superseded");
+    let old = superseded.clone().next_back().unwrap().clone();
+    assert_eq!(office.download(&old).await.status, 409, "a newer file holds its rows");
+    let path = format!("{LINK}/files/{}/mark", old["id"]);
+    assert_eq!(office.call(ask("POST", &path, Some(json!({"refused_rows": []})))).await.status, 409);
+}
+
+#[actix_web::test]
+async fn marked_except_row_17_the_next_file_holds_exactly_that_row() {
+    let mut office = Office::after_the_first_window().await;
+    office.settings(json!({"closing": {"kind": "not_used"}, "files": {"rows_per_file": 0}})).await;
+    let [file] = office.open().await.try_into().unwrap();
+    let text = String::from_utf8(office.download(&file).await.body).unwrap();
+    let row_17 = text.trim_start_matches('\u{feff}').lines().nth(16).unwrap().to_owned();
+    let path = format!("{LINK}/files/{}/mark", file["id"]);
+    for (refused, pointer) in [(json!([1]), "/refused_rows"), (json!([999_999]), "/refused_rows")] {
+        let answer = office.call(ask("POST", &path, Some(json!({"refused_rows": refused})))).await;
+        assert_eq!((answer.status, answer.json()["pointer"].as_str()), (400, Some(pointer)));
+    }
+    let marked = office.mark(&file, &[17]).await;
+    assert_eq!(
+        (marked["refused"].as_i64(), marked["taken"].as_i64()),
+        (Some(1), Some(file["rows"].as_i64().unwrap() - 1))
+    );
+    office.settle().await;
+    let rows: Vec<String> = office.rows().await.into_values().collect();
+    assert_eq!(rows, [row_17]);
+    let again = office.call(ask("POST", &path, Some(json!({"refused_rows": []})))).await;
+    assert_eq!(again.status, 409, "it is marked already");
+}
+
+#[actix_web::test]
+async fn refused_nights_move_to_the_list_of_handwork() {
+    let mut office = Office::after_the_first_window().await;
+    office.crowdlog.settings_mut().past_midnight = PastMidnight::Refuse;
+    let nights: BTreeSet<(String, Date)> =
+        office.rows().await.into_iter().filter(|(_, row)| is_past_midnight(row)).map(|(day, _)| day).collect();
+    assert!(nights.len() >= 10, "{}", nights.len());
+    let results = office.import_all().await;
+    let refused: usize = results.iter().map(|result| result.refused_rows().len()).sum();
+    assert_eq!(refused, nights.len(), "exactly the nights");
+    assert_eq!(office.rows().await.into_keys().collect::<BTreeSet<_>>(), nights, "they wait for the next import");
+    office.settings(json!({"closing": {"kind": "not_used"}, "past_midnight": "skip"})).await;
+    assert_eq!(office.open().await, [] as [Value; 0]);
+    let mut listed = BTreeSet::new();
+    let mut cursor = String::new();
+    loop {
+        let page = office.get(&format!("handwork?limit=200{cursor}")).await.json();
+        for item in page["items"].as_array().unwrap().iter().filter(|item| item["reason"] == "attendance.past_midnight")
+        {
+            listed.insert((item["code"].as_str().unwrap().to_owned(), item["day"].as_str().unwrap().parse().unwrap()));
+        }
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(listed, nights);
+    // As a spreadsheet it is the same list, and what is ticked off is on it no more.
+    let csv = |text: Vec<u8>| String::from_utf8(text).unwrap().lines().count() - 1;
+    let before = csv(office.get("handwork.csv").await.body);
+    assert!(before >= nights.len());
+    let item = office.get("handwork?limit=1").await.json()["items"][0].clone();
+    let tick = || ask("POST", &format!("{LINK}/handwork/{}/done", item["id"]), None);
+    assert_eq!(office.call(tick()).await.status, 204);
+    assert_eq!(office.call(tick()).await.status, 404, "only once");
+    assert_eq!(csv(office.get("handwork.csv").await.body), before - 1);
+    office.upload_members().await;
+    assert_eq!(csv(office.get("handwork.csv").await.body), before - 1, "it stays ticked off");
+}
+
+#[actix_web::test]
+async fn what_decides_about_days_makes_them_pending_again() {
+    let mut office = Office::after_the_first_window().await;
+    office.import_all().await;
+    let (id, number) = office.somebody().await;
+    // A new member list: somebody who was not in it is there now.
+    let user = office.attendance.company("h1", |company| company.users()[1].clone()).await;
+    let absent = user.number.unwrap();
+    office.crowdlog.change_member(&absent, |member| member.code = "elsewhere".to_owned()).unwrap();
+    let report = office.upload_members().await;
+    assert_eq!(report["only_source"], json!([absent]));
+    office.crowdlog.change_member("elsewhere", |member| member.code.clone_from(&absent)).unwrap();
+    office.upload_members().await;
+    assert_eq!(office.rows().await, BTreeMap::new(), "what クラウドログ holds of them it holds still");
+    // A code that is corrected today: all days of the window, under the new one.
+    let now = office.attendance.world.now();
+    office.crowdlog.add_member(Member::new("NEW-1", "見本"));
+    office.upload_members().await;
+    office.attendance.company("h1", |company| assert!(company.change_number(now, id, Some("NEW-1")))).await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let rows = office.rows().await;
+    let corrected = rows.keys().filter(|(code, _)| code == "NEW-1").count();
+    assert!(corrected >= 20, "the window of somebody who works on weekdays: {corrected}");
+    assert!(rows.keys().all(|(code, _)| *code != number));
+    office.import_all().await;
+    // A changed table of work types: each day of that type, and no other.
+    office.settings(json!({"closing": {"kind": "not_used"}, "work_types": {"夜勤": "morning"}})).await;
+    let rows = office.rows().await;
+    assert!(!rows.is_empty() && rows.values().all(|row| is_past_midnight(row)), "{rows:?}");
+}
+
+#[actix_web::test]
+async fn i10_a_protected_day_is_in_no_file_and_an_older_file_is_not_handed_out() {
+    let mut office = Office::bare().await;
+    office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    assert_eq!(office.open().await, [] as [Value; 0], "without クラウドログ's list there is no file");
+    office.upload_members().await;
+    assert_eq!(office.open().await, [] as [Value; 0], "nor before somebody said what is closed");
+    office.settings(json!({"closing": {"kind": "on", "date": "2026-02-28"}})).await;
+    let before = office.rows().await;
+    assert!(before.keys().all(|(_, day)| *day > date(2026, 2, 28)));
+    let (_, number) = office.somebody().await;
+    let file = office.open().await.remove(0);
+    let listed = json!({"code": number, "from": "2026-03-09", "to": "2026-03-13"});
+    let added = office.call(ask("POST", &format!("{LINK}/protections"), Some(listed))).await;
+    assert_eq!(added.status, 201);
+    let refused = office.download(&file).await;
+    assert_eq!((refused.status / 100, refused.json()["code"].as_str()), (4, Some("attendance.file_outdated")));
+    assert_eq!(office.get("files.zip").await.status / 100, 4);
+    office.settle().await;
+    let protected =
+        |(code, day): &(String, Date)| *code == number && (date(2026, 3, 9)..=date(2026, 3, 13)).contains(day);
+    let after = office.rows().await;
+    let left_out: Vec<_> = before.keys().filter(|day| !after.contains_key(day)).collect();
+    assert!(left_out.len() >= 3 && left_out.iter().all(|day| protected(day)), "{left_out:?}");
+    let zip = office.get("files.zip").await;
+    assert_eq!((zip.status, zip.header("content-type"), &zip.body[..2]), (200, Some("application/zip"), &b"PK"[..]));
+    // Taken off the list, they may be written again.
+    let path = format!("{LINK}/protections/{}", added.json()["id"]);
+    assert_eq!(office.call(ask("DELETE", &path, None)).await.status, 204);
+    office.settle().await;
+    assert_eq!(office.rows().await, before);
+}
+
+#[actix_web::test]
+async fn a_manual_run_makes_its_whole_range_pending_changed_or_not() {
+    let mut office = Office::after_the_first_window().await;
+    office.import_all().await;
+    let (first, last) = (date(2026, 3, 16), date(2026, 3, 20));
+    let body = json!({"first_day": first.to_string(), "last_day": last.to_string()});
+    assert_eq!(office.call(ask("POST", &format!("{LINK}/runs"), Some(body))).await.status, 202);
+    office.attendance.run_for(Duration::from_secs(600)).await;
+    let rows = office.rows().await;
+    let expected: BTreeSet<(String, Date)> =
+        office.truth(TODAY).await.into_keys().filter(|(_, day)| (first..=last).contains(day)).collect();
+    assert_eq!(rows.into_keys().collect::<BTreeSet<_>>(), expected);
+}
+
+/// Nothing of the list but five columns is kept: 単価 above all is in no byte of the store.
+#[actix_web::test]
+async fn i8_a_member_list_leaves_neither_names_nor_rates_in_the_store() {
+    let mut office = Office::bare().await;
+    office.crowdlog.add_member(Member { rate: 987_654_321, ..Member::new("P9999", "秘密 花子") });
+    let report = office.upload_members().await;
+    assert!(!report.to_string().contains("秘密"));
+    let path = office.attendance.world.folder().unwrap().to_owned();
+    for entry in std::fs::read_dir(path).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for secret in ["987654321".as_bytes(), "秘密".as_bytes()] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+}
+
+/// An unchanged correction of yesterday is not lost: what is half entered waits, and is told when the day is over.
+#[actix_web::test]
+async fn half_a_day_of_yesterday_waits_and_is_told_a_day_later() {
+    let mut office = Office::after_the_first_window().await;
+    let (id, number) = office.somebody().await;
+    let now = office.attendance.world.now();
+    let half = Day::started(clock(9, 0));
+    office.attendance.company("h1", |company| company.set_day(now, id, date(2026, 4, 2), half)).await;
+    for (day, state) in [(date(2026, 4, 3), "new"), (date(2026, 4, 4), "skipped")] {
+        office.attendance.run_to(day, 6, 0).await;
+        let days = office.get(&format!("days?code={number}&from=2026-04-02&to=2026-04-02")).await.json();
+        assert_eq!(days["items"][0]["state"], state, "{days}");
+        assert_eq!(days["items"][0]["value"], "•••");
+        let why = if state == "skipped" { json!("attendance.half_entered") } else { Value::Null };
+        assert_eq!(days["items"][0]["why"], why);
+    }
+}

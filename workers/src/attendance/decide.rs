@@ -1,0 +1,139 @@
+//! What becomes of a link's days, decided anew whenever the source, クラウドログ's list, a setting or the protected days change.
+//!
+//! A decision is a job of the sweeper: some dates a step, then the files. It comes to the same however often it is made, and
+//! whoever changes something asks for another one, so that one which read what was true before is put right by the next.
+
+mod files;
+mod question;
+
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use renkei_attendance::decide::Decision;
+use renkei_runtime::clock::Millis;
+use renkei_store::attendance::book::{self, BookDay, DayState, Decided};
+use renkei_store::attendance::handwork::{self, Item};
+use renkei_store::attendance::members;
+use renkei_store::jobs::{self, Job};
+use renkei_store::links;
+use serde::{Deserialize, Serialize};
+
+use self::question::Judge;
+use crate::context::Context;
+use crate::error::Result;
+use crate::sweep::calendar;
+
+/// How many days before today are decided about again, as many as a window brings.
+const DAYS: i32 = 40;
+/// How many dates one step takes.
+const DATES: u32 = 5;
+/// How many days are read at once.
+const CHUNK: u32 = 500;
+
+/// How far a decision is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Progress {
+    /// The date that was decided about last.
+    after: String,
+    /// The first date that is looked at.
+    first: Option<Date>,
+}
+
+/// Goes one step further in a decision.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn advance(context: &Context, job: &Job) -> Result<()> {
+    let store = &context.store;
+    let now = store.now().await?;
+    let link = links::find(store, &store.db, &job.subject).await?;
+    let listed = match &link {
+        Some(link) => members::info(&store.db, &link.tenant).await?.is_some(),
+        None => false,
+    };
+    // Without クラウドログ's list nobody is anybody: nothing is decided until there is one.
+    let Some(link) = link.filter(|_| listed) else {
+        let tx = store.begin().await?;
+        jobs::finish(&tx, job).await?;
+        return Ok(tx.commit().await?);
+    };
+    let mut progress: Progress = serde_json::from_str(&job.doc).unwrap_or_default();
+    let today = calendar::today(now);
+    let first = *progress.first.get_or_insert(today.checked_sub(DAYS.days()).unwrap_or(today));
+    let judge = Judge::new(store, &link, first, today).await?;
+    let dates = book::dates(&store.db, &link.id, &first.to_string(), &progress.after, DATES).await?;
+    let Some(last) = dates.last().cloned() else {
+        return files::make(context, job, &judge, now).await;
+    };
+    for date in dates {
+        decide_date(context, &judge, &date, now).await?;
+    }
+    progress.after = last;
+    let tx = store.begin().await?;
+    jobs::go_on(&tx, job, &crate::sweep::doc(&progress)?, now).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn decide_date(context: &Context, judge: &Judge, date: &str, now: Millis) -> Result<()> {
+    let store = &context.store;
+    let mut known = handwork::of_period(store, &store.db, &judge.link.id, date, date).await?;
+    let matching = judge.matching();
+    let mut after = String::new();
+    loop {
+        let days = book::of_date(store, &store.db, &judge.link.id, date, &after, CHUNK).await?;
+        let Some(last) = days.last() else { break };
+        after.clone_from(&last.told.code);
+        let mut decided = Vec::with_capacity(days.len());
+        let mut to_type: Vec<(i64, Item)> = Vec::new();
+        for day in &days {
+            let Some(decision) = judge.decision(&matching, day) else { continue };
+            decided.push(written(day, &decision));
+            if let Some(work) = decision.handwork() {
+                let item = Item {
+                    id: 0,
+                    code: day.told.code.clone(),
+                    day: date.to_owned(),
+                    reason: work.why.code().to_owned(),
+                    value: work.value.clone(),
+                    made: now,
+                    done: None,
+                };
+                let same = |old: &Item| old.code == item.code && old.reason == item.reason;
+                let before = known.iter().position(same).map(|at| known.swap_remove(at));
+                if before.is_none_or(|old| old.value != item.value) {
+                    to_type.push((day.told.run, item));
+                }
+            }
+        }
+        let tx = store.begin().await?;
+        book::decide(&tx, &judge.link.tenant, &decided).await?;
+        for (run, item) in &to_type {
+            handwork::put(store, &tx, &judge.link.tenant, &judge.link.id, *run, item, now).await?;
+        }
+        tx.commit().await?;
+    }
+    // What is left of the list is not to be typed any more.
+    let over: Vec<i64> = known.iter().filter(|item| item.done.is_none()).map(|item| item.id).collect();
+    let tx = store.begin().await?;
+    handwork::remove(&tx, &over).await?;
+    Ok(tx.commit().await?)
+}
+
+fn written(day: &BookDay, decision: &Decision) -> Decided {
+    let state = match decision {
+        Decision::Pending { .. } => DayState::Pending,
+        Decision::Done { .. } => DayState::Done,
+        Decision::Handwork(_) => DayState::Handwork,
+        Decision::Skipped(_) => DayState::Skipped,
+        Decision::Open => DayState::New,
+        Decision::Protected => DayState::Protected,
+        Decision::Unmatched(_) => DayState::Unmatched,
+    };
+    Decided {
+        code: day.told.code.clone(),
+        day: day.told.day.clone(),
+        state,
+        why: decision.why().map(|why| why.code().to_owned()),
+        forced: decision.forces_the_next_row(),
+    }
+}

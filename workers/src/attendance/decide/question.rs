@@ -1,0 +1,126 @@
+//! What has to be known to decide about a day.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use renkei_attendance::codes::Code;
+use renkei_attendance::decide::{Decision, Question, Settings, decide};
+use renkei_attendance::files::Content;
+use renkei_attendance::matching::{AtSource, Matching};
+use renkei_attendance::members::Member;
+use renkei_attendance::protection::{InForce, Listed, Protection};
+use renkei_attendance::reading::{Reading, Settled, hrmos};
+use renkei_attendance::segments::SegmentTable;
+use renkei_attendance::settings::LinkSettings;
+use renkei_store::Store;
+use renkei_store::attendance::book::{self, BookDay};
+use renkei_store::attendance::{members, protections};
+use renkei_store::links::{AttendanceSource, Link};
+use renkei_store::seal::Keys;
+
+use crate::error::Result;
+
+/// Decides about the days of one link.
+pub(super) struct Judge {
+    /// The link.
+    pub link: Link,
+    /// Its settings.
+    pub settings: LinkSettings,
+    /// What is protected, as far as somebody said so.
+    pub protection: Protection,
+    /// The day in Tokyo.
+    pub today: Date,
+    in_force: InForce,
+    table: SegmentTable,
+    members: Vec<Member>,
+    people: Vec<AtSource>,
+    keys: std::sync::Arc<Keys>,
+}
+
+impl Judge {
+    pub(super) async fn new(store: &Store, link: &Link, first: Date, today: Date) -> Result<Self> {
+        let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
+        let statuses: BTreeMap<String, i64> = serde_json::from_str(&link.segments).unwrap_or_default();
+        let mut listed = Vec::new();
+        for one in protections::of_link(&store.db, &link.id).await? {
+            let days = (one.first.parse::<Date>(), one.last.parse::<Date>());
+            if let (Ok(code), (Ok(from), Ok(to))) = (Code::new(&one.code), days)
+                && let Ok(one) = Listed::new(code, from, to)
+            {
+                listed.push(one);
+            }
+        }
+        let protection = Protection { closing: settings.closing, listed };
+        let oldest = book::dates(&store.db, &link.id, &first.to_string(), "", 1).await?;
+        let first = oldest.first().cloned().unwrap_or_else(|| first.to_string());
+        let people = book::people(&store.db, &link.id, &first, &today.to_string()).await?;
+        let people = people.into_iter().filter_map(|(code, person)| {
+            Some(AtSource { code: Code::new(&code).ok()?, link: link.id.clone(), person })
+        });
+        Ok(Self {
+            in_force: protection.in_force(today),
+            table: settings.segments(statuses),
+            members: members::all(&store.db, &link.tenant).await?.iter().flat_map(member).collect(),
+            people: people.collect(),
+            keys: std::sync::Arc::clone(&store.keys),
+            link: link.clone(),
+            settings,
+            protection,
+            today,
+        })
+    }
+
+    /// Who is who.
+    pub(super) fn matching(&self) -> Matching<'_> {
+        Matching::new(&self.people, &self.members)
+    }
+
+    /// What becomes of a day; `None`: it was written by another version and waits for it.
+    pub(super) fn decision(&self, matching: &Matching<'_>, day: &BookDay) -> Option<Decision> {
+        let (code, date) = (Code::new(&day.told.code).ok()?, day.told.day.parse::<Date>().ok()?);
+        let reading = self.reading(date, &day.told.value)?;
+        let held = day.held.clone().map(Content::from_stored);
+        let question = Question {
+            code: &code,
+            day: date,
+            reading: &reading,
+            held: held.as_ref(),
+            forced: day.forced,
+            matched: matching.of(&code),
+        };
+        let settings = Settings {
+            past_midnight: self.settings.past_midnight,
+            break_mode: self.settings.breaks,
+            leave_columns: self.settings.files.leave_columns.as_ref(),
+        };
+        Some(decide(&question, &settings, &self.in_force, |row| self.keys.hash("attendance_row", &[row])))
+    }
+
+    fn reading(&self, day: Date, value: &[u8]) -> Option<Reading> {
+        let settled = Settled::of(day, self.today);
+        match self.link.source {
+            AttendanceSource::Hrmos => {
+                let row: hrmos::Row = serde_json::from_slice(value).ok()?;
+                Some(row.reading(&self.table, self.settings.times, settled))
+            }
+            // Nothing of them is in the book in this version.
+            AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => None,
+        }
+    }
+}
+
+/// A code of the list, once for each of its lines, so that doubles are found.
+fn member(listed: &members::ListedMember) -> Vec<Member> {
+    let Ok(code) = Code::new(&listed.code) else { return Vec::new() };
+    let day = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+    let of_line = |line: &u64| Member {
+        code: code.clone(),
+        own_text: listed.own_text.clone(),
+        name: None,
+        first: day(&listed.first),
+        last: day(&listed.last),
+        active: listed.active,
+        line: *line,
+    };
+    listed.lines.iter().map(of_line).collect()
+}
