@@ -13,6 +13,7 @@ use renkei_attendance::protection::Closing;
 use renkei_attendance::reading::hrmos::Options;
 use renkei_attendance::segments::Segment;
 use renkei_attendance::settings::LinkSettings;
+use renkei_runtime::config::is_mail_address;
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::error::StoreError;
 use renkei_store::links::{self, Link};
@@ -26,6 +27,8 @@ use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, Time, resource, within};
 
+/// Most people who are told.
+const MOST_RECIPIENTS: usize = 50;
 /// Most days that are listed for a link.
 const MOST_LISTED: usize = 1000;
 
@@ -51,7 +54,9 @@ pub struct LinkSettingsView {
     /// 締め管理: `kind` not_stated (no file is made), not_used, on (with `date`) or monthly (with `day`: 毎月n日に前月分を締める).
     #[schema(value_type = Object)]
     closing: Closing,
-    /// Whether the link's recipients are told at 08:30 that files wait.
+    /// Who is told by mail; nobody named: whom the installation names. 50 addresses at most.
+    recipients: Vec<String>,
+    /// Whether they are told at 08:30 that files wait.
     daily_mail: bool,
 }
 
@@ -63,15 +68,17 @@ impl Default for LinkSettingsView {
 
 impl From<LinkSettings> for LinkSettingsView {
     fn from(settings: LinkSettings) -> Self {
-        let LinkSettings { times, work_types, past_midnight, breaks, files, closing, daily_mail } = settings;
-        Self { times, work_types, past_midnight, breaks, files, closing, daily_mail }
+        let LinkSettings { times, work_types, past_midnight, breaks, files, closing, recipients, daily_mail } =
+            settings;
+        Self { times, work_types, past_midnight, breaks, files, closing, recipients, daily_mail }
     }
 }
 
 impl From<LinkSettingsView> for LinkSettings {
     fn from(view: LinkSettingsView) -> Self {
-        let LinkSettingsView { times, work_types, past_midnight, breaks, files, closing, daily_mail } = view;
-        Self { times, work_types, past_midnight, breaks, files, closing, daily_mail }
+        let LinkSettingsView { times, work_types, past_midnight, breaks, files, closing, recipients, daily_mail } =
+            view;
+        Self { times, work_types, past_midnight, breaks, files, closing, recipients, daily_mail }
     }
 }
 
@@ -149,6 +156,12 @@ pub(super) async fn put_link_settings(
     body: Body<LinkSettingsView>,
 ) -> Answer {
     let settings = LinkSettings::from(body.0);
+    if settings.recipients.len() > MOST_RECIPIENTS {
+        return Err(ApiError::invalid("/recipients", "50 addresses at most"));
+    }
+    if let Some(at) = settings.recipients.iter().position(|address| !is_mail_address(address)) {
+        return Err(ApiError::invalid(&format!("/recipients/{at}"), "is not a mail address"));
+    }
     let text = serde_json::to_string(&settings).map_err(|error| ApiError::from(StoreError::from(error)))?;
     let link = within(&api, async {
         own_link(&api, &caller, &id).await?;

@@ -27,6 +27,8 @@ pub struct LinkSettings {
     pub files: Layout,
     /// 締め管理.
     pub closing: Closing,
+    /// Who is told by mail; nobody named: whom the installation names.
+    pub recipients: Vec<String>,
     /// Whether the link's recipients are told at 08:30 that files wait.
     pub daily_mail: bool,
 }
@@ -40,6 +42,7 @@ impl Default for LinkSettings {
             breaks: BreakMode::default(),
             files: Layout::default(),
             closing: Closing::default(),
+            recipients: Vec::new(),
             daily_mail: true,
         }
     }

@@ -225,6 +225,49 @@ pub async fn of_tenant(store: &Store, sql: &impl Sql, tenant: &str) -> Result<Ve
     rows.iter().map(|row| read(store, row)).collect()
 }
 
+/// What has to be watched about a link, without its key.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// Its id.
+    pub id: String,
+    /// The company.
+    pub tenant: String,
+    /// 連携名.
+    pub name: String,
+    /// What it reads from.
+    pub source: String,
+    /// When the key was issued.
+    pub key_issued: Date,
+    /// Decisions of the administrator, as JSON.
+    pub settings: String,
+    /// What is wrong with the source, and since when.
+    pub trouble: Option<(String, Millis)>,
+}
+
+/// All links, by id.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn watched(sql: &impl Sql) -> Result<Vec<Watched>> {
+    let query =
+        "SELECT link_id, tenant_id, name, source, key_issued, settings, trouble_code, trouble_since_ms FROM links
+        ORDER BY link_id";
+    let read = |row: &Row| {
+        Ok(Watched {
+            id: row.get("link_id")?,
+            tenant: row.get("tenant_id")?,
+            name: row.get("name")?,
+            source: row.get("source")?,
+            key_issued: date(&row.get::<String>("key_issued")?)?,
+            settings: row.get("settings")?,
+            trouble: row
+                .get::<Option<String>>("trouble_code")?
+                .zip(row.get::<Option<i64>>("trouble_since_ms")?.map(Millis)),
+        })
+    };
+    sql.rows(query, vec![]).await?.iter().map(read).collect()
+}
+
 /// Takes a link away, with its key and its place on the calendar. What it brought stays in the book.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use renkei_store::episodes::{Item, Trouble};
 use renkei_store::error::StoreError;
 use renkei_store::troubles;
 
-use super::open_items::Scan;
+use super::open_items::{LINK, Scan};
 use super::texts::{LISTED, Letter, People, Person, Told};
 use crate::error::Result;
 
@@ -58,7 +58,10 @@ pub async fn letter(
         None => said(&connections, trouble),
     };
     let link = public_url.map(|url| match connections.as_slice() {
-        [one] => format!("{url}/attention?connection={}", one.id),
+        [one] => match one.id.strip_prefix(LINK) {
+            Some(link) => format!("{url}/links/{link}"),
+            None => format!("{url}/attention?connection={}", one.id),
+        },
         _ => format!("{url}/attention"),
     });
     let connections = connections.iter().map(|connection| connection.name.clone()).collect();

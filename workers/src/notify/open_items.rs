@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::ToSpan as _;
+use renkei_attendance::settings::LinkSettings;
 use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::episodes::{Item, Trouble};
+use renkei_store::links::{self, AttendanceSource};
 use renkei_store::{Store, accounts, feeds, troubles};
 
 use super::plan::OpenItems;
 use crate::error::Result;
 use crate::members::doc::AccountDoc;
+use crate::sweep::calendar;
 
 /// A trouble that may pass by itself is told when it has lasted so long.
 pub const LASTS: Duration = Duration::from_secs(3600);
@@ -19,6 +23,13 @@ pub const LASTS: Duration = Duration::from_secs(3600);
 pub const HOLDS_UP_HIRES: Duration = Duration::from_secs(600);
 /// So many sweeps in a row must find what no webhook has brought: one that is late is not silent.
 const SILENT_SWEEPS: i64 = 2;
+/// What stands before a link's id among the connections that mails are about.
+pub const LINK: &str = "link:";
+/// How many months a key of HRMOS勤怠 lives.
+const KEY_LASTS: i32 = 3;
+/// So many days before a key ends it is told.
+const KEY_WARNINGS: [(i32, Code); 2] =
+    [(14, Code::AttendanceKeyEndsWithin14Days), (3, Code::AttendanceKeyEndsWithin3Days)];
 /// How many people one statement reads.
 const PAGE: u32 = 1000;
 /// How many people are looked at in all. More of them change no mail: it lists fifty.
@@ -60,6 +71,7 @@ pub async fn scan(store: &Store, now: Millis) -> Result<Scan> {
             scan.add(code, &connection, "", since);
         }
     }
+    attendance(store, now, &mut scan).await?;
     people(store, &mut scan).await?;
     no_answer(store, now, &mut scan).await?;
     without_departments(store, &mut scan).await?;
@@ -84,6 +96,35 @@ pub async fn scan(store: &Store, now: Millis) -> Result<Scan> {
         scan.add(Code::SourceSignatureInvalid, &connection, "", since);
     }
     Ok(scan)
+}
+
+/// Links of attendance: what is wrong with their sources, and keys that end soon.
+async fn attendance(store: &Store, now: Millis, scan: &mut Scan) -> Result<()> {
+    for link in links::watched(&store.db).await? {
+        let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
+        // No connection has a colon in its id.
+        let id = format!("{LINK}{}", link.id);
+        let mut told = Connection::draft(&id, &link.tenant, &link.source);
+        told.name.clone_from(&link.name);
+        told.settings.recipients = settings.recipients;
+        scan.connections.insert(id.clone(), told);
+        if let Some((code, since)) = &link.trouble
+            && let Some(code) = Code::parse(code).filter(|code| code.needs_person())
+        {
+            scan.add(code, &id, "", *since);
+        }
+        if AttendanceSource::parse(&link.source) == Some(AttendanceSource::Hrmos) {
+            let ends = link.key_issued.saturating_add(KEY_LASTS.months());
+            let left = calendar::today(now).until(ends).map_or(i32::MAX, |span| span.get_days());
+            for (days, code) in KEY_WARNINGS {
+                if left <= days {
+                    let since = calendar::on(ends.saturating_sub(days.days()), jiff::civil::Time::midnight());
+                    scan.add(code, &id, "", since);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Parked and held people whose code needs a person.

@@ -81,6 +81,12 @@ codes! {
     AttendanceCancelled: "attendance.cancelled", Caller, Wait,
         "勤怠の同期を中止しました",
         "A run was cancelled";
+    AttendanceKeyEndsWithin14Days: "attendance.key_ends_within_14_days", Source, Act,
+        "勤怠サービスの API KEY の有効期限が14日以内に切れます",
+        "The key of the attendance service ends within 14 days";
+    AttendanceKeyEndsWithin3Days: "attendance.key_ends_within_3_days", Source, Act,
+        "勤怠サービスの API KEY の有効期限が3日以内に切れます",
+        "The key of the attendance service ends within 3 days";
     AttendanceHalfEntered: "attendance.half_entered", Source, Act,
         "出社と退社のどちらか一方しか入力されていません",
         "Only one of start and end of work is entered";

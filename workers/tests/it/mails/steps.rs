@@ -54,7 +54,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let world = World::simple().await;
         let server = Arc::new(Memory::default());
         let url = Some("https://renkei.example.jp".to_owned());
@@ -92,7 +92,7 @@ impl Stage {
         }
     }
 
-    fn mails(&self) -> Vec<(String, Mail)> {
+    pub fn mails(&self) -> Vec<(String, Mail)> {
         self.server.got.lock().unwrap().clone()
     }
 }

@@ -1,0 +1,88 @@
+//! What mails say of links of attendance.
+
+use jiff::ToSpan as _;
+use renkei_store::links::{self, AttendanceSource, Link};
+use renkei_workers::sweep::calendar;
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::steps::Stage;
+use crate::company::{HOUR, MINUTE};
+
+/// A link of a key of which so many days are left.
+async fn link(stage: &Stage, id: &str, days_left: i32, source: AttendanceSource) {
+    let store = &stage.world.store;
+    let tx = store.begin().await.unwrap();
+    let now = store.now_in(&tx).await.unwrap();
+    let key = SecretString::from("key".to_owned());
+    let ends = calendar::today(now).checked_add(days_left.days()).unwrap();
+    let link = Link {
+        id: id.to_owned(),
+        tenant: "t1".to_owned(),
+        name: format!("勤怠 {id}"),
+        source,
+        company: "h1".to_owned(),
+        queue: links::queue(store, source, id, &key),
+        key,
+        key_issued: ends.checked_sub(3.months()).unwrap(),
+        auto: true,
+        settings: json!({"recipients": ["kintai@example.jp"]}).to_string(),
+        settings_version: 1,
+        segments: "{}".to_owned(),
+        stated: Vec::new(),
+        created: now,
+        complete: None,
+        failed: false,
+        trouble: None,
+    };
+    links::put(store, &tx, &link).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn i11_a_key_that_ends_is_told_14_and_3_days_before_each_once() {
+    let stage = Stage::new().await;
+    link(&stage, "l1", 15, AttendanceSource::Hrmos).await;
+    link(&stage, "other", 1, AttendanceSource::Kingoftime).await;
+    stage.tell_for(2 * MINUTE).await;
+    assert_eq!(stage.mails().len(), 0, "a fortnight and a day, and a source whose keys do not end");
+    for (days, title) in [(1, "14日以内に切れます"), (12, "3日以内に切れます")] {
+        let before = stage.mails().len();
+        stage.world.clock.set(stage.world.now() + days * 24 * HOUR);
+        stage.tell_for(2 * HOUR).await;
+        let mails = stage.mails();
+        assert_eq!(mails.len(), before + 1, "{title}");
+        let (_, mail) = mails.last().unwrap();
+        assert!(mail.subject.contains(title) && mail.subject.contains("勤怠 l1"), "{}", mail.subject);
+        assert_eq!(mail.to, ["kintai@example.jp"]);
+        assert!(mail.text.contains("https://renkei.example.jp/links/l1"), "{}", mail.text);
+    }
+}
+
+#[tokio::test]
+async fn i11_a_window_that_fails_is_one_mail_until_it_has_passed() {
+    let stage = Stage::new().await;
+    link(&stage, "l1", 60, AttendanceSource::Hrmos).await;
+    let trouble = |code: Option<&'static str>| {
+        let store = stage.world.store.clone();
+        async move {
+            let tx = store.begin().await.unwrap();
+            let now = store.now_in(&tx).await.unwrap();
+            links::set_trouble(&tx, "l1", code, now).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    };
+    trouble(Some("attendance.key_refused")).await;
+    stage.tell_for(2 * MINUTE).await;
+    assert_eq!(stage.mails().len(), 1);
+    // The next window fails, too.
+    stage.world.clock.set(stage.world.now() + 24 * HOUR);
+    trouble(Some("attendance.key_refused")).await;
+    stage.tell_for(3 * HOUR).await;
+    assert_eq!(stage.mails().len(), 1, "one mail at the first one");
+    trouble(None).await;
+    stage.tell_for(3 * HOUR).await;
+    trouble(Some("attendance.key_refused")).await;
+    stage.tell_for(2 * MINUTE).await;
+    assert_eq!(stage.mails().len(), 2, "it had passed, so it is told anew");
+}
