@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on ends here")]
 
 mod accounts;
+mod attendance;
 mod attention;
 mod deadlines;
 mod employees;

@@ -1,0 +1,236 @@
+//! The book of attendance and what stands around it, on both engines.
+
+use renkei_runtime::clock::Millis;
+use renkei_store::attendance::book::{self, DayState, Decided, Tally, Told};
+use renkei_store::attendance::files::{self, FileState, NewFile, StoredRow};
+use renkei_store::attendance::handwork::{self, Item};
+use renkei_store::attendance::members::{self, ListedMember};
+use renkei_store::attendance::protections::{self, ListedDays};
+use renkei_store::db::Sql;
+use renkei_store::{connections, links};
+
+use crate::engines::both;
+
+fn told(code: &str, day: &str, run: i64) -> Told {
+    Told {
+        tenant: "t".to_owned(),
+        code: code.to_owned(),
+        day: day.to_owned(),
+        link: "l".to_owned(),
+        person: format!("person {code}"),
+        value: b"{}".to_vec(),
+        content: format!("{run}"),
+        run,
+        began: Millis(run),
+    }
+}
+
+fn decided(code: &str, day: &str, state: DayState, why: Option<&str>, forced: bool) -> Decided {
+    Decided { code: code.to_owned(), day: day.to_owned(), state, why: why.map(str::to_owned), forced }
+}
+
+#[tokio::test]
+async fn a_day_that_is_forced_stays_so_until_its_row_is_marked() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let (a, b, c) = ("2026-03-01", "2026-03-02", "2026-03-03");
+        let tx = store.begin().await.unwrap();
+        book::put(store, &tx, &[told("P1", a, 1), told("P1", b, 1), told("P2", b, 2), told("P2", c, 2)], Millis(9))
+            .await
+            .unwrap();
+        let decisions = [
+            decided("P1", a, DayState::Pending, None, true),
+            decided("P1", b, DayState::Skipped, Some("attendance.empty_at_source"), false),
+            decided("P2", b, DayState::Skipped, Some("attendance.half_entered"), true),
+            decided("P2", c, DayState::Done, None, false),
+        ];
+        book::decide(&tx, "t", &decisions).await.unwrap();
+        tx.commit().await.unwrap();
+        let tallies = book::tallies(&store.db, "l").await.unwrap();
+        assert_eq!(tallies[&1], Tally { pending: 1, warnings: 0 }, "{name}: an empty day is no warning");
+        assert_eq!(tallies[&2], Tally { pending: 0, warnings: 1 }, "{name}");
+        assert_eq!(book::dates(&store.db, "l", c, "", 9).await.unwrap(), [a, c], "{name}: old ones that wait, and new");
+        assert_eq!(book::dates(&store.db, "l", a, b, 9).await.unwrap(), [c], "{name}");
+        let mut people = book::people(&store.db, "l", b, c).await.unwrap();
+        people.sort();
+        assert_eq!(people.len(), 2, "{name}");
+        let days = book::search(store, &store.db, "l", Some("P1"), (a, c), ("", ""), 9).await.unwrap();
+        assert_eq!(days.iter().map(|day| day.forced).collect::<Vec<_>>(), [true, false], "{name}");
+        // What is decided later does not take it back; a marked row does.
+        let tx = store.begin().await.unwrap();
+        book::decide(&tx, "t", &[decided("P1", a, DayState::Protected, None, false)]).await.unwrap();
+        tx.commit().await.unwrap();
+        let first = || async { book::of_date(store, &store.db, "l", a, "", 9).await.unwrap().remove(0) };
+        assert!(first().await.forced, "{name}");
+        let tx = store.begin().await.unwrap();
+        assert_eq!(book::imported(&tx, "t", &[("P1", a, "row"), ("nobody", a, "row")]).await.unwrap(), 1, "{name}");
+        tx.commit().await.unwrap();
+        let day = first().await;
+        assert_eq!((day.forced, day.held.as_deref()), (false, Some("row")), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn files_are_open_until_they_are_marked_or_superseded() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let rows: Vec<StoredRow> = (2..450)
+            .map(|number| StoredRow {
+                number,
+                code: format!("P{number}"),
+                day: "2026-03-01".to_owned(),
+                content: "x".to_owned(),
+            })
+            .collect();
+        let tx = store.begin().await.unwrap();
+        let mut ids = Vec::new();
+        for part in 1..=2 {
+            let file = NewFile {
+                tenant: "t",
+                link: "l",
+                run: 1,
+                part: (part, 2),
+                name: &format!("{part}.csv"),
+                protection: "none",
+                rows: &rows,
+                bytes: b"bytes",
+            };
+            ids.push(files::insert(store, &tx, &file, Millis(5)).await.unwrap());
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(files::rows(&store.db, ids[0]).await.unwrap(), rows, "{name}");
+        let open = files::open(&store.db, "l").await.unwrap();
+        assert_eq!(open.iter().map(|file| file.part).collect::<Vec<_>>(), [(1, 2), (2, 2)], "{name}");
+        let content = files::content(store, &store.db, &open[0]).await.unwrap();
+        assert_eq!(content.as_deref(), Some(&b"bytes"[..]), "{name}");
+        let tx = store.begin().await.unwrap();
+        assert!(files::mark(&tx, ids[0], "token:1", Millis(7)).await.unwrap(), "{name}");
+        assert!(!files::mark(&tx, ids[0], "token:2", Millis(8)).await.unwrap(), "{name}: only once");
+        assert_eq!(files::supersede(&tx, "l").await.unwrap(), 1, "{name}");
+        assert!(!files::mark(&tx, ids[1], "token:1", Millis(8)).await.unwrap(), "{name}");
+        tx.commit().await.unwrap();
+        let all = files::page(&store.db, "l", i64::MAX, 9).await.unwrap();
+        assert_eq!(all.iter().map(|file| file.state).collect::<Vec<_>>(), [FileState::Superseded, FileState::Imported]);
+        assert_eq!(all[1].marked, Some((Millis(7), "token:1".to_owned())), "{name}");
+        assert_eq!(files::find(&store.db, "other", ids[0]).await.unwrap(), None, "{name}: of another link");
+        assert_eq!(files::forget_contents(&store.db, Millis(6)).await.unwrap(), 2, "{name}");
+        assert_eq!(files::content(store, &store.db, &all[0]).await.unwrap(), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn handwork_is_ticked_off_once_and_comes_again_with_another_value() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let item = |value: &str| Item {
+            id: 0,
+            code: "P1".to_owned(),
+            day: "2026-03-01".to_owned(),
+            reason: "attendance.past_midnight".to_owned(),
+            value: value.to_owned(),
+            made: Millis(0),
+            done: None,
+        };
+        let put = |value: &'static str| async move {
+            let tx = store.begin().await.unwrap();
+            handwork::put(store, &tx, "t", "l", 1, &item(value), Millis(5)).await.unwrap();
+            tx.commit().await.unwrap();
+            handwork::page(store, &store.db, "l", false, 0, 9).await.unwrap()
+        };
+        let [first] = put("22:00-25:30").await.try_into().unwrap_or_else(|_| panic!("{name}"));
+        let tx = store.begin().await.unwrap();
+        assert!(!handwork::tick(&tx, "other", first.id, "token:1", Millis(6)).await.unwrap(), "{name}");
+        assert!(handwork::tick(&tx, "l", first.id, "token:1", Millis(6)).await.unwrap(), "{name}");
+        assert!(!handwork::tick(&tx, "l", first.id, "token:1", Millis(6)).await.unwrap(), "{name}");
+        handwork::remove(&tx, &[first.id]).await.unwrap();
+        tx.commit().await.unwrap();
+        let done = handwork::page(store, &store.db, "l", true, 0, 9).await.unwrap();
+        assert_eq!(done[0].done, Some((Millis(6), "token:1".to_owned())), "{name}: what was ticked off stays");
+        let [again] = put("22:00-26:00").await.try_into().unwrap_or_else(|_| panic!("{name}"));
+        assert_eq!((again.value.as_str(), again.done.is_none()), ("22:00-26:00", true), "{name}");
+        let known = handwork::of_period(store, &store.db, "l", "2026-03-01", "2026-03-01").await.unwrap();
+        assert_eq!(known.len(), 1, "{name}");
+        let tx = store.begin().await.unwrap();
+        handwork::remove(&tx, &[again.id]).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(handwork::page(store, &store.db, "l", false, 0, 9).await.unwrap().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_list_takes_the_place_of_the_one_before() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let member = |code: &str| ListedMember {
+            code: code.to_owned(),
+            own_text: format!(" {code}"),
+            name: Some("髙橋 花子".to_owned()),
+            first: Some("2020-04-01".to_owned()),
+            last: None,
+            active: false,
+            lines: vec![2, 7],
+        };
+        assert_eq!(members::info(&store.db, "t").await.unwrap(), None, "{name}");
+        for (codes, actor) in [(vec!["P1", "P2"], "token:1"), (vec!["P3"], "token:2")] {
+            let list: Vec<ListedMember> = codes.iter().map(|code| member(code)).collect();
+            let tx = store.begin().await.unwrap();
+            members::replace(store, &tx, "t", &list, actor, Millis(5)).await.unwrap();
+            tx.commit().await.unwrap();
+            let read = members::all(&store.db, "t").await.unwrap();
+            let nameless: Vec<ListedMember> = list.into_iter().map(|one| ListedMember { name: None, ..one }).collect();
+            assert!(read == nameless, "{name}");
+            let info = members::info(&store.db, "t").await.unwrap().unwrap();
+            assert_eq!((info.members, info.actor.as_str()), (codes.len() as i64, actor), "{name}");
+        }
+        assert!(members::all(&store.db, "other").await.unwrap().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn listed_days_belong_to_their_link() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let mut days = ListedDays {
+            id: 0,
+            code: "P1".to_owned(),
+            first: "2026-03-01".to_owned(),
+            last: "2026-03-02".to_owned(),
+            actor: "token:1".to_owned(),
+            made: Millis(5),
+        };
+        let tx = store.begin().await.unwrap();
+        days.id = protections::add(&tx, "l", &days).await.unwrap();
+        assert_eq!(protections::of_link(&tx, "l").await.unwrap(), [days.clone()], "{name}");
+        assert!(!protections::remove(&tx, "other", days.id).await.unwrap(), "{name}");
+        assert!(protections::remove(&tx, "l", days.id).await.unwrap(), "{name}");
+        tx.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn however_much_changes_a_decision_is_wanted_once() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let tx = store.begin().await.unwrap();
+        connections::put_tenant(&tx, "t", "t", Millis(1)).await.unwrap();
+        for _ in 0..3 {
+            links::want_decision(store, &tx, "l", Millis(1)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let waiting = || async {
+            let query = "SELECT COUNT(*) AS jobs FROM jobs WHERE kind = 'decide'";
+            store.db.row(query, vec![]).await.unwrap().unwrap().get::<i64>("jobs").unwrap()
+        };
+        assert_eq!(waiting().await, 1, "{name}");
+        // What a worker has begun with may have read what was true before.
+        let now = store.now().await.unwrap();
+        let hold = std::time::Duration::from_secs(9);
+        let claimed = renkei_store::jobs::claim(store, "w", &[links::DECIDE], now, hold, 9).await.unwrap();
+        assert_eq!(claimed.len(), 1, "{name}");
+        let tx = store.begin().await.unwrap();
+        links::want_decision(store, &tx, "l", Millis(2)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(waiting().await, 2, "{name}");
+        assert!(links::watched(&store.db).await.unwrap().is_empty(), "{name}");
+    }
+}
