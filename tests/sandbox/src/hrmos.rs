@@ -4,10 +4,10 @@
 //! ([`Company`]'s methods). Checks run in the order company (404), calls of the last 60 s (429), caller's address (403),
 //! key or token (401), path, parameters. There is no push of any kind: whoever wants to know has to ask.
 
-mod auth;
-mod calls;
+pub(crate) mod auth;
+pub(crate) mod calls;
 mod company;
-mod dates;
+pub(crate) mod dates;
 mod day;
 mod faults;
 mod listing;

@@ -11,6 +11,7 @@ pub mod feed;
 pub mod hrmos;
 pub mod http;
 pub mod kaonavi;
+pub mod kingoftime;
 pub mod machine;
 pub mod rules;
 pub mod send;
