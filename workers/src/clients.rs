@@ -3,4 +3,5 @@
 pub mod feed;
 pub mod hrmos;
 pub mod kaonavi;
+pub mod kingoftime;
 pub mod smtp;

@@ -197,7 +197,11 @@ async fn work(config: Config, asked: Vec<String>, store: Store, clock: Arc<dyn C
         let settings = SweepSettings {
             feed_interval: config.sweep.feed_interval,
             hrmos_interval: config.sweep.hrmos_interval,
-            sources: Sources { hrmos: config.sweep.hrmos_base_url.as_str().to_owned() },
+            sources: Sources {
+                hrmos: config.sweep.hrmos_base_url.as_str().to_owned(),
+                kingoftime: config.sweep.kingoftime_base_url.as_str().to_owned(),
+                kinkakuji: config.sweep.kinkakuji_base_url.as_str().to_owned(),
+            },
         };
         Arc::new(Sweeper::new(&context, Arc::clone(&writer), owner.clone(), settings))
     });

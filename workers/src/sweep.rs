@@ -21,7 +21,7 @@ use renkei_store::{feeds, links};
 use serde::Serialize;
 
 use self::limits::Limits;
-use crate::attendance::run::{self, Sources};
+use crate::attendance::run::{self, Slices, Sources};
 use crate::attendance::{check, decide};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
@@ -51,7 +51,11 @@ impl Default for SweepSettings {
         Self {
             feed_interval: Duration::from_millis(200),
             hrmos_interval: Duration::from_millis(1100),
-            sources: Sources { hrmos: "https://ieyasu.co".to_owned() },
+            sources: Sources {
+                hrmos: "https://ieyasu.co".to_owned(),
+                kingoftime: "https://api.kingtime.jp".to_owned(),
+                kinkakuji: "https://api.kingtime.jp".to_owned(),
+            },
         }
     }
 }
@@ -66,6 +70,8 @@ pub struct Sweeper {
     pub(crate) sources: Sources,
     limits: Limits,
     pub(crate) attendance_limits: Limits,
+    /// What runs with lists without pages have read of the slice they are at.
+    pub(crate) slices: Slices,
 }
 
 impl Sweeper {
@@ -74,7 +80,14 @@ impl Sweeper {
     pub fn new(context: &Context, log: Arc<dyn LogWriter>, owner: String, settings: SweepSettings) -> Self {
         let limits = |interval| Limits::new(interval, Arc::clone(&context.clock));
         let (feeds, attendance) = (limits(settings.feed_interval), limits(settings.hrmos_interval));
-        Self { log, owner, sources: settings.sources, limits: feeds, attendance_limits: attendance }
+        Self {
+            log,
+            owner,
+            sources: settings.sources,
+            limits: feeds,
+            attendance_limits: attendance,
+            slices: Slices::default(),
+        }
     }
 
     /// Takes up to `most` due jobs.
@@ -130,6 +143,7 @@ impl Sweeper {
     pub fn tidy(&self) {
         self.limits.tidy();
         self.attendance_limits.tidy();
+        self.slices.tidy();
     }
 
     /// How long after its slot the work on `subject` begins.

@@ -229,7 +229,11 @@ pub struct SweepConfig {
     pub feed_interval: Duration,
     /// HRMOS勤怠's Web API.
     pub hrmos_base_url: BaseUrl,
-    /// How long HRMOS勤怠 is left alone between two calls with one key (injected clock).
+    /// KING OF TIME's web API.
+    pub kingoftime_base_url: BaseUrl,
+    /// 勤革時's web API.
+    pub kinkakuji_base_url: BaseUrl,
+    /// How long a source of attendance is left alone between two calls with one key (injected clock).
     pub hrmos_interval: Duration,
 }
 

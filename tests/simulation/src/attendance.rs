@@ -8,6 +8,7 @@ use renkei_events::topic::Topic;
 use renkei_log::embedded::EmbeddedReader;
 use renkei_runtime::clock::{Clock, Millis};
 use renkei_sandbox::hrmos::{self, CompanySpec, Hrmos, sample};
+use renkei_sandbox::kingoftime::{self, KingOfTime};
 use renkei_sandbox::transport::{Hosts, no_latency};
 use renkei_store::attendance::book::{self, BookDay};
 use renkei_store::links::{self, AttendanceSource, Link};
@@ -21,6 +22,8 @@ use secrecy::SecretString;
 use crate::world::World;
 
 const ORIGIN: &str = "http://hrmos.test";
+const KINGOFTIME: &str = "http://kingoftime.test";
+const KINKAKUJI: &str = "http://kinkakuji.test";
 
 /// One process with the sweeper's role.
 pub struct Process {
@@ -36,7 +39,11 @@ pub struct Attendance {
     pub world: World,
     /// The source.
     pub hrmos: hrmos::Shared,
-    /// The way to it.
+    /// KING OF TIME.
+    pub kingoftime: kingoftime::Shared,
+    /// 勤革時.
+    pub kinkakuji: kingoftime::Shared,
+    /// The way to them.
     pub hosts: Arc<Hosts>,
     /// The processes that ask it; the first one keeps the book.
     pub processes: Vec<Process>,
@@ -49,11 +56,25 @@ impl Attendance {
         let world = World::new(7, vec![], no_latency()).await;
         let hrmos = Hrmos::new().with(company).unwrap().shared();
         let clock: Arc<dyn Clock> = world.clock.clone();
-        let hosts = Arc::new(Hosts::new(clock, no_latency()).with(ORIGIN, hrmos.clone()));
-        let mut attendance = Self { world, hrmos, hosts, processes: Vec::new(), keeper: None };
+        let (kingoftime, kinkakuji) = (KingOfTime::new().shared(), KingOfTime::new().shared());
+        let hosts = Hosts::new(clock, no_latency()).with(ORIGIN, hrmos.clone());
+        let hosts = Arc::new(hosts.with(KINGOFTIME, kingoftime.clone()).with(KINKAKUJI, kinkakuji.clone()));
+        let mut attendance = Self { world, hrmos, kingoftime, kinkakuji, hosts, processes: Vec::new(), keeper: None };
         attendance.start("s1");
         attendance.keep_the_book();
         attendance.link("l1", "h1", AttendanceSource::Hrmos).await;
+        attendance
+    }
+
+    /// A company `k1` of KING OF TIME and a link `l1` to it, asked by one process.
+    pub async fn with_kingoftime(company: kingoftime::CompanySpec) -> Self {
+        let nobody = CompanySpec::new("h1", Millis(0));
+        let mut attendance = Self::with(nobody).await;
+        let tx = attendance.world.store.begin().await.unwrap();
+        links::remove(&tx, "l1").await.unwrap();
+        tx.commit().await.unwrap();
+        attendance.kingoftime.lock().await.add(company).unwrap();
+        attendance.link("l1", "k1", AttendanceSource::Kingoftime).await;
         attendance
     }
 
@@ -65,7 +86,9 @@ impl Attendance {
     /// Starts a process.
     pub fn start(&mut self, name: &str) {
         let context = Context { transport: self.hosts.clone(), ..self.world.workers[0].context.clone() };
-        let settings = SweepSettings { sources: Sources { hrmos: ORIGIN.to_owned() }, ..SweepSettings::default() };
+        let sources =
+            Sources { hrmos: ORIGIN.to_owned(), kingoftime: KINGOFTIME.to_owned(), kinkakuji: KINKAKUJI.to_owned() };
+        let settings = SweepSettings { sources, ..SweepSettings::default() };
         let sweeper = Sweeper::new(&context, Arc::new(self.world.log.clone()), name.to_owned(), settings);
         self.processes.push(Process { context, sweeper });
     }
@@ -86,7 +109,10 @@ impl Attendance {
     /// Makes a link and puts its window on the calendar.
     pub async fn link(&mut self, id: &str, company: &str, source: AttendanceSource) {
         let store = &self.world.store;
-        let key = SecretString::from(sample::key(company));
+        let key = SecretString::from(match source {
+            AttendanceSource::Hrmos => sample::key(company),
+            AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => kingoftime::sample::token(company),
+        });
         let tx = store.begin().await.unwrap();
         let now = store.now_in(&tx).await.unwrap();
         renkei_store::connections::put_tenant(&tx, "t1", "テスト", now).await.unwrap();
@@ -145,6 +171,11 @@ impl Attendance {
     /// Looks at the source's company, or changes it.
     pub async fn company<T>(&self, id: &str, look: impl FnOnce(&mut hrmos::Company) -> T) -> T {
         look(self.hrmos.lock().await.company(id).unwrap())
+    }
+
+    /// Looks at a company of KING OF TIME, or changes it.
+    pub async fn at_kingoftime<T>(&self, id: &str, look: impl FnOnce(&mut kingoftime::Company) -> T) -> T {
+        look(self.kingoftime.lock().await.company(id).unwrap())
     }
 
     /// Lets time pass until `until`.

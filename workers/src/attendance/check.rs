@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use renkei_attendance::reading::kingoftime::Slice;
 use renkei_events::codes::Code;
+use renkei_runtime::clock::Millis;
 use renkei_store::jobs::{self, Job};
 use renkei_store::link_checks::{self, Check, Wish};
 use renkei_store::links::{self, AttendanceSource, Link};
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run::AT;
 use crate::clients::hrmos::{self as client, Company, Fault};
+use crate::clients::kingoftime;
 use crate::context::Context;
 use crate::error::Result;
 use crate::sweep::{Sweeper, calendar};
@@ -23,6 +26,8 @@ const APART: Duration = Duration::from_secs(5);
 #[serde(default)]
 struct Progress {
     tries: u32,
+    /// Lists that were read already, of a token that needs the right to each.
+    read: u32,
 }
 
 /// Asks once, and settles the check unless the source gave no answer.
@@ -43,11 +48,17 @@ pub(crate) async fn advance(sweeper: &Sweeper, context: &Context, job: &Job) -> 
         jobs::go_on(&tx, job, &job.doc, now + wait).await?;
         return Ok(tx.commit().await?);
     }
-    let outcome = ask(sweeper, context, &wish).await;
     let mut progress: Progress = serde_json::from_str(&job.doc).unwrap_or_default();
+    let outcome = ask(sweeper, context, &wish, progress.read, now).await;
     progress.tries += 1;
     let code = match outcome {
-        Ok(()) => None,
+        Ok(Asked::All) => None,
+        Ok(Asked::Part) => {
+            let tx = store.begin().await?;
+            let progress = Progress { tries: 0, read: progress.read + 1 };
+            jobs::go_on(&tx, job, &crate::sweep::doc(&progress)?, now).await?;
+            return Ok(tx.commit().await?);
+        }
         Err(Fault::TooMany(_) | Fault::NoAnswer) if progress.tries < TRIES => {
             let tx = store.begin().await?;
             jobs::go_on(&tx, job, &crate::sweep::doc(&progress)?, now + APART).await?;
@@ -58,15 +69,38 @@ pub(crate) async fn advance(sweeper: &Sweeper, context: &Context, job: &Job) -> 
     settle(context, job, &check, &wish, code).await
 }
 
-async fn ask(sweeper: &Sweeper, context: &Context, wish: &Wish) -> std::result::Result<(), Fault> {
+enum Asked {
+    All,
+    Part,
+}
+
+async fn ask(
+    sweeper: &Sweeper,
+    context: &Context,
+    wish: &Wish,
+    read: u32,
+    now: Millis,
+) -> std::result::Result<Asked, Fault> {
     match wish.source {
         AttendanceSource::Hrmos => {
             let company = Company { base_url: sweeper.sources.hrmos.clone(), company: wish.company.clone() };
             let transport: &Arc<_> = &context.transport;
-            client::token(transport, &company, &wish.key).await.map(|_| ())
+            client::token(transport, &company, &wish.key).await.map(|_| Asked::All)
         }
-        // Not offered in this version; a wish of another one is as good as a company that does not exist.
-        AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => Err(Fault::NotFound),
+        AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => {
+            if kingoftime::closed_until(now).is_some() {
+                return Err(Fault::Closed);
+            }
+            let base_url = sweeper.sources.of(wish.source).to_owned();
+            let service = kingoftime::Service { base_url, token: wish.key.clone() };
+            let today = calendar::today(now);
+            let (transport, dates) = (&context.transport, (today, today));
+            match read {
+                0 => kingoftime::people(transport, &service).await.map(|_| Asked::Part),
+                1 => kingoftime::punches(transport, &service, dates, Slice::default()).await.map(|_| Asked::Part),
+                _ => kingoftime::totals(transport, &service, dates, Slice::default()).await.map(|_| Asked::All),
+            }
+        }
     }
 }
 
@@ -75,6 +109,7 @@ fn code_of(fault: Fault) -> Code {
         Fault::Unauthorized => Code::AttendanceKeyRefused,
         Fault::Blocked => Code::AttendanceIpBlocked,
         Fault::NotFound => Code::AttendanceCompanyUnknown,
+        Fault::Closed => Code::AttendanceSourceClosed,
         Fault::TooMany(_) | Fault::NoAnswer => Code::AttendanceSourceUnavailable,
         Fault::Unreadable => Code::AttendanceSourceUnreadable,
     }

@@ -16,6 +16,8 @@ pub(super) enum Phase {
     Token,
     /// To read the work types.
     Segments,
+    /// To read who is there: a source that names people by keys of its own.
+    People,
     /// To read the dates, oldest first.
     Days,
     /// To give the token back.
@@ -53,6 +55,8 @@ pub(super) struct Progress {
     pub(super) produced: i64,
     pub(super) rows: i64,
     pub(super) calls: i64,
+    /// Rows of people without a 社員コード.
+    pub(super) without_code: i64,
     /// Rows that could not be read at all.
     pub(super) unreadable: i64,
     /// 社員コード that several people of one date had.

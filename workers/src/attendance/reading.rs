@@ -1,6 +1,6 @@
 //! A source's rows as they are kept until their date is read whole.
 
-use renkei_attendance::reading::hrmos;
+use renkei_attendance::reading::{hrmos, kingoftime};
 use renkei_store::attendance::staging::Staged;
 use renkei_store::seal::Keys;
 use serde::Deserialize;
@@ -19,6 +19,19 @@ pub(super) fn hrmos(keys: &Keys, row: &RawValue) -> Option<Staged> {
         person: found.person,
         code: found.code,
         updated_at: found.updated_at,
+        value,
+    })
+}
+
+/// A row of KING OF TIME or 勤革時: its person's key, the code as the list of people has it, and what both lists say.
+pub(super) fn kingoftime(keys: &Keys, person: &str, code: &str, row: &kingoftime::Row) -> Option<Staged> {
+    let value = serde_json::to_vec(&serde_json::to_value(row).ok()?).ok()?;
+    Some(Staged {
+        content: content(keys, &value),
+        person: person.to_owned(),
+        code: code.trim().to_owned(),
+        // Both lists are read whole, so that nobody stands in them twice.
+        updated_at: String::new(),
         value,
     })
 }

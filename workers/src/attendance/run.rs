@@ -6,6 +6,7 @@
 
 mod days;
 mod ending;
+mod slices;
 mod starting;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::runs::{self, Run, RunState};
 use secrecy::SecretString;
 
+pub use self::slices::Slices;
 use super::progress::{Phase, Progress};
 use crate::clients::hrmos::{self as client, Company, Fault};
 use crate::context::Context;
@@ -36,6 +38,8 @@ const PAUSES: [u64; 4] = [5, 10, 20, 40];
 const LONG_PAUSE: Duration = Duration::from_secs(300);
 /// The longest wait that a source may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+/// The same for KING OF TIME.
+const KOT_PAUSES: [u64; 3] = [10, 30, 60];
 /// How often a run that waits looks again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -44,6 +48,21 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 pub struct Sources {
     /// HRMOS勤怠, such as `https://ieyasu.co`.
     pub hrmos: String,
+    /// KING OF TIME, such as `https://api.kingtime.jp`.
+    pub kingoftime: String,
+    /// 勤革時, which is the same service under another name.
+    pub kinkakuji: String,
+}
+
+impl Sources {
+    /// Where a source is.
+    pub(super) fn of(&self, source: AttendanceSource) -> &str {
+        match source {
+            AttendanceSource::Hrmos => &self.hrmos,
+            AttendanceSource::Kingoftime => &self.kingoftime,
+            AttendanceSource::Kinkakuji => &self.kinkakuji,
+        }
+    }
 }
 
 /// A run at one step.
@@ -81,7 +100,9 @@ impl Step<'_> {
             Phase::Begin => self.begin().await,
             Phase::Token => self.fetch_token().await,
             Phase::Segments => self.read_segments().await,
-            Phase::Days => self.read_day().await,
+            Phase::People => self.read_people().await,
+            Phase::Days if self.link.source == AttendanceSource::Hrmos => self.read_day().await,
+            Phase::Days => self.read_slice().await,
             Phase::Destroy => self.give_back().await,
             Phase::Settle => self.settle().await,
         }
@@ -111,7 +132,7 @@ impl Step<'_> {
     }
 
     fn company(&self) -> Company {
-        Company { base_url: self.sweeper.sources.hrmos.clone(), company: self.link.company.clone() }
+        Company { base_url: self.sweeper.sources.of(self.link.source).to_owned(), company: self.link.company.clone() }
     }
 
     fn token_place(&self) -> String {
@@ -165,6 +186,8 @@ impl Step<'_> {
         put("rows", self.progress.rows);
         put("changed", self.progress.produced);
         put("unreadable", self.progress.unreadable);
+        put("without_code", self.progress.without_code);
+        put("doubles", i64::try_from(self.progress.doubles.len()).unwrap_or(i64::MAX));
         if let Some((at, of)) = self.progress.place() {
             put("day", at);
             put("days", of);
@@ -177,7 +200,7 @@ impl Step<'_> {
             AttendanceSource::Hrmos => {}
             // Their access token is the key itself.
             AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => {
-                self.progress.phase = Phase::Days;
+                self.progress.phase = Phase::People;
                 return self.go_on_at(self.now).await;
             }
         }
@@ -262,6 +285,7 @@ impl Step<'_> {
             Fault::NotFound => return self.fail(Code::AttendanceCompanyUnknown).await,
             Fault::Unauthorized => return self.fail(Code::AttendanceKeyRefused).await,
             Fault::Unreadable => return self.fail(Code::AttendanceSourceUnreadable).await,
+            Fault::Closed => return self.closed().await,
             Fault::TooMany(wait) => wait,
             Fault::NoAnswer => None,
         };
@@ -277,7 +301,8 @@ impl Step<'_> {
             return self.fail(Code::AttendanceSourceUnavailable).await;
         }
         let place = usize::try_from(self.progress.failures).unwrap_or(usize::MAX);
-        let own = PAUSES.get(place).map_or(LONG_PAUSE, |seconds| Duration::from_secs(*seconds));
+        let pauses = if self.link.source == AttendanceSource::Hrmos { &PAUSES[..] } else { &KOT_PAUSES[..] };
+        let own = pauses.get(place).map_or(LONG_PAUSE, |seconds| Duration::from_secs(*seconds));
         self.progress.failures = self.progress.failures.saturating_add(1);
         let wait = wait.unwrap_or(own).min(LONGEST_WAIT);
         tracing::warn!(link.id = %self.link.id, run.failures = self.progress.failures, wait.s = wait.as_secs(),

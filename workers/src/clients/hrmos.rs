@@ -26,7 +26,7 @@ const LARGEST: usize = 16 * 1024 * 1024;
 /// Why a call brought nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// 401: the key or the token is not taken. A key that has ended can not be told from a wrong one.
+    /// The key or the token is not taken. A key that has ended can not be told from a wrong one.
     Unauthorized,
     /// 403, or HTML instead of JSON: this address may not call.
     Blocked,
@@ -36,6 +36,8 @@ pub enum Fault {
     TooMany(Option<Duration>),
     /// No answer, a 5xx, or a body that broke off.
     NoAnswer,
+    /// The hours in which KING OF TIME lets nobody read.
+    Closed,
     /// A 200 that can not be what it should be, or a refusal of the request itself.
     Unreadable,
 }

@@ -35,5 +35,6 @@ mod sweeping;
 mod uncertain;
 mod verification;
 mod windows;
+mod windows_kingoftime;
 
 use renkei_simulation::{people, world};

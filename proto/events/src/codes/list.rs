@@ -72,6 +72,9 @@ codes! {
     AttendanceSourceUnreadable: "attendance.source_unreadable", Source, Act,
         "勤怠サービスからの応答を読み取れません",
         "An answer of the attendance service can not be read";
+    AttendanceSourceClosed: "attendance.source_closed", Source, Wait,
+        "勤怠サービスがAPIの利用を受け付けていない時間帯です",
+        "The attendance service lets nobody read at this hour";
     AttendanceWindowOvertaken: "attendance.window_overtaken", Renkei, Act,
         "勤怠の同期が翌日の5時までに終わりませんでした",
         "A window did not end before the next one was due";

@@ -52,6 +52,8 @@ pub const KEYS: &[Key] = &[
     key("feed.min_interval_ms"),
     key("hrmos.base_url"),
     key("hrmos.min_interval_ms"),
+    key("kingoftime.base_url"),
+    key("kinkakuji.base_url"),
     key("kafka.security_protocol"),
     key("kafka.sasl_mechanism"),
     key("kafka.sasl_username"),

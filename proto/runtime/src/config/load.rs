@@ -208,6 +208,8 @@ impl Reader {
             at_once: self.number("sweep.at_once", 1, 10_000)?,
             feed_interval: Duration::from_millis(self.number("feed.min_interval_ms", 0, 60_000)?),
             hrmos_base_url: self.attendance_url("hrmos.base_url")?,
+            kingoftime_base_url: self.attendance_url("kingoftime.base_url")?,
+            kinkakuji_base_url: self.attendance_url("kinkakuji.base_url")?,
             hrmos_interval: Duration::from_millis(self.number("hrmos.min_interval_ms", 0, 60_000)?),
         })
     }

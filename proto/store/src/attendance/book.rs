@@ -281,6 +281,16 @@ pub async fn of_date(
     sql.rows(&query, values).await?.iter().map(|row| read(store, row)).collect()
 }
 
+/// Whom a link brought a day of on one date: the source's ids and the codes.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn people_of_date(sql: &impl Sql, link: &str, day: &str) -> Result<Vec<(String, String)>> {
+    let query = "SELECT person, code FROM attendance_days WHERE link_id = $1 AND day = $2 ORDER BY person";
+    let rows = sql.rows(query, vec![link.into(), day.into()]).await?;
+    rows.iter().map(|row| Ok((row.get("person")?, row.get("code")?))).collect()
+}
+
 /// A link's pending days, by day and code, after `after`.
 ///
 /// # Errors

@@ -19,11 +19,11 @@ use crate::clients::hrmos as client;
 use crate::error::Result;
 
 /// How many staged rows are compared at once.
-const CHUNK: u32 = 500;
+pub(super) const CHUNK: u32 = 500;
 /// How long the log may take to acknowledge a chunk (real time).
 const APPEND: Duration = Duration::from_secs(10);
 /// So many 社員コード are named, and no more.
-const NAMED: usize = 200;
+pub(super) const NAMED: usize = 200;
 
 impl Step<'_> {
     /// Reads one page of a date.
@@ -55,6 +55,7 @@ impl Step<'_> {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.progress.rows += count(read.rows.len());
         self.progress.unreadable += count(read.rows.len() - staged.len());
+        self.progress.without_code += count(staged.iter().filter(|row| row.code.is_empty()).count());
         self.progress.page = page + 1;
         let tx = self.context.store.begin().await?;
         staging::add(&self.context.store, &tx, run, &staged).await?;
@@ -91,7 +92,13 @@ impl Step<'_> {
     }
 
     /// Puts on the log which of these rows the book does not know as they are.
-    async fn put_changed(&mut self, run: i64, day: Date, staged: &[Staged], doubles: &BTreeSet<String>) -> Result<()> {
+    pub(super) async fn put_changed(
+        &mut self,
+        run: i64,
+        day: Date,
+        staged: &[Staged],
+        doubles: &BTreeSet<String>,
+    ) -> Result<()> {
         let store = &self.context.store;
         // Whoever has no code, or shares one, is nobody to クラウドログ.
         let usable: Vec<&Staged> =

@@ -8,6 +8,7 @@ use renkei_store::links;
 use renkei_store::runs::{self, RunState};
 
 use super::Step;
+use crate::clients::kingoftime::closed_until;
 use crate::error::Result;
 use crate::sweep::calendar;
 
@@ -44,6 +45,11 @@ impl Step<'_> {
                 run.code = Some(code.as_str().to_owned());
                 run.ended = Some(self.now);
                 run.counts = self.counts(&run);
+                if code == Code::AttendanceSourceClosed
+                    && let Some(open) = closed_until(self.now)
+                {
+                    run.counts.insert("source_open_again_ms".to_owned(), open.0);
+                }
                 if let Some((at, _)) = self.progress.place() {
                     run.counts.insert("first_day_not_read".to_owned(), at);
                 }
@@ -51,7 +57,9 @@ impl Step<'_> {
             }
         }
         links::want_decision(store, &tx, &self.link.id, self.now).await?;
-        if code != Code::AttendanceCancelled {
+        self.sweeper.slices.forget(&self.job.name);
+        // A person chose the hour, or the end; nothing is wrong with the source.
+        if !matches!(code, Code::AttendanceCancelled | Code::AttendanceSourceClosed) {
             links::set_trouble(&tx, &self.link.id, Some(code.as_str()), self.now).await?;
             if self.is_window() {
                 links::window_ended(&tx, &self.link.id, None).await?;
@@ -70,6 +78,7 @@ impl Step<'_> {
     /// Ends a run that came to its end.
     pub(super) async fn end(self, state: RunState, code: Option<Code>) -> Result<()> {
         let store = &self.context.store;
+        self.sweeper.slices.forget(&self.job.name);
         let tx = store.begin().await?;
         self.leave(&tx, None).await?;
         if let Some(id) = self.progress.run
