@@ -11,6 +11,8 @@ mod tasks;
 
 use std::fmt;
 
+use crate::{crowdlog, feed, hrmos, kingoftime};
+
 pub use desk::Desk;
 
 /// What a scenario showed; the text says what went otherwise.
@@ -62,8 +64,20 @@ pub(crate) const fn not_touched(id: &'static str, what: &'static str, why: &'sta
 }
 
 /// The families of rules and how many each has.
-const FAMILIES: [(&str, usize); 8] =
-    [("A", 8), ("P", 4), ("L", 9), ("V", 17), ("T", 12), ("M", 10), ("W", 5), ("F", 5)];
+const FAMILIES: [(&str, usize); 12] = [
+    ("A", 8),
+    ("P", 4),
+    ("L", 9),
+    ("V", 17),
+    ("T", 12),
+    ("M", 10),
+    ("W", 5),
+    ("F", 5),
+    ("H", hrmos::rules::COUNT),
+    ("E", feed::rules::COUNT),
+    ("C", crowdlog::rules::COUNT),
+    ("K", kingoftime::rules::COUNT),
+];
 
 /// The numbers of all rules.
 pub fn ids() -> impl Iterator<Item = String> {
@@ -72,7 +86,9 @@ pub fn ids() -> impl Iterator<Item = String> {
 
 /// All rules that have a line.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [auth::RULES, limits::RULES, body::RULES, tasks::RULES, semantics::RULES, faults::RULES].into_iter().flatten()
+    let kaonavi = [auth::RULES, limits::RULES, body::RULES, tasks::RULES, semantics::RULES, faults::RULES];
+    let others = [hrmos::rules::RULES, feed::rules::RULES, crowdlog::rules::RULES, kingoftime::rules::RULES];
+    kaonavi.into_iter().chain(others).flatten()
 }
 
 /// How one rule came out.

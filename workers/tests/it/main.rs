@@ -30,6 +30,7 @@ mod previewing;
 mod promises;
 mod refusals;
 mod rules;
+mod rules_of_sources;
 mod slots;
 mod sweeping;
 mod uncertain;
