@@ -74,11 +74,11 @@ pub struct NewLink {
     id: String,
     /// 連携名.
     name: String,
-    /// hrmos.
+    /// hrmos, kingoftime or kinkakuji.
     source: String,
-    /// The company of the login URL, or the login URL itself.
-    company: String,
-    /// API KEY.
+    /// The company of the login URL, or the login URL itself; only with HRMOS勤怠.
+    company: Option<String>,
+    /// API KEY, or the access token of KING OF TIME and 勤革時.
     #[schema(value_type = String)]
     api_key: SecretString,
     /// When the key was issued, `YYYY-MM-DD`; today if left out.
@@ -224,6 +224,17 @@ fn company(text: &str) -> Result<String, ApiError> {
     })
 }
 
+/// HRMOS勤怠's companies have a place of their own each; the others know a company by its token.
+fn company_of(source: AttendanceSource, text: Option<&str>) -> Result<String, ApiError> {
+    match (source, text) {
+        (AttendanceSource::Hrmos, text) => company(text.unwrap_or_default()),
+        (AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji, None | Some("")) => Ok(String::new()),
+        (AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji, Some(_)) => {
+            Err(ApiError::invalid("/company", "this source has none"))
+        }
+    }
+}
+
 /// The tenant's links, in the order of their creation.
 #[utoipa::path(get, path = "/api/v1/links", tag = "tenant", responses((status = 200, body = Vec<LinkView>)))]
 pub(super) async fn list_links(caller: TenantCaller, api: web::Data<Api>) -> Answer {
@@ -244,9 +255,9 @@ pub(super) async fn create_link(caller: TenantCaller, api: web::Data<Api>, body:
     let wanted = body.0;
     ConnectionId::new(wanted.id.clone()).map_err(|fault| ApiError::invalid("/id", fault.to_string()))?;
     name("/name", &wanted.name)?;
-    let source = AttendanceSource::parse(&wanted.source).filter(|source| *source == AttendanceSource::Hrmos);
-    let source = source.ok_or_else(|| ApiError::invalid("/source", "is not a known source; known: hrmos"))?;
-    let company = company(&wanted.company)?;
+    let source = AttendanceSource::parse(&wanted.source)
+        .ok_or_else(|| ApiError::invalid("/source", "is not a known source; known: hrmos, kingoftime, kinkakuji"))?;
+    let company = company_of(source, wanted.company.as_deref())?;
     key("/api_key", &wanted.api_key)?;
     let key_issued = issued(&api, wanted.key_issued.as_deref())?;
     if let Some((missing, _)) = STATEMENTS.iter().find(|(what, _)| !wanted.stated.iter().any(|stated| stated == what)) {
@@ -309,7 +320,7 @@ pub(super) async fn get_link_options(_: TenantCaller, api: web::Data<Api>) -> An
     let sources = AttendanceSource::ALL.into_iter().map(|source| SourceOption {
         id: source.as_str(),
         label: source.label(),
-        available: source == AttendanceSource::Hrmos,
+        available: true,
     });
     let statements = STATEMENTS.iter().map(|(id, text)| StatementOption { id, text });
     Ok(HttpResponse::Ok().json(LinkOptions {
@@ -385,7 +396,10 @@ pub(super) async fn put_link_key(
     let link = within(&api, own_link(&api, &caller, &id)).await?;
     let wanted = body.0;
     key("/api_key", &wanted.api_key)?;
-    let company = wanted.company.as_deref().map(company).transpose()?.unwrap_or_else(|| link.company.clone());
+    let company = match wanted.company.as_deref() {
+        Some(text) => company_of(link.source, Some(text))?,
+        None => link.company.clone(),
+    };
     let key_issued = issued(&api, wanted.key_issued.as_deref())?;
     let check = within(&api, async {
         let tx = api.store.begin().await?;

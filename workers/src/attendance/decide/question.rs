@@ -9,7 +9,7 @@ use renkei_attendance::files::Content;
 use renkei_attendance::matching::{AtSource, Matching};
 use renkei_attendance::members::Member;
 use renkei_attendance::protection::{InForce, Listed, Protection};
-use renkei_attendance::reading::{Reading, Settled, hrmos};
+use renkei_attendance::reading::{Reading, Settled, hrmos, kingoftime};
 use renkei_attendance::segments::SegmentTable;
 use renkei_attendance::settings::LinkSettings;
 use renkei_store::Store;
@@ -103,8 +103,10 @@ impl Judge {
                 let row: hrmos::Row = serde_json::from_slice(value).ok()?;
                 Some(row.reading(&self.table, self.settings.times, settled))
             }
-            // Nothing of them is in the book in this version.
-            AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => None,
+            AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => {
+                let row: kingoftime::Row = serde_json::from_slice(value).ok()?;
+                Some(row.reading(day, &kingoftime::Options::default(), settled))
+            }
         }
     }
 }
