@@ -10,6 +10,7 @@ use renkei_runtime::config::{BaseUrl, OutsideConfig};
 use renkei_runtime::http::guard::AllowPrivate;
 use renkei_sandbox::crowdlog::{CrowdLog, Encoding, Hours, ImportResult, Member, MemberHeaders, PastMidnight};
 use renkei_sandbox::hrmos::{Day, at as clock};
+use renkei_sandbox::kingoftime;
 use renkei_simulation::attendance::Attendance;
 use renkei_store::runs::RunState;
 use renkei_store::tokens;
@@ -39,10 +40,13 @@ impl Office {
     /// Everybody with a number of their own is a member of クラウドログ; nothing is uploaded or decided yet.
     async fn bare() -> Self {
         let attendance = Attendance::sample(PEOPLE, date(2026, 1, 1), date(2026, 4, 30)).await;
+        let users = attendance.company("h1", |company| company.users().to_vec()).await;
+        Self::over(attendance, users.iter().filter_map(|user| user.number.clone()).collect()).await
+    }
+
+    async fn over(attendance: Attendance, numbers: BTreeSet<String>) -> Self {
         let mut crowdlog = CrowdLog::new();
         crowdlog.settings_mut().past_midnight = PastMidnight::Accept;
-        let users = attendance.company("h1", |company| company.users().to_vec()).await;
-        let numbers: BTreeSet<String> = users.iter().filter_map(|user| user.number.clone()).collect();
         for number in numbers.iter().filter(|number| !number.trim().is_empty()) {
             crowdlog.add_member(Member::new(number, "見本"));
         }
@@ -226,6 +230,24 @@ async fn every_row_is_accepted_and_the_timesheets_are_what_the_source_says() {
     assert_eq!((run.state, run.counts["pending"]), (RunState::Warned, 0), "警告あり once all is in");
     // Marked, and nothing changed: whatever is decided again, there is no second file.
     office.upload_members().await;
+    assert_eq!(office.open().await, [] as [Value; 0]);
+}
+
+/// Of KING OF TIME the same: what its lists say becomes rows that クラウドログ takes.
+#[actix_web::test]
+async fn days_of_king_of_time_are_accepted_too() {
+    let company = kingoftime::sample::company("k1", PEOPLE, date(2026, 1, 1), date(2026, 4, 30), 11);
+    let attendance = Attendance::with_kingoftime(company).await;
+    let people = attendance.at_kingoftime("k1", |company| company.employees().to_vec()).await;
+    let mut office = Office::over(attendance, people.iter().filter_map(|person| person.code.clone()).collect()).await;
+    office.upload_members().await;
+    office.settings(json!({"closing": {"kind": "not_used"}})).await;
+    office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    let rows = office.rows().await;
+    assert!(rows.len() > 300, "{}", rows.len());
+    let results = office.import_all().await;
+    assert!(results.iter().all(ImportResult::is_clean), "{results:?}");
+    assert_eq!(office.crowdlog.timesheets().len(), rows.len());
     assert_eq!(office.open().await, [] as [Value; 0]);
 }
 

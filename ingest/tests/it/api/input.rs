@@ -8,6 +8,8 @@ const CONNECTION: &str = "/api/v1/connections/acme-c";
 
 #[actix_web::test]
 async fn bad_bodies_are_refused_with_code_and_pointer() {
+    let all = ["attendance_on", "leave_on", "no_attendance_management", "builtin_sync_off"];
+    let link = |source: &str, company: &str, stated: &[&str]| json!({"id": "new", "name": "新", "source": source, "company": company, "api_key": "k2", "stated": stated});
     let world = World::new().await;
     let cases = [
         ("PATCH", CONNECTION, json!({"nmae": "x"}), 400, "api.unknown_field", "/nmae"),
@@ -60,6 +62,10 @@ async fn bad_bodies_are_refused_with_code_and_pointer() {
         ),
         ("POST", "/api/v1/connections", json!({"id": "a b", "source": "roumumate"}), 400, "api.invalid_value", "/id"),
         ("POST", "/api/v1/connections", json!({"id": "ab", "source": "x"}), 400, "api.invalid_value", "/source"),
+        ("POST", "/api/v1/links", link("jobcan", "", &all), 400, "api.invalid_value", "/source"),
+        ("POST", "/api/v1/links", link("hrmos", "", &all), 400, "api.invalid_value", "/company"),
+        ("POST", "/api/v1/links", link("kingoftime", "acme", &all), 400, "api.invalid_value", "/company"),
+        ("POST", "/api/v1/links", link("kingoftime", "", &all[1..]), 400, "api.invalid_value", "/stated"),
         ("POST", "/api/v1/tokens", json!({"name": "x", "expires": "yesterday"}), 400, "api.invalid_value", "/expires"),
         (
             "POST",
@@ -88,6 +94,11 @@ async fn bad_bodies_are_refused_with_code_and_pointer() {
         );
     }
     assert_eq!(world.get(CONNECTION).await.json()["settings_version"], 1, "nothing was changed");
+    // A token says by itself which company it is.
+    for source in ["kingoftime", "kinkakuji"] {
+        let answer = world.send(Who::Own, ask("POST", "/api/v1/links", Some(link(source, "", &all)))).await;
+        assert_eq!((answer.status, answer.json()["state"].as_str()), (202, Some("wanted")), "{source}: {answer:?}");
+    }
 }
 
 #[actix_web::test]
