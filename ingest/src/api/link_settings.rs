@@ -56,7 +56,7 @@ pub struct LinkSettingsView {
     closing: Closing,
     /// Who is told by mail; nobody named: whom the installation names. 50 addresses at most.
     recipients: Vec<String>,
-    /// Whether they are told at 08:30 that files wait.
+    /// Whether they want to be told every morning that files wait. Kept; this version sends no such mail yet.
     daily_mail: bool,
 }
 

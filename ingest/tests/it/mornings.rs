@@ -12,7 +12,7 @@ use renkei_sandbox::crowdlog::{CrowdLog, Encoding, Hours, ImportResult, Member, 
 use renkei_sandbox::hrmos::{Day, at as clock};
 use renkei_sandbox::kingoftime;
 use renkei_simulation::attendance::Attendance;
-use renkei_store::runs::RunState;
+use renkei_store::runs::{RunKind, RunState};
 use renkei_store::tokens;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -405,6 +405,20 @@ async fn a_manual_run_makes_its_whole_range_pending_changed_or_not() {
     let expected: BTreeSet<(String, Date)> =
         office.truth(TODAY).await.into_keys().filter(|(_, day)| (first..=last).contains(day)).collect();
     assert_eq!(rows.into_keys().collect::<BTreeSet<_>>(), expected);
+    let run = office.attendance.runs().await.pop().unwrap();
+    assert_eq!((run.kind, run.state), (RunKind::Manual, RunState::AwaitingImport), "{:?}", run.counts);
+    office.import_all().await;
+    assert_eq!(office.attendance.runs().await.pop().unwrap().counts["pending"], 0);
+    // However old, and once more, though nothing has changed since.
+    for _ in 0..2 {
+        let body = json!({"first_day": "2026-01-12", "last_day": "2026-01-16"});
+        assert_eq!(office.call(ask("POST", &format!("{LINK}/runs"), Some(body))).await.status, 202);
+        office.attendance.run_for(Duration::from_secs(600)).await;
+        let rows = office.rows().await;
+        assert!(rows.len() > 60 && rows.keys().all(|(_, day)| day.month() == 1), "{}", rows.len());
+        office.import_all().await;
+        assert_eq!(office.open().await, [] as [Value; 0]);
+    }
 }
 
 /// Nothing of the list but five columns is kept: 単価 above all is in no byte of the store.

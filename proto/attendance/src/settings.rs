@@ -29,7 +29,7 @@ pub struct LinkSettings {
     pub closing: Closing,
     /// Who is told by mail; nobody named: whom the installation names.
     pub recipients: Vec<String>,
-    /// Whether the link's recipients are told at 08:30 that files wait.
+    /// Whether the link's recipients want to be told at 08:30 that files wait.
     pub daily_mail: bool,
 }
 

@@ -253,13 +253,15 @@ pub async fn correct_code(tx: &Tx, link: &str, person: &str, code: &str, first: 
     tx.exec(sql, vec![code.into(), link.into(), person.into(), first.into(), last.into()]).await
 }
 
-/// A person wants the period written again, whatever クラウドログ holds.
+/// A person wants the period written again by `run`, whatever クラウドログ holds: its days belong to that run from now on, and are
+/// decided about anew, however old they are.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn force(tx: &Tx, link: &str, first: &str, last: &str) -> Result<u64> {
-    let sql = "UPDATE attendance_days SET forced = 1 WHERE link_id = $1 AND day BETWEEN $2 AND $3";
-    tx.exec(sql, vec![link.into(), first.into(), last.into()]).await
+pub async fn force(tx: &Tx, link: &str, run: i64, first: &str, last: &str) -> Result<u64> {
+    let sql = "UPDATE attendance_days SET forced = 1, state = 'new', why = NULL, run_id = $1
+        WHERE link_id = $2 AND day BETWEEN $3 AND $4";
+    tx.exec(sql, vec![run.into(), link.into(), first.into(), last.into()]).await
 }
 
 /// A link's days of one date, by code, after `after`.

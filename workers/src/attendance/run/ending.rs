@@ -91,9 +91,10 @@ impl Step<'_> {
             runs::update(&tx, &run).await?;
         }
         links::set_trouble(&tx, &self.link.id, None, self.now).await?;
-        if let (false, Some(first), Some(last)) = (self.is_window(), self.progress.first, self.progress.last) {
+        let period = self.progress.first.zip(self.progress.last).filter(|_| !self.is_window());
+        if let (Some((first, last)), Some(run)) = (period, self.progress.run) {
             // What a person asks for is written again, changed or not: クラウドログ may have been edited by hand.
-            book::force(&tx, &self.link.id, &first.to_string(), &last.to_string()).await?;
+            book::force(&tx, &self.link.id, run, &first.to_string(), &last.to_string()).await?;
         }
         links::want_decision(store, &tx, &self.link.id, self.now).await?;
         if self.is_window() {
