@@ -1,5 +1,6 @@
 //! Clients of the outside systems.
 
+mod chunks;
 pub mod feed;
 pub mod hrmos;
 pub mod kaonavi;

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::activity::MASK;
 use super::caller::TenantCaller;
-use super::input::{Flag, Query, is_set};
+use super::input::{Flag, Query, date, is_set};
 use super::links::own_link;
 use super::page::{Limit, Listing, Page};
 use super::problem::ApiError;
@@ -148,9 +148,7 @@ pub(super) fn resources() -> Vec<Resource> {
 }
 
 fn day(pointer: &str, text: Option<&str>, usual: Date) -> Result<String, ApiError> {
-    let Some(text) = text else { return Ok(usual.to_string()) };
-    let day = text.parse::<Date>();
-    day.map(|day| day.to_string()).map_err(|_| ApiError::invalid(pointer, "must be a date such as 2026-04-01"))
+    Ok(text.map_or(Ok(usual), |text| date(pointer, text))?.to_string())
 }
 
 /// The days that a link brought, by day and 社員コード, with what became of them.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use futures::StreamExt as _;
+use jiff::ToSpan as _;
 use renkei_attendance::codes::Code as MemberCode;
 use renkei_attendance::matching::{AtSource, Matching};
 use renkei_attendance::members::{self as list, Format, List, Member, Refusal};
+use renkei_attendance::window::MOST_DAYS;
 use renkei_events::codes::Code;
 use renkei_store::attendance::book;
 use renkei_store::attendance::members::{self, ListInfo, ListedMember};
@@ -17,20 +18,18 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::caller::TenantCaller;
-use super::csv::is_csv;
+use super::csv::{announced, too_large};
 use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, MANY_PEOPLE_TIME, Time, resource, within, within_time};
 use crate::setup;
 
 /// A list of 50,000 members with all its other columns fits.
-const LARGEST: usize = 32 * 1024 * 1024;
+const LARGEST: u64 = 32 * 1024 * 1024;
 /// How long a list may take to come.
 const FILE_TIME: Duration = Duration::from_secs(60);
 /// How many rows or codes of each kind are named.
 const NAMED: usize = 200;
-/// How many days the codes of the book are compared with.
-const DAYS: i32 = 40;
 
 /// The list that is in use.
 #[derive(Debug, Serialize, ToSchema)]
@@ -119,14 +118,7 @@ pub(super) async fn put_member_list(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Answer {
-    if !is_csv(request.headers()) {
-        let detail = "the body must be text/csv without content encoding".to_owned();
-        return Err(ApiError::File { code: Code::CsvMediaType, detail, pointer: None });
-    }
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > LARGEST) {
-        return Err(too_large());
-    }
+    announced(request.headers(), LARGEST)?;
     let bytes = received(&api, payload).await?;
     let today = setup::today_in_tokyo(api.clock.now());
     let read = tokio::task::spawn_blocking(move || list::read(&bytes, &Format::default(), today)).await;
@@ -139,7 +131,7 @@ pub(super) async fn put_member_list(
         let now = api.store.now_in(&tx).await?;
         members::replace(&api.store, &tx, tenant, &by_code(&list.members), &caller.actor, now).await?;
         let mut people = Vec::new();
-        let first = today.saturating_sub(jiff::Span::new().days(DAYS)).to_string();
+        let first = today.saturating_sub(MOST_DAYS.days()).to_string();
         for link in links::of_tenant(&api.store, &tx, tenant).await? {
             links::want_decision(&api.store, &tx, &link.id, now).await?;
             for (code, person) in book::people(&tx, &link.id, &first, &today.to_string()).await? {
@@ -160,7 +152,7 @@ async fn received(api: &Api, mut payload: web::Payload) -> Result<Vec<u8>, ApiEr
     let cut_off =
         || ApiError::File { code: Code::CsvCutOff, detail: "the file did not come whole".to_owned(), pointer: None };
     let mut too_late = api.clock.sleep(FILE_TIME);
-    let mut bytes = Vec::new();
+    let mut bytes: Vec<u8> = Vec::new();
     loop {
         let piece = tokio::select! {
             piece = payload.next() => piece,
@@ -168,16 +160,11 @@ async fn received(api: &Api, mut payload: web::Payload) -> Result<Vec<u8>, ApiEr
         };
         match piece {
             None => return Ok(bytes),
-            Some(Ok(piece)) if bytes.len() + piece.len() > LARGEST => return Err(too_large()),
+            Some(Ok(piece)) if (bytes.len() + piece.len()) as u64 > LARGEST => return Err(too_large(LARGEST)),
             Some(Ok(piece)) => bytes.extend_from_slice(&piece),
             Some(Err(_)) => return Err(cut_off()),
         }
     }
-}
-
-fn too_large() -> ApiError {
-    let detail = format!("the file is over {} MiB", LARGEST / 1024 / 1024);
-    ApiError::File { code: Code::CsvTooLarge, detail, pointer: None }
 }
 
 fn refused(refusal: Refusal) -> ApiError {

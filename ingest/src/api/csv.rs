@@ -142,14 +142,7 @@ pub(super) async fn import_employees(
     let options = query.0.options()?;
     let own = within(&api, Scoped::new(&api, &caller).connection(&id)).await?;
     refuse_ended(&own)?;
-    if !is_csv(request.headers()) {
-        let detail = "the body must be text/csv without content encoding".to_owned();
-        return Err(ApiError::File { code: Code::CsvMediaType, detail, pointer: None });
-    }
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > LARGEST_FILE_BYTES) {
-        return Err(too_large());
-    }
+    announced(request.headers(), LARGEST_FILE_BYTES)?;
     // Each holds up to 50,000 records.
     let _turn = tokio::select! {
         turn = api.uploads.acquire() => turn.map_err(|_| ApiError::Unavailable)?,
@@ -162,15 +155,29 @@ pub(super) async fn import_employees(
     Ok(HttpResponse::Ok().json(report.await?))
 }
 
-pub(super) fn is_csv(headers: &HeaderMap) -> bool {
+/// Whether a file of at most `largest` bytes is announced.
+///
+/// # Errors
+/// `csv.media_type` and `csv.too_large`.
+pub(super) fn announced(headers: &HeaderMap, largest: u64) -> Result<(), ApiError> {
+    if !is_csv(headers) {
+        let detail = "the body must be text/csv without content encoding".to_owned();
+        return Err(ApiError::File { code: Code::CsvMediaType, detail, pointer: None });
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > largest) { Err(too_large(largest)) } else { Ok(()) }
+}
+
+fn is_csv(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE);
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("text/csv") && !headers.contains_key(CONTENT_ENCODING)
 }
 
-fn too_large() -> ApiError {
-    let detail = format!("the file is over {} MiB", LARGEST_FILE_BYTES / 1024 / 1024);
+/// A file of over `largest` bytes.
+pub(super) fn too_large(largest: u64) -> ApiError {
+    let detail = format!("the file is over {} MiB", largest / 1024 / 1024);
     ApiError::File { code: Code::CsvTooLarge, detail, pointer: None }
 }
 
@@ -196,12 +203,12 @@ async fn receive(
         let piece = match piece {
             None => break,
             Some(Ok(piece)) => piece,
-            Some(Err(PayloadError::Overflow)) => return Err(too_large()),
+            Some(Err(PayloadError::Overflow)) => return Err(too_large(LARGEST_FILE_BYTES)),
             Some(Err(_)) => return Err(Refusal::CutOff.into()),
         };
         length += piece.len() as u64;
         if length > LARGEST_FILE_BYTES {
-            return Err(too_large());
+            return Err(too_large(LARGEST_FILE_BYTES));
         }
         // A file that was refused is still received to its end, or the caller would see a broken connection and no answer.
         let refused = match &pieces {

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpResponse, Resource, web};
-use jiff::civil::Date;
 use renkei_attendance::codes::Code as MemberCode;
 use renkei_attendance::files::{self as made, Content, FileRow};
 use renkei_attendance::imported::{self, MarkFault, Marking, Standing};
-use renkei_attendance::protection::{Fingerprint, Listed, Protection};
+use renkei_attendance::protection::{Fingerprint, Protection};
 use renkei_attendance::settings::LinkSettings;
 use renkei_events::codes::Code;
+use renkei_store::attendance::book;
 use renkei_store::attendance::files::{self, FileInfo, FileState};
-use renkei_store::attendance::{book, protections};
+use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::db::Sql;
 use renkei_store::links::{self, Link};
 use serde::{Deserialize, Serialize};
@@ -207,8 +207,8 @@ async fn content(api: &Api, caller: &TenantCaller, link: &Link, file: &FileInfo)
     }
     let today = setup::today_in_tokyo(api.clock.now());
     let made_with = Fingerprint::from_stored(file.protection.clone());
-    let in_force = protection(api, link).await?.stated(today);
-    if in_force.is_err() || in_force.is_ok_and(|stated| stated.check(&made_with).is_err()) {
+    let stated = protection(api, link).await?.stated(today);
+    if !stated.is_ok_and(|stated| stated.check(&made_with).is_ok()) {
         // Time alone may have closed a month: then nobody has asked for a new file yet.
         let tx = api.store.begin().await?;
         let now = api.store.now_in(&tx).await?;
@@ -224,16 +224,8 @@ async fn content(api: &Api, caller: &TenantCaller, link: &Link, file: &FileInfo)
 
 async fn protection(api: &Api, link: &Link) -> Result<Protection, ApiError> {
     let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
-    let mut listed = Vec::new();
-    for one in protections::of_link(&api.store.db, &link.id).await? {
-        let days = (one.first.parse::<Date>(), one.last.parse::<Date>());
-        if let (Ok(code), (Ok(from), Ok(to))) = (MemberCode::new(&one.code), days)
-            && let Ok(one) = Listed::new(code, from, to)
-        {
-            listed.push(one);
-        }
-    }
-    Ok(Protection { closing: settings.closing, listed })
+    let listed = protections::of_link(&api.store.db, &link.id).await?;
+    Ok(Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days)))
 }
 
 /// 取込済み: marks a file as imported, all of its rows or all but those that クラウドログ refused, which go into the next file.

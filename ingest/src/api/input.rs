@@ -1,10 +1,11 @@
 //! Bodies and queries, read strictly: what is not known is refused, with the place where it stands.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_LENGTH, IF_MATCH};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
+use jiff::civil::Date;
 use renkei_runtime::clock::Clock;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -177,4 +178,21 @@ pub fn is_set(flag: Option<Flag>) -> bool {
 pub fn name(pointer: &str, text: &str) -> Result<(), ApiError> {
     let sound = !text.trim().is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
     if sound { Ok(()) } else { Err(ApiError::invalid(pointer, "must have 1 to 200 characters, none of control")) }
+}
+
+/// A day of the calendar, `YYYY-MM-DD`.
+///
+/// # Errors
+/// [`ApiError::InvalidValue`] at `pointer`.
+pub fn date(pointer: &str, text: &str) -> Result<Date, ApiError> {
+    text.parse().map_err(|_| ApiError::invalid(pointer, "must be a date such as 2026-04-01"))
+}
+
+/// Whether what is to be changed still is what the caller saw, as `If-Match` says; `*` is anything.
+///
+/// # Errors
+/// [`ApiError::PreconditionRequired`] and [`ApiError::PreconditionFailed`].
+pub fn still_as_read(request: &HttpRequest, tag: &str) -> Result<(), ApiError> {
+    let wanted = request.headers().get(IF_MATCH).ok_or(ApiError::PreconditionRequired)?;
+    if wanted == "*" || *wanted == *tag { Ok(()) } else { Err(ApiError::PreconditionFailed) }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
-use jiff::civil::Date;
 use renkei_attendance::breaks::BreakMode;
 use renkei_attendance::codes::Code as MemberCode;
 use renkei_attendance::decide::PastMidnight;
@@ -21,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::caller::TenantCaller;
-use super::input::Body;
-use super::links::own_link;
+use super::input::{Body, date};
+use super::links::{begin_change, etag, own_link};
 use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, Time, resource, within};
@@ -133,8 +132,7 @@ pub(super) fn resources() -> Vec<Resource> {
 fn answer(link: &Link) -> Answer {
     let settings: LinkSettings =
         serde_json::from_str(&link.settings).map_err(|error| ApiError::from(StoreError::from(error)))?;
-    let tag = format!("\"{}\"", link.settings_version);
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(LinkSettingsView::from(settings)))
+    Ok(HttpResponse::Ok().insert_header((ETAG, etag(link))).json(LinkSettingsView::from(settings)))
 }
 
 /// The settings of a link, with their version as `ETag`.
@@ -164,16 +162,7 @@ pub(super) async fn put_link_settings(
     }
     let text = serde_json::to_string(&settings).map_err(|error| ApiError::from(StoreError::from(error)))?;
     let link = within(&api, async {
-        own_link(&api, &caller, &id).await?;
-        let tx = api.store.begin().await?;
-        links::lock_tenant(&tx, caller.tenant.as_str()).await?;
-        let found = links::find_own(&api.store, &tx, caller.tenant.as_str(), &id).await?;
-        let mut link = found.ok_or(ApiError::NotFound)?;
-        let wanted = request.headers().get(IF_MATCH).ok_or(ApiError::PreconditionRequired)?;
-        if wanted != "*" && *wanted != *format!("\"{}\"", link.settings_version) {
-            return Err(ApiError::PreconditionFailed);
-        }
-        let now = api.store.now_in(&tx).await?;
+        let (tx, mut link, now) = begin_change(&api, &caller, &id, &request).await?;
         link.settings.clone_from(&text);
         links::put(&api.store, &tx, &link).await?;
         links::want_decision(&api.store, &tx, &link.id, now).await?;
@@ -209,10 +198,7 @@ pub(super) async fn add_protection(
     if code.as_str().chars().count() > 100 || code.as_str().chars().any(char::is_control) {
         return Err(ApiError::invalid("/code", "must have 100 characters at most, and no control characters"));
     }
-    let day = |pointer: &str, text: &str| {
-        text.parse::<Date>().map_err(|_| ApiError::invalid(pointer, "must be a date such as 2026-04-01"))
-    };
-    let (from, to) = (day("/from", &body.0.from)?, day("/to", &body.0.to)?);
+    let (from, to) = (date("/from", &body.0.from)?, date("/to", &body.0.to)?);
     if to < from {
         return Err(ApiError::invalid("/to", "is before the first day"));
     }

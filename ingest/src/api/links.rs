@@ -1,9 +1,11 @@
 //! 連携 of attendance: a source's key, 自動同期, and whether the source takes the key.
 
-use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use jiff::civil::Date;
 use renkei_events::ids::ConnectionId;
+use renkei_runtime::clock::Millis;
+use renkei_store::db::Tx;
 use renkei_store::link_checks::{self, Check, CheckState, Wish};
 use renkei_store::links::{self, AttendanceSource, Link, Statement};
 use renkei_store::{jobs, runs};
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::caller::TenantCaller;
-use super::input::{Body, name};
+use super::input::{Body, name, still_as_read};
 use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, Time, resource, within};
@@ -169,7 +171,7 @@ pub(super) fn resources() -> Vec<Resource> {
     ]
 }
 
-fn etag(link: &Link) -> String {
+pub(super) fn etag(link: &Link) -> String {
     format!("\"{}\"", link.settings_version)
 }
 
@@ -199,6 +201,23 @@ async fn view(api: &Api, link: &Link) -> Result<LinkView, ApiError> {
 pub(super) async fn own_link(api: &Api, caller: &TenantCaller, id: &str) -> Result<Link, ApiError> {
     ConnectionId::new(id).map_err(|_| ApiError::NotFound)?;
     links::find_own(&api.store, &api.store.db, caller.tenant.as_str(), id).await?.ok_or(ApiError::NotFound)
+}
+
+/// Begins a change of a link, if it still is what the caller saw.
+pub(super) async fn begin_change(
+    api: &Api,
+    caller: &TenantCaller,
+    id: &str,
+    request: &HttpRequest,
+) -> Result<(Tx, Link, Millis), ApiError> {
+    own_link(api, caller, id).await?;
+    let tx = api.store.begin().await?;
+    links::lock_tenant(&tx, caller.tenant.as_str()).await?;
+    let found = links::find_own(&api.store, &tx, caller.tenant.as_str(), id).await?;
+    let link = found.ok_or(ApiError::NotFound)?;
+    still_as_read(request, &etag(&link))?;
+    let now = api.store.now_in(&tx).await?;
+    Ok((tx, link, now))
 }
 
 fn key(pointer: &str, text: &SecretString) -> Result<(), ApiError> {
@@ -361,16 +380,7 @@ pub(super) async fn change_link(
         name("/name", called)?;
     }
     within(&api, async {
-        own_link(&api, &caller, &id).await?;
-        let tx = api.store.begin().await?;
-        links::lock_tenant(&tx, caller.tenant.as_str()).await?;
-        let found = links::find_own(&api.store, &tx, caller.tenant.as_str(), &id).await?;
-        let mut link = found.ok_or(ApiError::NotFound)?;
-        let wanted = request.headers().get(IF_MATCH).ok_or(ApiError::PreconditionRequired)?;
-        if wanted != "*" && *wanted != *etag(&link) {
-            return Err(ApiError::PreconditionFailed);
-        }
-        let now = api.store.now_in(&tx).await?;
+        let (tx, mut link, now) = begin_change(&api, &caller, &id, &request).await?;
         if let Some(called) = patch.name.clone() {
             link.name = called;
         }

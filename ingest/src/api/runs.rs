@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, Resource, web};
-use jiff::civil::Date;
+use renkei_attendance::window::MOST_DAYS;
 use renkei_store::links;
 use renkei_store::runs::{self, Run, RunKind, RunState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::TenantCaller;
-use super::input::{Body, Query};
+use super::input::{Body, Query, date};
 use super::links::own_link;
 use super::page::{Limit, Listing, Page};
 use super::problem::ApiError;
@@ -89,9 +89,6 @@ pub(super) fn resources() -> Vec<Resource> {
     ]
 }
 
-/// Most days of a manual run.
-const MOST_DAYS: i32 = 40;
-
 /// The days of a manual run.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -137,10 +134,7 @@ pub(super) async fn start_run(
     body: Body<NewRun>,
 ) -> Answer {
     let link = within(&api, own_link(&api, &caller, &id)).await?;
-    let day = |pointer: &str, text: &str| {
-        text.parse::<Date>().map_err(|_| ApiError::invalid(pointer, "must be a date such as 2026-04-01"))
-    };
-    let (first, last) = (day("/first_day", &body.0.first_day)?, day("/last_day", &body.0.last_day)?);
+    let (first, last) = (date("/first_day", &body.0.first_day)?, date("/last_day", &body.0.last_day)?);
     if last < first {
         return Err(ApiError::invalid("/last_day", "is before the first day"));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use renkei_store::connections::{self, Connection};
 use renkei_store::owned::OwnConnection;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::caller::TenantCaller;
-use super::input::Body;
+use super::input::{Body, still_as_read};
 use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, resource, within};
@@ -89,10 +89,7 @@ pub(super) async fn change_settings(
     let scoped = Scoped::new(api, caller);
     within(api, async {
         let (tx, own, now) = scoped.change(id, false).await?;
-        let wanted = request.headers().get(IF_MATCH).ok_or(ApiError::PreconditionRequired)?;
-        if wanted != "*" && *wanted != *etag(&own) {
-            return Err(ApiError::PreconditionFailed);
-        }
+        still_as_read(request, &etag(&own))?;
         let mut connection: Connection = (*own).clone();
         change(&mut connection)?;
         connections::put(&tx, &connection, now).await?;

@@ -114,6 +114,14 @@ pub struct Protection {
 pub struct NotStated;
 
 impl Protection {
+    /// As it was kept: 社員コード, first and last day of each that somebody listed.
+    pub fn from_stored<'s>(closing: Closing, listed: impl IntoIterator<Item = (&'s str, &'s str, &'s str)>) -> Self {
+        let read = |(code, from, to): (&str, &str, &str)| {
+            Listed::new(Code::new(code).ok()?, from.parse().ok()?, to.parse().ok()?).ok()
+        };
+        Self { closing, listed: listed.into_iter().filter_map(read).collect() }
+    }
+
     /// What is protected as far as is known, seen from `today`.
     #[must_use]
     pub fn in_force(&self, today: Date) -> InForce {

@@ -9,6 +9,8 @@ mod question;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use renkei_attendance::decide::Decision;
+use renkei_attendance::matching::Matching;
+use renkei_attendance::window::MOST_DAYS;
 use renkei_runtime::clock::Millis;
 use renkei_store::attendance::book::{self, BookDay, DayState, Decided};
 use renkei_store::attendance::handwork::{self, Item};
@@ -22,8 +24,6 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::sweep::calendar;
 
-/// How many days before today are decided about again, as many as a window brings.
-const DAYS: i32 = 40;
 /// How many dates one step takes.
 const DATES: u32 = 5;
 /// How many days are read at once.
@@ -59,14 +59,15 @@ pub(crate) async fn advance(context: &Context, job: &Job) -> Result<()> {
     };
     let mut progress: Progress = serde_json::from_str(&job.doc).unwrap_or_default();
     let today = calendar::today(now);
-    let first = *progress.first.get_or_insert(today.checked_sub(DAYS.days()).unwrap_or(today));
+    let first = *progress.first.get_or_insert(today.checked_sub(MOST_DAYS.days()).unwrap_or(today));
     let judge = Judge::new(store, &link, first, today).await?;
     let dates = book::dates(&store.db, &link.id, &first.to_string(), &progress.after, DATES).await?;
     let Some(last) = dates.last().cloned() else {
         return files::make(context, job, &judge, now).await;
     };
+    let matching = judge.matching();
     for date in dates {
-        decide_date(context, &judge, &date, now).await?;
+        decide_date(context, &judge, &matching, &date, now).await?;
     }
     progress.after = last;
     let tx = store.begin().await?;
@@ -74,10 +75,9 @@ pub(crate) async fn advance(context: &Context, job: &Job) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-async fn decide_date(context: &Context, judge: &Judge, date: &str, now: Millis) -> Result<()> {
+async fn decide_date(context: &Context, judge: &Judge, matching: &Matching<'_>, date: &str, now: Millis) -> Result<()> {
     let store = &context.store;
     let mut known = handwork::of_period(store, &store.db, &judge.link.id, date, date).await?;
-    let matching = judge.matching();
     let mut after = String::new();
     loop {
         let days = book::of_date(store, &store.db, &judge.link.id, date, &after, CHUNK).await?;
@@ -86,7 +86,7 @@ async fn decide_date(context: &Context, judge: &Judge, date: &str, now: Millis) 
         let mut decided = Vec::with_capacity(days.len());
         let mut to_type: Vec<(i64, Item)> = Vec::new();
         for day in &days {
-            let Some(decision) = judge.decision(&matching, day) else { continue };
+            let Some(decision) = judge.decision(matching, day) else { continue };
             decided.push(written(day, &decision));
             if let Some(work) = decision.handwork() {
                 let item = Item {

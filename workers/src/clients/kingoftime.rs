@@ -12,12 +12,12 @@ use std::time::Duration;
 use jiff::civil::Date;
 use renkei_attendance::reading::kingoftime::{Punched, Slice, Totals, each};
 use renkei_runtime::clock::Millis;
-use renkei_runtime::http::{Chunk, OutRequest, OutResponse, Transport, TransportError};
+use renkei_runtime::http::{OutRequest, OutResponse, Transport, TransportError};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::mpsc::Receiver;
 
+use super::chunks::Chunks;
 use super::feed::retry_after;
 pub use super::hrmos::Fault;
 
@@ -127,7 +127,7 @@ async fn list(
     let answer = call(transport, service, &format!("{path}?start={first}&end={last}")).await?;
     let html = is_html(&answer);
     let decoding = tokio::task::spawn_blocking(move || {
-        let mut body = Chunks { body: answer.body, chunk: Vec::new(), at: 0, total: 0, fault: None };
+        let mut body = Chunks::new(answer.body, LARGEST);
         let read = decode(&mut slice, &mut std::io::BufReader::new(&mut body));
         match (body.fault, read) {
             (Some(TransportError::TooLarge), _) => Err(Fault::Unreadable),
@@ -190,44 +190,6 @@ fn refused(status: u16, code: Option<u64>, wait: Option<Duration>) -> Fault {
         (Some(300), _) => Fault::NoAnswer,
         (_, status) if status >= 500 => Fault::NoAnswer,
         _ => Fault::Unreadable,
-    }
-}
-
-/// The chunks of an answer as one reader.
-struct Chunks {
-    body: Receiver<Chunk>,
-    chunk: Vec<u8>,
-    at: usize,
-    total: usize,
-    fault: Option<TransportError>,
-}
-
-impl Read for Chunks {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        while self.at == self.chunk.len() {
-            match self.body.blocking_recv() {
-                None => return Ok(0),
-                Some(Ok(chunk)) => {
-                    self.total += chunk.len();
-                    (self.chunk, self.at) = (chunk, 0);
-                    if self.total > LARGEST {
-                        self.fault = Some(TransportError::TooLarge);
-                        return Err(std::io::Error::other("too large"));
-                    }
-                }
-                Some(Err(fault)) => {
-                    self.fault = Some(fault);
-                    return Err(std::io::Error::other("broken off"));
-                }
-            }
-        }
-        let rest = self.chunk.get(self.at..).unwrap_or_default();
-        let length = rest.len().min(into.len());
-        for (to, from) in into.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        self.at += length;
-        Ok(length)
     }
 }
 

@@ -22,6 +22,14 @@ pub struct ListedDays {
     pub made: Millis,
 }
 
+impl ListedDays {
+    /// 社員コード, first and last day.
+    #[must_use]
+    pub fn days(&self) -> (&str, &str, &str) {
+        (&self.code, &self.first, &self.last)
+    }
+}
+
 /// Lists days; [`ListedDays::id`] is not looked at. Answers the number.
 ///
 /// # Errors

@@ -8,13 +8,14 @@ use renkei_attendance::decide::{Decision, Question, Settings, decide};
 use renkei_attendance::files::Content;
 use renkei_attendance::matching::{AtSource, Matching};
 use renkei_attendance::members::Member;
-use renkei_attendance::protection::{InForce, Listed, Protection};
+use renkei_attendance::protection::{InForce, Protection};
 use renkei_attendance::reading::{Reading, Settled, hrmos, kingoftime};
 use renkei_attendance::segments::SegmentTable;
 use renkei_attendance::settings::LinkSettings;
 use renkei_store::Store;
 use renkei_store::attendance::book::{self, BookDay};
-use renkei_store::attendance::{members, protections};
+use renkei_store::attendance::members;
+use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::links::{AttendanceSource, Link};
 use renkei_store::seal::Keys;
 
@@ -41,16 +42,8 @@ impl Judge {
     pub(super) async fn new(store: &Store, link: &Link, first: Date, today: Date) -> Result<Self> {
         let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
         let statuses: BTreeMap<String, i64> = serde_json::from_str(&link.segments).unwrap_or_default();
-        let mut listed = Vec::new();
-        for one in protections::of_link(&store.db, &link.id).await? {
-            let days = (one.first.parse::<Date>(), one.last.parse::<Date>());
-            if let (Ok(code), (Ok(from), Ok(to))) = (Code::new(&one.code), days)
-                && let Ok(one) = Listed::new(code, from, to)
-            {
-                listed.push(one);
-            }
-        }
-        let protection = Protection { closing: settings.closing, listed };
+        let listed = protections::of_link(&store.db, &link.id).await?;
+        let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days));
         let oldest = book::dates(&store.db, &link.id, &first.to_string(), "", 1).await?;
         let first = oldest.first().cloned().unwrap_or_else(|| first.to_string());
         let people = book::people(&store.db, &link.id, &first, &today.to_string()).await?;

@@ -2,6 +2,7 @@
 
 use jiff::ToSpan as _;
 use jiff::civil::{Date, Weekday};
+use renkei_attendance::window::MOST_DAYS;
 use renkei_events::codes::Code;
 use renkei_store::db::Tx;
 use renkei_store::runs::{self, Run, RunKind, RunState};
@@ -11,9 +12,6 @@ use super::{AT, LOOK_AGAIN, Step};
 use crate::attendance::progress::Phase;
 use crate::error::Result;
 use crate::sweep::calendar;
-
-/// How many days a window covers.
-const DAYS: i32 = 40;
 
 impl Step<'_> {
     /// Writes the run down, and lets it start when no other one of the company is in the way.
@@ -26,7 +24,7 @@ impl Step<'_> {
         if self.is_window() && self.progress.first.is_none() {
             // After an outage the latest window that is due, and none of those before it.
             let due = calendar::today(calendar::last_daily(self.now, AT));
-            self.progress.first = due.checked_sub(DAYS.days()).ok();
+            self.progress.first = due.checked_sub(MOST_DAYS.days()).ok();
             self.progress.last = due.yesterday().ok();
             self.what_is_known(due);
         }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
 
 use renkei_events::codes::Code;
 use renkei_runtime::http::{Chunk, TransportError};
@@ -12,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::ReadFault;
+use crate::clients::chunks::Chunks;
 
 /// The largest member list that is read, in bytes.
 pub const LARGEST_LIST: usize = 256 * 1024 * 1024;
@@ -34,7 +34,7 @@ impl MemberList {
         F: Fn(MemberSeen) -> T + Send + 'static,
     {
         let decoding = tokio::task::spawn_blocking(move || {
-            let mut reader = Chunks { body, chunk: Vec::new(), at: 0, total: 0, fault: None };
+            let mut reader = Chunks::new(body, LARGEST_LIST);
             let mut kept = Vec::new();
             let mut found = false;
             let read = {
@@ -50,42 +50,6 @@ impl MemberList {
             }
         });
         decoding.await.unwrap_or(Err(ReadFault::Later))
-    }
-}
-
-/// The chunks of an answer as one reader.
-struct Chunks {
-    body: Receiver<Chunk>,
-    chunk: Vec<u8>,
-    at: usize,
-    total: usize,
-    fault: Option<TransportError>,
-}
-
-impl Read for Chunks {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        while self.at == self.chunk.len() {
-            match self.body.blocking_recv() {
-                None => return Ok(0),
-                Some(Ok(chunk)) => {
-                    self.total += chunk.len();
-                    self.chunk = chunk;
-                    self.at = 0;
-                    if self.total > LARGEST_LIST {
-                        self.fault = Some(TransportError::TooLarge);
-                        return Err(std::io::Error::other("too large"));
-                    }
-                }
-                Some(Err(fault)) => {
-                    self.fault = Some(fault);
-                    return Err(std::io::Error::other("cut off"));
-                }
-            }
-        }
-        let length = into.len().min(self.chunk.len() - self.at);
-        into[..length].copy_from_slice(&self.chunk[self.at..self.at + length]);
-        self.at += length;
-        Ok(length)
     }
 }
 
