@@ -2,11 +2,13 @@
 //!
 //! [`staging`] holds the date that a run is reading, [`book`] every day as the source last told it. [`members`] is クラウドログ's own
 //! list, [`protections`] what must not be written. [`files`] go to クラウドログ by a person's hand, [`handwork`] is what a person
-//! types there.
+//! types there. [`notes`] say what a run could not bring, [`mornings`] what was told of it by mail.
 
 pub mod book;
 pub mod files;
 pub mod handwork;
 pub mod members;
+pub mod mornings;
+pub mod notes;
 pub mod protections;
 pub mod staging;

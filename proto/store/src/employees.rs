@@ -385,6 +385,8 @@ pub struct FullRow {
     pub attempts: i64,
     /// How often of these it was alone in its call: only that says something about the person.
     pub lone_attempts: i64,
+    /// When the first of these failures was; only said while there is one.
+    pub failing_since: Option<Millis>,
     /// The batch it flies in.
     pub batch: Option<i64>,
     /// The version that flies.
@@ -421,7 +423,7 @@ impl FullRow {
 
 pub(crate) const FULL: &str =
     "connection_id, employee_id, number, version, content, change, record, state, op, reason, detail, due_ms,
-    next_try_ms, attempts, lone_attempts, batch_id, flying_version, written, written_number, released_number, confirmed, declined, declined_ms,
+    next_try_ms, attempts, lone_attempts, failing_since_ms, batch_id, flying_version, written, written_number, released_number, confirmed, declined, declined_ms,
     left_before, warning, warned_ms, received_ms, changed_ms";
 
 pub(crate) fn full(store: &Store, row: &Row) -> Result<FullRow> {
@@ -456,6 +458,7 @@ fn read_full(row: &Row, open: impl Fn(&str, &[u8]) -> Result<Option<Vec<u8>>>) -
         next_try: Millis(row.get("next_try_ms")?),
         attempts: row.get("attempts")?,
         lone_attempts: row.get("lone_attempts")?,
+        failing_since: row.get::<Option<i64>>("failing_since_ms")?.map(Millis),
         batch: row.get("batch_id")?,
         flying_version: row.get("flying_version")?,
         written,
@@ -801,15 +804,16 @@ pub async fn make_due(tx: &Tx, key: &EmployeeKey, op: Op, next_try: Millis, fail
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn count_failure(tx: &Tx, keys: &[EmployeeKey]) -> Result<()> {
+pub async fn count_failure(tx: &Tx, keys: &[EmployeeKey], now: Millis) -> Result<()> {
     let lone = i64::from(keys.len() == 1);
     for chunk in keys.chunks(300) {
-        let mut values: Vec<Value> = vec![lone.into()];
+        let mut values: Vec<Value> = vec![lone.into(), now.0.into()];
         values.extend(chunk.iter().flat_map(|key| [key.connection.clone().into(), key.employee.clone().into()]));
         let sql = format!(
-            "UPDATE employees SET attempts = attempts + 1, lone_attempts = lone_attempts + $1
+            "UPDATE employees SET attempts = attempts + 1, lone_attempts = lone_attempts + $1,
+               failing_since_ms = CASE WHEN attempts = 0 THEN $2 ELSE failing_since_ms END
              WHERE (connection_id, employee_id) IN (VALUES {})",
-            tuples(chunk.len(), 2, 2)
+            tuples(chunk.len(), 2, 3)
         );
         tx.exec(&sql, values).await?;
     }

@@ -209,6 +209,15 @@ pub struct Planned {
     pub doc: String,
 }
 
+/// Whether any job of a kind about `subject` is on the calendar.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn is_there(sql: &impl Sql, kind: &str, subject: &str) -> Result<bool> {
+    let query = "SELECT 1 AS one FROM jobs WHERE kind = $1 AND subject = $2 LIMIT 1";
+    Ok(sql.row(query, vec![kind.into(), subject.into()]).await?.is_some())
+}
+
 /// One job, if it is on the calendar.
 ///
 /// # Errors

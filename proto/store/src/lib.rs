@@ -20,6 +20,7 @@ pub mod employees;
 pub mod episodes;
 pub mod error;
 pub mod feeds;
+pub mod forgotten;
 pub mod jobs;
 pub mod known;
 pub mod leases;
@@ -246,6 +247,7 @@ impl Store {
             ("DELETE FROM calls WHERE reserved_ms < $1 AND frees_ms < $1", days(1)),
             ("DELETE FROM activity WHERE at_ms < $1", days(90)),
             ("DELETE FROM previews WHERE made_ms < $1", days(1)),
+            ("DELETE FROM run_notes WHERE run_id IN (SELECT run_id FROM runs WHERE ended_ms < $1)", days(90)),
             ("DELETE FROM runs WHERE ended_ms < $1", days(90)),
             // As long as the dead letter keeps them.
             ("DELETE FROM undecodable_records WHERE at_ms < $1", days(30)),
@@ -257,6 +259,7 @@ impl Store {
         deleted += outbox::tidy(&self.db, Millis(days(90))).await?;
         deleted += episodes::tidy(self, Millis(days(90))).await?;
         deleted += uploads::tidy(self, Millis(days(7))).await?;
+        deleted += attendance::files::forget_contents(&self.db, Millis(days(14))).await?;
         Ok(deleted)
     }
 

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
+use crate::attendance::files;
 use crate::db::{Row, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, NewJob};
@@ -268,13 +269,15 @@ pub async fn watched(sql: &impl Sql) -> Result<Vec<Watched>> {
     sql.rows(query, vec![]).await?.iter().map(read).collect()
 }
 
-/// Takes a link away, with its key and its place on the calendar. What it brought stays in the book.
+/// Takes a link away, with its key, its place on the calendar and the files that wait. What it brought stays in the book.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn remove(tx: &Tx, link: &str) -> Result<()> {
     jobs::remove(tx, &window_job(link)).await?;
     tx.exec("DELETE FROM links WHERE link_id = $1", vec![link.into()]).await?;
+    tx.exec("DELETE FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
+    files::supersede(tx, link).await?;
     Ok(())
 }
 
@@ -379,6 +382,15 @@ pub async fn want_decision(store: &Store, tx: &Tx, link: &str, now: Millis) -> R
     };
     jobs::put(tx, &job).await?;
     Ok(())
+}
+
+/// The ids of all links.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn all_ids(sql: &impl Sql) -> Result<Vec<String>> {
+    let rows = sql.rows("SELECT link_id FROM links ORDER BY link_id", vec![]).await?;
+    rows.iter().map(|row| row.get("link_id")).collect()
 }
 
 /// The name of a link's window among the jobs.

@@ -20,6 +20,7 @@ impl MigratorTrait for Steps {
             Box::new(Step { name: "0006_delivery_gaps", sql: include_str!("../migrations/0006_delivery_gaps.sql") }),
             Box::new(Step { name: "0007_rules", sql: include_str!("../migrations/0007_rules.sql") }),
             Box::new(Step { name: "0008_crowdlog", sql: include_str!("../migrations/0008_crowdlog.sql") }),
+            Box::new(Step { name: "0009_mornings", sql: include_str!("../migrations/0009_mornings.sql") }),
         ]
     }
 }

@@ -48,11 +48,14 @@ pub struct Waiting {
     pub mail: Mail,
 }
 
-/// The Message-ID of an episode's mail, always the same: a mail server or a reader that meets it twice can tell.
+/// The Message-ID of an episode's mail (of a morning's, with its number below zero), always the same: a mail server or a reader that meets it twice can tell.
 #[must_use]
 pub fn message_id(store: &Store, episode: i64, digest: i64, domain: &str) -> String {
     let installation: String = store.keys.hash("installation", &[]).chars().take(12).collect();
-    format!("renkei-{installation}-{episode}-{digest}@{domain}")
+    match episode {
+        ..0 => format!("renkei-{installation}-morning-{}@{domain}", episode.unsigned_abs()),
+        _ => format!("renkei-{installation}-{episode}-{digest}@{domain}"),
+    }
 }
 
 fn place(message_id: &str) -> String {

@@ -8,10 +8,10 @@ use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::seeded_latency;
 use renkei_sandbox::kaonavi::{DuplicateCreate, Faults, NameMembers, Settings, TextField, sample};
 use renkei_store::attention::{self, Whom};
-use renkei_store::connections::ConnectionState;
+use renkei_store::connections::{self, ConnectionState};
 use renkei_store::employees::{Op, RowState};
 use renkei_store::owned;
-use renkei_store::settings::OnRejected;
+use renkei_store::settings::{OnRejected, Timing};
 use serde_json::json;
 
 use crate::people::{member, person, record};
@@ -259,4 +259,30 @@ async fn a_record_that_breaks_the_server_is_found_and_parked() {
         }
         world.assert_limits("a").await;
     }
+}
+
+/// What went through before the first failure says nothing about the record: カオナビ as a whole may be away since.
+#[tokio::test]
+async fn i5_an_outage_that_begins_after_a_success_parks_nobody() {
+    let mut world = world(1).await;
+    let mut connection = world.connection("c1").await;
+    connection.settings.timing = Timing::QuarterHour;
+    let tx = world.store.begin().await.unwrap();
+    connections::put(&tx, &connection, world.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    world.run_for(MINUTE * 15).await;
+    // The change waits for the quarter hour; a hire goes at once, and through.
+    send(&mut world, [3]).await;
+    send(&mut world, [100]).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(world.row("c1", "E00100").await.state, RowState::Synced);
+    assert_eq!(world.row("c1", "E00003").await.state, RowState::Due);
+    let until = world.now() + HOUR * 6;
+    order(&world, Faults { unavailable_until: Some(until), ..Faults::default() }, Settings::default()).await;
+    world.run_for(HOUR * 6).await;
+    let row = world.row("c1", "E00003").await;
+    assert!(row.lone_attempts > 8, "{}", row.lone_attempts);
+    assert_eq!((row.state, row.reason), (RowState::Due, None));
+    world.drain("c1", HOUR).await;
+    world.assert_quiet("c1").await;
 }

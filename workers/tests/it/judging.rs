@@ -32,6 +32,7 @@ fn full(record: Option<EmployeeRecord>) -> FullRow {
         next_try: Millis(0),
         attempts: 0,
         lone_attempts: 0,
+        failing_since: None,
         batch: None,
         flying_version: None,
         written: None,

@@ -264,6 +264,16 @@ pub async fn force(tx: &Tx, link: &str, run: i64, first: &str, last: &str) -> Re
     tx.exec(sql, vec![run.into(), link.into(), first.into(), last.into()]).await
 }
 
+/// Some days of a code have to be written again, whatever クラウドログ holds.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn force_days(tx: &Tx, tenant: &str, code: &str, days: [&str; 2]) -> Result<u64> {
+    let sql = "UPDATE attendance_days SET forced = 1, state = 'new', why = NULL
+        WHERE tenant_id = $1 AND code = $2 AND day IN ($3, $4)";
+    tx.exec(sql, vec![tenant.into(), code.into(), days[0].into(), days[1].into()]).await
+}
+
 /// A link's days of one date, by code, after `after`.
 ///
 /// # Errors

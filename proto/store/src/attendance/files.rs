@@ -1,5 +1,7 @@
 //! Files for クラウドログ's import, from their making until a person marks them.
 
+use std::collections::BTreeSet;
+
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 
@@ -231,6 +233,39 @@ pub async fn mark(tx: &Tx, id: i64, actor: &str, now: Millis) -> Result<bool> {
     let sql = "UPDATE attendance_files SET state = 'imported', marked_ms = $1, marked_by = $2
         WHERE file_id = $3 AND state = 'open'";
     Ok(tx.exec(sql, vec![now.0.into(), actor.into(), id.into()]).await? == 1)
+}
+
+/// Whether a run that began after a file was made wants a row of it written, perhaps once more.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn is_outrun(sql: &impl Sql, tenant: &str, file: &FileInfo) -> Result<bool> {
+    let query = "SELECT 1 AS one FROM attendance_file_rows AS held JOIN attendance_days AS days
+          ON days.tenant_id = $1 AND days.code = held.code AND days.day = held.day
+        WHERE held.file_id = $2 AND days.run_id > $3 LIMIT 1";
+    Ok(sql.row(query, vec![tenant.into(), file.id.into(), file.run.into()]).await?.is_some())
+}
+
+/// How many files of a link were made since `since`.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn made_since(sql: &impl Sql, link: &str, since: Millis) -> Result<u32> {
+    let query = "SELECT COUNT(*) AS files FROM attendance_files WHERE link_id = $1 AND made_ms >= $2";
+    let row = sql.row(query, vec![link.into(), since.0.into()]).await?;
+    row.map_or(Ok(0), |row| Ok(u32::try_from(row.get::<i64>("files")?).unwrap_or(u32::MAX)))
+}
+
+/// The rows of a link's files after run `run` that a person said were imported: what of them still waits was refused.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn rows_of_imported(sql: &impl Sql, link: &str, run: i64) -> Result<BTreeSet<(String, String, String)>> {
+    let query = "SELECT held.code AS code, held.day AS day, held.content AS content
+        FROM attendance_file_rows AS held JOIN attendance_files AS files ON files.file_id = held.file_id
+        WHERE files.link_id = $1 AND files.run_id = $2 AND files.state = 'imported'";
+    let rows = sql.rows(query, vec![link.into(), run.into()]).await?;
+    rows.iter().map(|row| Ok((row.get("code")?, row.get("day")?, row.get("content")?))).collect()
 }
 
 /// Takes away what stands in files that were made before `before`; what they were about stays.

@@ -85,6 +85,29 @@ pub async fn replace(
     Ok(())
 }
 
+/// How the tenant's lists are read, as JSON, and the version of that; version 0: as usual.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn format(sql: &impl Sql, tenant: &str) -> Result<(Option<String>, i64)> {
+    let query = "SELECT format, version FROM crowdlog_formats WHERE tenant_id = $1";
+    match sql.row(query, vec![tenant.into()]).await? {
+        Some(row) => Ok((Some(row.get("format")?), row.get("version")?)),
+        None => Ok((None, 0)),
+    }
+}
+
+/// Says how the tenant's lists are read from now on.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn set_format(tx: &Tx, tenant: &str, format: &str) -> Result<()> {
+    let sql = "INSERT INTO crowdlog_formats (tenant_id, format, version) VALUES ($1, $2, 1)
+        ON CONFLICT (tenant_id) DO UPDATE SET format = excluded.format, version = crowdlog_formats.version + 1";
+    tx.exec(sql, vec![tenant.into(), format.into()]).await?;
+    Ok(())
+}
+
 /// The tenant's list as a whole, if there is one.
 ///
 /// # Errors

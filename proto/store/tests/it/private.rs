@@ -126,6 +126,7 @@ fn i8_debug_output_of_a_row_shows_ids_and_no_value() {
                 next_try: at,
                 attempts: 0,
                 lone_attempts: 0,
+                failing_since: None,
                 batch: None,
                 flying_version: None,
                 written: Some(values.clone()),

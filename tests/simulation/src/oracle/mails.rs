@@ -22,6 +22,8 @@ const SLACK: i64 = 20 * SECOND;
 const RESTS: i64 = 250 * SECOND;
 /// A mail that was not taken is tried again within this time.
 const TRIED_AGAIN: i64 = HOUR + RESTS;
+/// What needs a person is looked at this often, so that it may be seen a little after a mail about it.
+const LOOKED: i64 = 10 * SECOND;
 /// A mail lists no more people than this.
 const LISTED: usize = 50;
 
@@ -123,10 +125,14 @@ impl Judge<'_> {
     }
 
     fn acted(&self, trouble: &Told, from: Millis, to: Millis) -> bool {
-        self.history
-            .acts
-            .iter()
-            .any(|(at, code, link)| trouble_of(code, LINKS[*link]) == *trouble && *at >= from && *at <= to)
+        self.last_act(trouble, from, to).is_some()
+    }
+
+    fn last_act(&self, trouble: &Told, from: Millis, to: Millis) -> Option<Millis> {
+        let acts = self.history.acts.iter();
+        let of_it =
+            acts.filter(|(at, code, link)| trouble_of(code, LINKS[*link]) == *trouble && *at >= from && *at <= to);
+        of_it.map(|(at, ..)| *at).max()
     }
 
     fn read(&self, letter: &Letter) -> Option<Read> {
@@ -191,7 +197,7 @@ impl Judge<'_> {
         for item in &mail.items {
             let was = |one: &&Open| {
                 (one.employee == *item || (one.employee.is_empty() && mail.whole))
-                    && one.first <= mail.at
+                    && one.first.0 <= mail.at.0 + LOOKED
                     && one.gone >= before
             };
             if !open.iter().any(|one| was(&one)) {
@@ -222,7 +228,8 @@ impl Judge<'_> {
             let again = open
                 .iter()
                 .any(|one| (one.employee == *item || one.employee.is_empty()) && one.first.0 > told.at.0 - made);
-            again && (self.acted(&mail.trouble, Millis(told.at.0 - made), mail.at) || all_over(told.at))
+            again
+                && (self.acted(&mail.trouble, Millis(told.at.0 - made), mail.at) || all_over(Millis(told.at.0 - made)))
         };
         let passing =
             ["kaonavi.unavailable", "kaonavi.task_stuck"].contains(&mail.trouble.0.as_str()) && open.is_empty();
@@ -244,11 +251,26 @@ impl Judge<'_> {
         let last = last.filter(|last| !self.acted(trouble, last.at, one.first));
         let due = last.map_or(first, |last| first.max(last.at.0 + HOUR));
         let (mut latest, window) = (due + if last.is_some() { RESTS } else { SLACK }, Millis(one.first.0 - 2 * HOUR));
+        if let Some(act) = self.last_act(trouble, one.first, Millis(latest)) {
+            // It ended an episode; what goes on is gathered anew.
+            latest = latest.max(act.0 + GATHERING + RESTS);
+        }
         if let Some(end) = last_of(&self.history.lame, one.first, Millis(latest)) {
             latest = latest.max(end.0) + RESTS;
         }
-        if let Some(end) = last_of(&self.history.mail_troubles, window, Millis(latest)) {
-            latest = latest.max(end.0) + TRIED_AGAIN + HOUR;
+        // Until the next try after one trouble the next one may have begun.
+        while let Some(end) = last_of(&self.history.mail_troubles, window, Millis(latest)) {
+            let then = end.0 + TRIED_AGAIN + HOUR;
+            if then <= latest {
+                break;
+            }
+            latest = then;
+        }
+        // A mail of others that was made before and came late.
+        let late =
+            |mail: &&Read| self.late(window, mail.at) && mail.at.0 > first && mail.at.0 <= latest && !tells(mail);
+        if let Some(mail) = mails.iter().rfind(|mail| late(mail)) {
+            latest = latest.max(mail.at.0 + HOUR + RESTS);
         }
         if one.gone.0 <= latest || self.history.end.0 <= latest {
             return;

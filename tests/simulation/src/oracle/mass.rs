@@ -6,7 +6,8 @@ use renkei_runtime::clock::Millis;
 
 use super::Judge;
 use super::rules::Fate;
-use crate::scenario::code;
+use crate::scenario::{code, employee};
+use crate::world::mail::Open;
 
 /// The brake holds more than this many, if they are also more than the share.
 const FEW: usize = 50;
@@ -56,7 +57,14 @@ impl Judge<'_> {
 
     fn held(&mut self, person: usize, at: Millis, (released, declined): (Millis, Millis), gone: &[Millis]) {
         let sent = |until: Millis| gone.iter().copied().find(|left| *left > at && *left < until);
-        if let Some(left) = sent(released.min(declined)) {
+        // Who went back to what カオナビ holds before anybody was held has nothing to be held, and may change again later.
+        let went_back = |left: Millis| {
+            let again = self.lines.people[&person].iter().any(|state| state.at > at && state.at < left);
+            let id = employee(person);
+            let held = |open: &Open| open.employee == id && open.code == "delivery.brake";
+            again && !self.history.opened.iter().any(|open| held(open) && open.first > at && open.first < left)
+        };
+        if let Some(left) = sent(released.min(declined)).filter(|left| !went_back(*left)) {
             self.add("I7", left, Some(person), "sent while the brake held it");
         }
         // With quarter hours somebody may be held only after a person declined what was held then.

@@ -102,7 +102,7 @@ pub async fn record(
         }
         Outcome::Unknown { .. } if batch.op == Op::Create && !broken::is(Broken::PostAgain) => {
             let keys: Vec<EmployeeKey> = batch.members.iter().map(|member| member.key.clone()).collect();
-            employees::count_failure(&held.tx, &keys).await?;
+            employees::count_failure(&held.tx, &keys, now).await?;
             batches::mark_unknown(&held.tx, &account, batch.id, now, now + FIRST_LOOK).await?;
         }
         // A PATCH may be repeated.
@@ -274,7 +274,7 @@ pub async fn failed_for_now(context: &Context, held: &mut Held, batch: &Batch, c
     if let Some(id) = batch.repair {
         leave_search(held, id, &keys).await?;
     }
-    employees::count_failure(&held.tx, &keys).await?;
+    employees::count_failure(&held.tx, &keys, now).await?;
     try_again(context, held, batch, &keys, code, true).await
 }
 
@@ -296,7 +296,8 @@ pub async fn try_again(
     let alone = batch.members.len() == 1;
     let mut poisoned = Vec::new();
     for row in rows {
-        let others_went_through = held.doc.last_success.zip(row.due).is_some_and(|(success, due)| success > due);
+        // What went through before the first failure says nothing: all of カオナビ may be away since.
+        let others_went_through = held.doc.last_success.zip(row.failing_since).is_some_and(|(ok, since)| ok > since);
         let enough = row.lone_attempts >= LONE_ATTEMPTS && others_went_through;
         if alone && (enough || broken::is(Broken::ParkOnFirst5xx)) {
             park(context, held, &row.key, code, "").await?;

@@ -1,0 +1,271 @@
+//! Forgetting one person: everything that says anything about somebody, and that it comes back from what was said before.
+//!
+//! Of whoever was forgotten a keyed hash stays, and when that was: a record that is older, or a day of attendance up to then,
+//! is not taken again, whether it is still on the log or at the source. What a source says later is new, and is taken. Records
+//! on the log go by their age. The code lists that カオナビ and クラウドログ themselves still hold are theirs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use renkei_runtime::clock::Millis;
+use sea_orm::Value;
+
+use crate::Store;
+use crate::db::{Sql, Tx, list, pieces};
+use crate::error::{Result, StoreError};
+use crate::runs::{self, RunKind, RunState};
+use crate::{accounts, links};
+
+/// Somebody at a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Person<'a> {
+    /// The company.
+    pub tenant: &'a str,
+    /// The connection.
+    pub connection: &'a str,
+    /// 従業員ID.
+    pub employee: &'a str,
+}
+
+/// Why somebody can not be forgotten now.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgetError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A call with the person's record is under way, or waits for カオナビ's answer.
+    #[error("the record is being sent to カオナビ; try again in some minutes")]
+    UnderWay,
+    /// A run brings days of attendance, perhaps the person's.
+    #[error("a run of attendance is under way; try again when it has ended")]
+    RunUnderWay,
+}
+
+/// What was forgotten.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Records of employees: 1, or 0 when there was none.
+    pub records: u64,
+    /// Entries of the history of changes.
+    pub history: u64,
+    /// Days of attendance, with what they were before.
+    pub days: u64,
+    /// Files of attendance in which the person stood.
+    pub files: u64,
+    /// Items of the list of handwork.
+    pub handwork: u64,
+    /// Whether the 社員番号 is another person's, too, so that the days under it were left.
+    pub number_in_use: bool,
+}
+
+fn person_hash(store: &Store, connection: &str, employee: &str) -> String {
+    store.keys.hash("forgotten_person", &[connection.as_bytes(), employee.as_bytes()])
+}
+
+fn code_hash(store: &Store, tenant: &str, code: &str) -> String {
+    store.keys.hash("forgotten_code", &[tenant.as_bytes(), code.as_bytes()])
+}
+
+/// Forgets somebody, with the attendance under the same 社員番号. `None`: nobody is there with this id.
+///
+/// # Errors
+/// While a call is under way, and when the store does not answer.
+pub async fn forget_person(
+    store: &Store,
+    tx: &Tx,
+    person: Person<'_>,
+    today: &str,
+) -> std::result::Result<Option<Gone>, ForgetError> {
+    let Person { tenant, connection, employee } = person;
+    let key = || vec![Value::from(connection), Value::from(employee)];
+    let account = "SELECT account_id FROM connections WHERE connection_id = $1 AND tenant_id = $2";
+    let Some(row) = tx.row(account, vec![connection.into(), tenant.into()]).await? else { return Ok(None) };
+    let now = store.now_in(tx).await?;
+    if let Some(account) = row.get::<Option<String>>("account_id")? {
+        // Whoever plans calls holds this first.
+        accounts::wake(tx, &account, now).await?;
+        let repairs = tx.rows("SELECT doc FROM repairs WHERE account_id = $1", vec![account.into()]).await?;
+        let quoted = serde_json::to_string(employee).map_err(StoreError::from)?;
+        for repair in &repairs {
+            if repair.get::<String>("doc")?.contains(&quoted) {
+                return Err(ForgetError::UnderWay);
+            }
+        }
+    }
+    let query =
+        format!("SELECT number, state FROM employees WHERE connection_id = $1 AND employee_id = $2{}", tx.for_update());
+    let Some(row) = tx.row(&query, key()).await? else { return Ok(None) };
+    if row.get::<String>("state")? == "flying" {
+        return Err(ForgetError::UnderWay);
+    }
+    let number: Option<String> = row.get("number")?;
+    remember(tx, &person_hash(store, connection, employee), now, today).await?;
+    let mut gone = Gone::default();
+    for (sql, counted) in [
+        ("DELETE FROM employees WHERE connection_id = $1 AND employee_id = $2", Some(&mut gone.records)),
+        ("DELETE FROM activity WHERE connection_id = $1 AND employee_id = $2", Some(&mut gone.history)),
+        ("DELETE FROM episode_items WHERE connection_id = $1 AND employee_id = $2", None),
+        (
+            "DELETE FROM upload_people WHERE employee_id = $2 AND upload_id IN
+               (SELECT upload_id FROM uploads WHERE connection_id = $1)",
+            None,
+        ),
+        (
+            "UPDATE codes SET owner_connection = NULL, owner_employee = NULL
+             WHERE owner_connection = $1 AND owner_employee = $2",
+            None,
+        ),
+    ] {
+        let count = tx.exec(sql, key()).await?;
+        if let Some(counted) = counted {
+            *counted = count;
+        }
+    }
+    // They name people, and last for a day.
+    tx.exec("DELETE FROM previews WHERE connection_id = $1", vec![connection.into()]).await?;
+    let (target, instead) = (format!("{connection}/{employee}"), format!("{connection}/(forgotten)"));
+    let sql = "UPDATE audit SET target = $1 WHERE tenant_id = $2 AND target = $3";
+    tx.exec(sql, vec![instead.into(), tenant.into(), target.into()]).await?;
+    if let Some(number) = number {
+        let others = "SELECT 1 AS one FROM employees JOIN connections USING (connection_id)
+            WHERE tenant_id = $1 AND number = $2 LIMIT 1";
+        if tx.row(others, vec![tenant.into(), number.clone().into()]).await?.is_some() {
+            gone.number_in_use = true;
+        } else {
+            let of_code = forget_code(store, tx, tenant, &number, today).await?;
+            gone = Gone { records: gone.records, history: gone.history, ..of_code };
+        }
+    }
+    Ok(Some(gone))
+}
+
+/// Forgets the attendance under a 社員コード of a company: the days, what they were before, the files in which they stand, and what
+/// was to be typed. Files that wait are made anew without it.
+///
+/// # Errors
+/// While a run of the company is under way, and when the store does not answer.
+pub async fn forget_code(
+    store: &Store,
+    tx: &Tx,
+    tenant: &str,
+    code: &str,
+    today: &str,
+) -> std::result::Result<Gone, ForgetError> {
+    links::lock_tenant(tx, tenant).await?;
+    let open = runs::open_ones(tx, tenant, &[RunKind::Window, RunKind::Manual]).await?;
+    if open.iter().any(|run| run.state == RunState::Running) {
+        return Err(ForgetError::RunUnderWay);
+    }
+    let now = store.now_in(tx).await?;
+    remember(tx, &code_hash(store, tenant, code), now, today).await?;
+    let key = || vec![Value::from(tenant), Value::from(code)];
+    let links_of_it = "SELECT DISTINCT link_id FROM attendance_days WHERE tenant_id = $1 AND code = $2";
+    let mut concerned: BTreeSet<String> = BTreeSet::new();
+    for row in tx.rows(links_of_it, key()).await? {
+        concerned.insert(row.get("link_id")?);
+    }
+    let in_files = "file_id IN (SELECT file_id FROM attendance_file_rows WHERE code = $2) AND tenant_id = $1";
+    for row in tx.rows(&format!("SELECT DISTINCT link_id FROM attendance_files WHERE {in_files}"), key()).await? {
+        concerned.insert(row.get("link_id")?);
+    }
+    let files = tx
+        .exec(
+            &format!(
+                "UPDATE attendance_files SET content = NULL,
+                   state = CASE WHEN state = 'open' THEN 'superseded' ELSE state END WHERE {in_files}"
+            ),
+            key(),
+        )
+        .await?;
+    let of_links = "link_id IN (SELECT link_id FROM links WHERE tenant_id = $1)";
+    let of_runs = "run_id IN (SELECT run_id FROM runs WHERE tenant_id = $1)";
+    let mut days = 0;
+    for table in ["attendance_days", "attendance_history"] {
+        days += tx.exec(&format!("DELETE FROM {table} WHERE tenant_id = $1 AND code = $2"), key()).await?;
+    }
+    let handwork = tx.exec("DELETE FROM handwork WHERE tenant_id = $1 AND code = $2", key()).await?;
+    for sql in [
+        "DELETE FROM attendance_file_rows WHERE code = $2
+           AND file_id IN (SELECT file_id FROM attendance_files WHERE tenant_id = $1)"
+            .to_owned(),
+        format!("DELETE FROM attendance_staging WHERE code = $2 AND {of_runs}"),
+        format!("DELETE FROM run_notes WHERE code = $2 AND {of_runs}"),
+        format!("DELETE FROM morning_told WHERE code = $2 AND {of_links}"),
+        format!("DELETE FROM attendance_protections WHERE code = $2 AND {of_links}"),
+        // クラウドログ's list is クラウドログ's; a name is not needed for anything.
+        "UPDATE crowdlog_members SET name = NULL WHERE tenant_id = $1 AND code = $2".to_owned(),
+    ] {
+        tx.exec(&sql, key()).await?;
+    }
+    for link in &concerned {
+        links::want_decision(store, tx, link, now).await?;
+    }
+    Ok(Gone { days, files, handwork, ..Gone::default() })
+}
+
+async fn remember(tx: &Tx, hash: &str, now: Millis, today: &str) -> Result<()> {
+    let sql = "INSERT INTO forgotten (hash, at_ms, day) VALUES ($1, $2, $3)
+        ON CONFLICT (hash) DO UPDATE SET at_ms = excluded.at_ms, day = excluded.day";
+    tx.exec(sql, vec![hash.into(), now.0.into(), today.into()]).await?;
+    Ok(())
+}
+
+/// Of these people of a connection, those who were forgotten, each with the version (in microseconds) that was possible last by
+/// then: only later ones are taken.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn people<'p>(
+    store: &Store,
+    sql: &impl Sql,
+    people: impl IntoIterator<Item = (&'p str, &'p str)>,
+) -> Result<BTreeMap<(String, String), i64>> {
+    if is_nobody(sql).await? {
+        return Ok(BTreeMap::new());
+    }
+    let hashed = people.into_iter().map(|(connection, employee)| {
+        (person_hash(store, connection, employee), (connection.to_owned(), employee.to_owned()))
+    });
+    let found = found(sql, hashed.collect(), "at_ms", |row| row.get("at_ms")).await?;
+    Ok(found.into_iter().map(|(key, at): (_, i64)| (key, at.saturating_mul(1000).saturating_add(999))).collect())
+}
+
+/// Of these codes of a company, those that were forgotten, with the last day that is not taken.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn codes<'c>(
+    store: &Store,
+    sql: &impl Sql,
+    tenant: &str,
+    codes: impl IntoIterator<Item = &'c str>,
+) -> Result<BTreeMap<String, String>> {
+    if is_nobody(sql).await? {
+        return Ok(BTreeMap::new());
+    }
+    let hashed = codes.into_iter().map(|code| (code_hash(store, tenant, code), code.to_owned())).collect();
+    found(sql, hashed, "day", |row| row.get("day")).await
+}
+
+async fn is_nobody(sql: &impl Sql) -> Result<bool> {
+    Ok(sql.row("SELECT 1 AS one FROM forgotten LIMIT 1", vec![]).await?.is_none())
+}
+
+async fn found<K: Ord + Clone, V>(
+    sql: &impl Sql,
+    hashed: BTreeMap<String, K>,
+    column: &str,
+    read: impl Fn(&crate::db::Row) -> Result<V>,
+) -> Result<BTreeMap<K, V>> {
+    let hashes: Vec<&String> = hashed.keys().collect();
+    let mut found = BTreeMap::new();
+    for chunk in pieces(&hashes, 200) {
+        let values = chunk.iter().map(|hash| Value::from(hash.as_str())).collect();
+        let query = format!("SELECT hash, {column} FROM forgotten WHERE hash IN ({})", list(chunk.len(), 1));
+        for row in sql.rows(&query, values).await? {
+            if let Some(key) = hashed.get(&row.get::<String>("hash")?) {
+                found.insert(key.clone(), read(&row)?);
+            }
+        }
+    }
+    Ok(found)
+}
