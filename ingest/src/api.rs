@@ -16,9 +16,12 @@ pub mod csv;
 pub mod employees;
 pub mod feeds;
 pub mod files;
+pub mod forgetting;
 pub mod input;
 pub mod link_settings;
 pub mod links;
+pub mod matching;
+pub mod member_format;
 pub mod openapi;
 pub mod page;
 pub mod previews;
@@ -30,6 +33,7 @@ pub mod settings;
 pub mod switch;
 pub mod system;
 pub mod tenants;
+pub mod test_file;
 pub mod tokens;
 
 use std::num::NonZeroU32;
@@ -142,6 +146,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         links::resources(),
         link_settings::resources(),
         crowdlog::resources(),
+        member_format::resources(),
+        matching::resources(),
+        test_file::resources(),
+        forgetting::resources(),
         files::resources(),
         book::resources(),
         runs::resources(),

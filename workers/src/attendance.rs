@@ -6,6 +6,7 @@
 pub(crate) mod check;
 pub mod consume;
 pub(crate) mod decide;
+pub mod folder;
 mod progress;
 mod reading;
 pub mod run;

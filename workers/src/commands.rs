@@ -3,12 +3,15 @@
 pub mod status;
 
 use renkei_events::codes::Code;
-use renkei_store::audit::COMMAND;
+use renkei_store::audit::{self, COMMAND};
 use renkei_store::decisions::{Decision, DecisionError, Verdict, Who, decide};
 use renkei_store::employees::{self, RowState};
 use renkei_store::error::StoreError;
+use renkei_store::forgotten::{self, ForgetError, Gone, Person};
 use renkei_store::switch::SwitchError;
-use renkei_store::{Store, connections};
+use renkei_store::{Store, connections, links};
+
+use crate::sweep::calendar;
 
 pub use renkei_store::switch::{disconnect, pause, resume};
 
@@ -24,6 +27,17 @@ pub enum CommandError {
     /// A decision that can not be taken.
     #[error(transparent)]
     Decision(#[from] DecisionError),
+    /// The person can not be deleted now.
+    #[error(transparent)]
+    Forget(#[from] ForgetError),
+    /// Nobody has this id.
+    #[error("nobody with id {employee} is known in connection {connection}")]
+    Nobody {
+        /// The connection.
+        connection: String,
+        /// 従業員ID.
+        employee: String,
+    },
     /// Nobody is held under that number.
     #[error("nobody with number {number} is held in connection {connection}; see `renkei-workers status`")]
     NobodyHeld {
@@ -60,4 +74,23 @@ pub async fn release(store: &Store, id: &str, number: &str) -> Result<u64> {
         return Err(CommandError::NobodyHeld { connection: id.to_owned(), number: number.to_owned() });
     }
     Ok(released)
+}
+
+/// Deletes one person.
+///
+/// # Errors
+/// When nobody has this id, and while the record is being sent or attendance is being read.
+pub async fn forget(store: &Store, id: &str, employee: &str) -> Result<Gone> {
+    let connection = connections::get(store, &store.db, id).await?;
+    let tx = store.begin().await?;
+    links::lock_tenant(&tx, &connection.tenant).await?;
+    let now = store.now_in(&tx).await?;
+    let person = Person { tenant: &connection.tenant, connection: id, employee };
+    let gone = forgotten::forget_person(store, &tx, person, &calendar::today(now).to_string()).await?;
+    let nobody = || CommandError::Nobody { connection: id.to_owned(), employee: employee.to_owned() };
+    let gone = gone.ok_or_else(nobody)?;
+    audit::of_connection(store, &tx, &connection, COMMAND, "person.delete", None, now).await?;
+    tx.commit().await?;
+    store.hint();
+    Ok(gone)
 }

@@ -15,6 +15,7 @@ use renkei_runtime::{probe, shutdown, telemetry};
 use renkei_store::audit::COMMAND;
 use renkei_store::{OpenError, Store};
 use renkei_workers::attendance::consume::{self, BookKeeper};
+use renkei_workers::attendance::folder::Folder;
 use renkei_workers::attendance::run::Sources;
 use renkei_workers::clients::smtp::SmtpMailer;
 use renkei_workers::commands;
@@ -78,6 +79,15 @@ enum Command {
         /// The person's 社員番号, exactly.
         #[arg(long)]
         number: String,
+    },
+    /// Delete one person: the record with its history, and the attendance under the same 社員番号.
+    Forget {
+        /// The connection.
+        #[arg(long)]
+        connection: String,
+        /// The person's 従業員ID, exactly.
+        #[arg(long)]
+        employee: String,
     },
 }
 
@@ -152,6 +162,17 @@ async fn run(cli: Cli) -> Result<(), Stop> {
             println!("{released} person released in connection {connection}");
             Ok(())
         }
+        Command::Forget { connection, employee } => {
+            let gone = commands::forget(&store, &connection, &employee).await?;
+            println!(
+                "deleted: {} record, {} entries of history, {} days of attendance, {} items of handwork; {} files are made anew",
+                gone.records, gone.history, gone.days, gone.handwork, gone.files
+            );
+            if gone.number_in_use {
+                println!("the number is another person's too, so the attendance under it was left");
+            }
+            Ok(())
+        }
     }
 }
 
@@ -213,6 +234,7 @@ async fn work(config: Config, asked: Vec<String>, store: Store, clock: Arc<dyn C
     } else {
         None
     };
+    let folder = config.sweep.attendance_dir.clone().filter(|_| roles.sweep).map(Folder::new);
     let settings = RunnerSettings {
         lease: config.workers.lease_ttl,
         hints: config.workers.wake_hints,
@@ -223,7 +245,15 @@ async fn work(config: Config, asked: Vec<String>, store: Store, clock: Arc<dyn C
     let (ended, probes_end) = shutdown::channel();
     let probes = tokio::spawn(probe::serve(listener, health.readiness(), registry, probes_end));
     tracing::info!(worker.id = %settings.owner, log.wake_hints = settings.hints, "workers started");
-    serve::until_stopped(context, Work { consumer, sweeper, book_keeper, post }, writer, settings, health, stop).await;
+    serve::until_stopped(
+        context,
+        Work { consumer, sweeper, book_keeper, post, folder },
+        writer,
+        settings,
+        health,
+        stop,
+    )
+    .await;
     ended.pull();
     let within = tokio::time::timeout(Duration::from_secs(5), probes);
     let _ = within.await;

@@ -5,6 +5,7 @@
 //! work for nothing, because an episode's mail can be made once and taken by one.
 
 pub mod letters;
+pub mod morning;
 pub mod open_items;
 pub mod plan;
 pub mod send;
@@ -49,6 +50,8 @@ pub struct Post {
     pub public_url: Option<String>,
     /// The episodes of which it was said that nobody is there to be told.
     unheard: Mutex<BTreeSet<i64>>,
+    /// The last day on which the mails of the morning were all seen to.
+    morning: Mutex<Option<jiff::civil::Date>>,
 }
 
 impl Post {
@@ -60,7 +63,15 @@ impl Post {
         fallback_to: Vec<String>,
         public_url: Option<String>,
     ) -> Self {
-        Self { mailer, domain, fallback_to, public_url, unheard: Mutex::default() }
+        Self { mailer, domain, fallback_to, public_url, unheard: Mutex::default(), morning: Mutex::default() }
+    }
+
+    fn is_morning_over(&self, day: jiff::civil::Date) -> bool {
+        *self.morning.lock().unwrap_or_else(PoisonError::into_inner) == Some(day)
+    }
+
+    fn end_morning(&self, day: jiff::civil::Date) {
+        *self.morning.lock().unwrap_or_else(PoisonError::into_inner) = Some(day);
     }
 
     /// Whether this is the first time that nobody could be told about the episode.
@@ -82,6 +93,7 @@ pub async fn step(context: &Context, post: &Post, owner: &str) -> Result<NextWak
     }
     let scan = open_items::scan(&context.store, now).await?;
     keep_episodes(context, post, &scan, now).await?;
+    morning::see_to_links(context, post, now).await?;
     if let Some(mailer) = &post.mailer
         && send::one(context, mailer.as_ref(), now).await?
     {

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use jiff::ToSpan as _;
 use renkei_attendance::codes::Code as MemberCode;
 use renkei_attendance::matching::{AtSource, Matching};
-use renkei_attendance::members::{self as list, Format, List, Member, Refusal};
+use renkei_attendance::members::{self as list, List, Member, Refusal};
 use renkei_attendance::window::MOST_DAYS;
 use renkei_events::codes::Code;
 use renkei_store::attendance::book;
@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 
 use super::caller::TenantCaller;
 use super::csv::{announced, too_large};
+use super::member_format::format_of;
 use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, MANY_PEOPLE_TIME, Time, resource, within, within_time};
@@ -85,6 +86,9 @@ pub struct MemberListReport {
     only_destination: Vec<String>,
     /// Codes that differ in width, case, blanks or zeros in front only: at the source, and in the list.
     near: Vec<NearCodes>,
+    /// Whether the list was most likely saved in a spreadsheet, which drops zeros in front or makes powers of ten of long numbers:
+    /// then the export is needed as it came.
+    saved_in_spreadsheet: bool,
 }
 
 /// Codes that look alike and are not the same.
@@ -94,6 +98,12 @@ pub struct NearCodes {
     source: Vec<String>,
     /// As the list has them.
     destination: Vec<String>,
+}
+
+impl NearCodes {
+    pub(super) fn new(source: Vec<String>, destination: Vec<String>) -> Self {
+        Self { source, destination }
+    }
 }
 
 pub(super) fn resources() -> Vec<Resource> {
@@ -107,7 +117,8 @@ pub(super) async fn get_member_list(caller: TenantCaller, api: web::Data<Api>) -
     Ok(HttpResponse::Ok().json(MemberListView::from(info.await?)))
 }
 
-/// Puts クラウドログ's member list in the place of the one before. Five columns are read (社員コード, 名前, 開始日, 終了日, 有効／無効); what
+/// Puts クラウドログ's member list in the place of the one before. Five columns are read (社員コード, 名前, 開始日, 終了日, 有効／無効, or as
+/// `/crowdlog/format` calls them); what
 /// else stands in it is never kept. All days of the window are decided about anew.
 #[utoipa::path(put, path = "/api/v1/crowdlog/members", tag = "tenant",
     request_body(content = String, content_type = "text/csv"),
@@ -121,7 +132,8 @@ pub(super) async fn put_member_list(
     announced(request.headers(), LARGEST)?;
     let bytes = received(&api, payload).await?;
     let today = setup::today_in_tokyo(api.clock.now());
-    let read = tokio::task::spawn_blocking(move || list::read(&bytes, &Format::default(), today)).await;
+    let (format, _) = within(&api, format_of(&api.store.db, caller.tenant.as_str())).await?;
+    let read = tokio::task::spawn_blocking(move || list::read(&bytes, &format, today)).await;
     let list = read.map_err(|_| ApiError::Unavailable)?.map_err(refused)?;
     let scoped = Scoped::new(&api, &caller);
     let tenant = caller.tenant.as_str();
@@ -200,11 +212,8 @@ fn report(list: &List, people: &[AtSource]) -> MemberListReport {
     let matching = Matching::new(people, &list.members);
     let texts = |codes: &[MemberCode]| codes.iter().take(NAMED).map(MemberCode::to_string).collect::<Vec<_>>();
     let doubles = matching.doubles_at_destination.iter().take(NAMED).map(|double| double.code.to_string());
-    let near = matching
-        .near
-        .iter()
-        .take(NAMED)
-        .map(|near| NearCodes { source: texts(&near.source), destination: texts(&near.destination) });
+    let near =
+        matching.near.iter().take(NAMED).map(|near| NearCodes::new(texts(&near.source), texts(&near.destination)));
     let faults = list.faults.iter().take(NAMED).map(|fault| RowFault {
         line: fault.line,
         column: fault.column.clone(),
@@ -220,5 +229,8 @@ fn report(list: &List, people: &[AtSource]) -> MemberListReport {
         only_source: texts(&matching.only_source),
         only_destination: texts(&matching.only_destination),
         near: near.collect(),
+        saved_in_spreadsheet: list::advice(list, list.made, &matching)
+            .iter()
+            .any(|advice| matches!(advice, list::Advice::SavedInExcel { .. })),
     }
 }

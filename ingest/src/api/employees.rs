@@ -108,7 +108,9 @@ pub struct TimelineQuery {
 pub(super) fn resources() -> Vec<Resource> {
     vec![
         resource("/employees").route(web::get().to(list_employees)),
-        resource("/employees/{connection}/{employee_id}").route(web::get().to(get_employee)),
+        resource("/employees/{connection}/{employee_id}")
+            .route(web::get().to(get_employee))
+            .route(web::delete().to(super::forgetting::forget_employee)),
         resource("/employees/{connection}/{employee_id}/timeline").route(web::get().to(get_timeline)),
     ]
 }

@@ -14,6 +14,7 @@ use renkei_store::attendance::book;
 use renkei_store::attendance::files::{self, FileInfo, FileState};
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::db::Sql;
+use renkei_store::error::StoreError;
 use renkei_store::links::{self, Link};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -187,7 +188,7 @@ pub(super) async fn download_files(caller: TenantCaller, api: web::Data<Api>, id
 }
 
 /// Names are our own: dates, ids and numbers.
-fn attachment(name: &str) -> String {
+pub(super) fn attachment(name: &str) -> String {
     format!("attachment; filename=\"{name}\"")
 }
 
@@ -222,10 +223,11 @@ async fn content(api: &Api, caller: &TenantCaller, link: &Link, file: &FileInfo)
     bytes.ok_or_else(|| ApiError::conflict("the file is not kept any more"))
 }
 
-async fn protection(api: &Api, link: &Link) -> Result<Protection, ApiError> {
+pub(super) async fn protection(api: &Api, link: &Link) -> Result<Protection, ApiError> {
     let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
     let listed = protections::of_link(&api.store.db, &link.id).await?;
-    Ok(Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days)))
+    let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days));
+    Ok(protection.map_err(|fault| StoreError::Corrupt(fault.to_string()))?)
 }
 
 /// 取込済み: marks a file as imported, all of its rows or all but those that クラウドログ refused, which go into the next file.

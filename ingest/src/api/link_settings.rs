@@ -10,6 +10,7 @@ use renkei_attendance::decide::PastMidnight;
 use renkei_attendance::files::Layout;
 use renkei_attendance::protection::Closing;
 use renkei_attendance::reading::hrmos::Options;
+use renkei_attendance::reading::kingoftime;
 use renkei_attendance::segments::Segment;
 use renkei_attendance::settings::LinkSettings;
 use renkei_runtime::config::is_mail_address;
@@ -35,9 +36,13 @@ const MOST_LISTED: usize = 1000;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkSettingsView {
-    /// Which of the source's times count: `time_source` (registered or stamped) and `infer_next_day`.
+    /// HRMOS勤怠, which of its times count: `time_source` (registered or stamped) and `infer_next_day`.
     #[schema(value_type = Object)]
     times: Options,
+    /// KING OF TIME and 勤革時: `outing_as_break`, `gap_as_break`, `auto_break_at`, `rounding_minutes`, `differs_by_minutes`, and the
+    /// company's names for half days of leave, `morning` and `afternoon`.
+    #[schema(value_type = Object)]
+    kingoftime: kingoftime::Options,
     /// 勤務区分: title of a work type → work, full_day, morning, afternoon, hourly, day_off or absence.
     #[schema(value_type = BTreeMap<String, String>)]
     work_types: BTreeMap<String, Segment>,
@@ -55,7 +60,7 @@ pub struct LinkSettingsView {
     closing: Closing,
     /// Who is told by mail; nobody named: whom the installation names. 50 addresses at most.
     recipients: Vec<String>,
-    /// Whether they want to be told every morning that files wait. Kept; this version sends no such mail yet.
+    /// Whether they want to be told every morning at 08:30 that files wait.
     daily_mail: bool,
 }
 
@@ -67,17 +72,35 @@ impl Default for LinkSettingsView {
 
 impl From<LinkSettings> for LinkSettingsView {
     fn from(settings: LinkSettings) -> Self {
-        let LinkSettings { times, work_types, past_midnight, breaks, files, closing, recipients, daily_mail } =
-            settings;
-        Self { times, work_types, past_midnight, breaks, files, closing, recipients, daily_mail }
+        let LinkSettings {
+            times,
+            kingoftime,
+            work_types,
+            past_midnight,
+            breaks,
+            files,
+            closing,
+            recipients,
+            daily_mail,
+        } = settings;
+        Self { times, kingoftime, work_types, past_midnight, breaks, files, closing, recipients, daily_mail }
     }
 }
 
 impl From<LinkSettingsView> for LinkSettings {
     fn from(view: LinkSettingsView) -> Self {
-        let LinkSettingsView { times, work_types, past_midnight, breaks, files, closing, recipients, daily_mail } =
-            view;
-        Self { times, work_types, past_midnight, breaks, files, closing, recipients, daily_mail }
+        let LinkSettingsView {
+            times,
+            kingoftime,
+            work_types,
+            past_midnight,
+            breaks,
+            files,
+            closing,
+            recipients,
+            daily_mail,
+        } = view;
+        Self { times, kingoftime, work_types, past_midnight, breaks, files, closing, recipients, daily_mail }
     }
 }
 
@@ -159,6 +182,10 @@ pub(super) async fn put_link_settings(
     }
     if let Some(at) = settings.recipients.iter().position(|address| !is_mail_address(address)) {
         return Err(ApiError::invalid(&format!("/recipients/{at}"), "is not a mail address"));
+    }
+    let times = [settings.kingoftime.rounding_minutes, settings.kingoftime.differs_by_minutes];
+    if !times.iter().all(|minutes| (0..=240).contains(minutes)) {
+        return Err(ApiError::invalid("/kingoftime", "minutes of rounding and difference must be 0 to 240"));
     }
     let text = serde_json::to_string(&settings).map_err(|error| ApiError::from(StoreError::from(error)))?;
     let link = within(&api, async {

@@ -9,7 +9,8 @@ use utoipa::OpenApi;
 
 use super::{
     activity, attention, audit, book, budget, connections, credentials, crowdlog, csv, employees, feeds, files,
-    link_settings, links, previews, runs, secrets, settings, switch, system, tenants, tokens,
+    forgetting, link_settings, links, matching, member_format, previews, runs, secrets, settings, switch, system,
+    tenants, test_file, tokens,
 };
 
 #[derive(OpenApi)]
@@ -50,6 +51,11 @@ use super::{
         link_settings::remove_protection,
         crowdlog::get_member_list,
         crowdlog::put_member_list,
+        member_format::get_member_format,
+        member_format::put_member_format,
+        matching::get_matching,
+        matching::list_notes,
+        test_file::make_test_file,
         files::list_files,
         files::download_file,
         files::download_files,
@@ -75,6 +81,8 @@ use super::{
         employees::list_employees,
         employees::get_employee,
         employees::get_timeline,
+        forgetting::forget_employee,
+        forgetting::forget_code,
         activity::list_activity,
         attention::list_attention,
         attention::retry_attention,

@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, ResponseError};
 use renkei_events::codes::Code;
 use renkei_events::csv::{Field, Refusal};
 use renkei_store::error::StoreError;
+use renkei_store::forgotten::ForgetError;
 use renkei_store::switch::SwitchError;
 use serde_json::{Map, Value, json};
 
@@ -158,6 +159,15 @@ impl ApiError {
     }
 }
 
+impl From<ForgetError> for ApiError {
+    fn from(error: ForgetError) -> Self {
+        match error {
+            ForgetError::Store(error) => error.into(),
+            ForgetError::UnderWay | ForgetError::RunUnderWay => Self::conflict(error.to_string()),
+        }
+    }
+}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
@@ -169,6 +179,7 @@ impl ResponseError for ApiError {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::File { code: Code::CsvTooManyRows | Code::CsvTooLarge, .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::File { code: Code::CsvMediaType, .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::File { code: Code::AttendanceFileOutdated, .. } => StatusCode::CONFLICT,
             Self::File { .. } => StatusCode::BAD_REQUEST,
             Self::TenantNeeded
             | Self::NotJson(_)

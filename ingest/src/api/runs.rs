@@ -110,7 +110,7 @@ pub struct RunPlanned {
     last_day: String,
 }
 
-async fn own_run(api: &Api, caller: &TenantCaller, id: &str) -> Result<Run, ApiError> {
+pub(super) async fn own_run(api: &Api, caller: &TenantCaller, id: &str) -> Result<Run, ApiError> {
     let id = id.parse().map_err(|_| ApiError::NotFound)?;
     let found = runs::find(&api.store.db, id).await?;
     found.filter(|run| run.tenant == caller.tenant.as_str()).ok_or(ApiError::NotFound)

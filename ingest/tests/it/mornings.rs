@@ -1,210 +1,24 @@
 //! Attendance from a simulated HRMOS勤怠 to a simulated クラウドログ: read by the real sweeper, decided by it, and taken over the
 //! real API as a person would in the morning.
 
+mod files;
+mod forgetting;
+mod mails;
+mod office;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::civil::{Date, date};
-use renkei_ingest::api::Api;
-use renkei_runtime::config::{BaseUrl, OutsideConfig};
-use renkei_runtime::http::guard::AllowPrivate;
-use renkei_sandbox::crowdlog::{CrowdLog, Encoding, Hours, ImportResult, Member, MemberHeaders, PastMidnight};
+use renkei_sandbox::crowdlog::{Hours, ImportResult, Member, PastMidnight};
 use renkei_sandbox::hrmos::{Day, at as clock};
 use renkei_sandbox::kingoftime;
 use renkei_simulation::attendance::Attendance;
 use renkei_store::runs::{RunKind, RunState};
-use renkei_store::tokens;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
+use self::office::{LINK, Office, PEOPLE, TODAY, is_past_midnight};
 use crate::api::world::ask;
-use crate::support::client::{Answer, Request};
-use crate::support::fakes::ManualClock;
-use crate::support::serving::{self, Serving};
-
-/// The world begins on this day at 09:00; the first window runs on the next one.
-const TODAY: Date = date(2026, 4, 1);
-const FIRST: Date = date(2026, 2, 21);
-const LINK: &str = "/api/v1/links/l1";
-const PEOPLE: usize = 30;
-
-/// A company of HRMOS勤怠, クラウドログ, Renkei between them, and somebody in HR.
-struct Office {
-    attendance: Attendance,
-    crowdlog: CrowdLog,
-    serving: Serving,
-    token: SecretString,
-}
-
-impl Office {
-    /// Everybody with a number of their own is a member of クラウドログ; nothing is uploaded or decided yet.
-    async fn bare() -> Self {
-        let attendance = Attendance::sample(PEOPLE, date(2026, 1, 1), date(2026, 4, 30)).await;
-        let users = attendance.company("h1", |company| company.users().to_vec()).await;
-        Self::over(attendance, users.iter().filter_map(|user| user.number.clone()).collect()).await
-    }
-
-    async fn over(attendance: Attendance, numbers: BTreeSet<String>) -> Self {
-        let mut crowdlog = CrowdLog::new();
-        crowdlog.settings_mut().past_midnight = PastMidnight::Accept;
-        for number in numbers.iter().filter(|number| !number.trim().is_empty()) {
-            crowdlog.add_member(Member::new(number, "見本"));
-        }
-        let store = attendance.world.store.clone();
-        let tx = store.begin().await.unwrap();
-        let now = store.now_in(&tx).await.unwrap();
-        let (_, token) = tokens::create(&store, &tx, Some("t1"), "hr", None, now).await.unwrap();
-        tx.commit().await.unwrap();
-        let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
-        let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
-        let outside = OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false };
-        let api = Api::new(store, attendance.world.clock.clone(), outside);
-        let serving = serving::start_api(serving::settings(), ManualClock::new(), Some(api)).await;
-        Self { attendance, crowdlog, serving, token }
-    }
-
-    /// The same with a member list, with nothing closed, and after the first window.
-    async fn after_the_first_window() -> Self {
-        let mut office = Self::bare().await;
-        office.upload_members().await;
-        office.settings(json!({"closing": {"kind": "not_used"}})).await;
-        office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
-        office
-    }
-
-    async fn call(&mut self, request: Request) -> Answer {
-        // Calls of one token are limited.
-        self.attendance.world.clock.set(self.attendance.world.now() + Duration::from_millis(50));
-        let token = self.token.expose_secret();
-        self.serving.send(&request.set("authorization", format!("Bearer {token}"))).await
-    }
-
-    async fn get(&mut self, path: &str) -> Answer {
-        self.call(ask("GET", &format!("{LINK}/{path}"), None)).await
-    }
-
-    async fn settings(&mut self, settings: Value) {
-        let put = ask("PUT", &format!("{LINK}/settings"), Some(settings)).set("if-match", "*");
-        let answer = self.call(put).await;
-        assert_eq!(answer.status, 200, "{:?}", answer.json());
-        self.settle().await;
-    }
-
-    async fn upload_members(&mut self) -> Value {
-        let list = self.crowdlog.export_members(true, Encoding::ShiftJis, &MemberHeaders::default());
-        let put = ask("PUT", "/api/v1/crowdlog/members", None);
-        let answer = self.call(Request { body: list, ..put }.set("content-type", "text/csv")).await;
-        assert_eq!(answer.status, 200, "{:?}", answer.json());
-        self.settle().await;
-        answer.json()
-    }
-
-    /// The sweeper decides what it has to.
-    async fn settle(&mut self) {
-        self.attendance.run_for(Duration::from_secs(30)).await;
-    }
-
-    /// The files that wait, in order.
-    async fn open(&mut self) -> Vec<Value> {
-        let files = self.get("files?limit=200").await.json();
-        let mut open: Vec<Value> =
-            files["items"].as_array().unwrap().iter().filter(|file| file["state"] == "open").cloned().collect();
-        open.sort_by_key(|file| file["id"].as_i64());
-        open
-    }
-
-    async fn download(&mut self, file: &Value) -> Answer {
-        self.get(&format!("files/{}", file["id"])).await
-    }
-
-    /// What stands in the files that wait: 社員コード and 年月日 → the row.
-    async fn rows(&mut self) -> BTreeMap<(String, Date), String> {
-        let mut rows = BTreeMap::new();
-        for file in self.open().await {
-            let text = String::from_utf8(self.download(&file).await.body).unwrap();
-            for line in text.trim_start_matches('\u{feff}').lines().skip(1) {
-                let cells: Vec<&str> = line.split(',').collect();
-                let before = rows.insert((cells[0].to_owned(), cells[1].parse().unwrap()), line.to_owned());
-                assert_eq!(before, None, "a day stands in two rows");
-            }
-        }
-        rows
-    }
-
-    async fn mark(&mut self, file: &Value, refused: &[usize]) -> Value {
-        let path = format!("{LINK}/files/{}/mark", file["id"]);
-        let answer = self.call(ask("POST", &path, Some(json!({"refused_rows": refused})))).await;
-        assert_eq!(answer.status, 200, "{:?}", answer.json());
-        answer.json()
-    }
-
-    /// Somebody imports all files that wait, and marks each as クラウドログ answered.
-    async fn import_all(&mut self) -> Vec<ImportResult> {
-        let mut results = Vec::new();
-        for file in self.open().await {
-            let bytes = self.download(&file).await.body;
-            let result = self.crowdlog.import(self.attendance.world.now(), &bytes);
-            assert_eq!(result.header_error, None);
-            self.mark(&file, &result.refused_rows()).await;
-            results.push(result);
-        }
-        self.settle().await;
-        results
-    }
-
-    /// What クラウドログ must hold, from the source itself: whole days of people with a number of their own.
-    async fn truth(&self, last: Date) -> BTreeMap<(String, Date), Hours> {
-        self.attendance
-            .company("h1", |company| {
-                let users = company.users().to_vec();
-                let mut owners: BTreeMap<String, usize> = BTreeMap::new();
-                for number in users.iter().filter_map(|user| user.number.as_ref()) {
-                    *owners.entry(number.trim().to_owned()).or_default() += 1;
-                }
-                let mut truth = BTreeMap::new();
-                for user in users.iter().filter(|user| user.number.is_some()) {
-                    let number = user.number.as_ref().unwrap().trim().to_owned();
-                    if number.is_empty() || owners[&number] > 1 {
-                        continue;
-                    }
-                    let mut day = FIRST.max(user.start_date);
-                    let end = user.end_date.map_or(last, |end| end.min(last));
-                    while day <= end {
-                        if let Some(hours) = company.day(user.id, day).as_ref().and_then(whole) {
-                            truth.insert((number.clone(), day), hours);
-                        }
-                        day = day.tomorrow().unwrap();
-                    }
-                }
-                truth
-            })
-            .await
-    }
-
-    /// The 社員コード of somebody who works by day, the first one.
-    async fn somebody(&self) -> (i64, String) {
-        let user = self.attendance.company("h1", |company| company.users()[0].clone()).await;
-        (user.id, user.number.unwrap())
-    }
-}
-
-/// Start and end of a day that a file can say: it begins on its date, and has 24 hours of work at most.
-fn whole(day: &Day) -> Option<Hours> {
-    let (start, end) = (day.start?.get(), day.end?.get());
-    let breaks: i32 = day
-        .breaks
-        .iter()
-        .map(|pause| pause.end.map_or(0, |end| end.get()) - pause.start.map_or(0, |start| start.get()))
-        .sum();
-    let minutes = |at: i32| u16::try_from(at).ok();
-    (end > start && end - start - breaks <= 1440).then_some(Hours { start: minutes(start)?, end: minutes(end)? })
-}
-
-fn is_past_midnight(row: &str) -> bool {
-    let cells: Vec<&str> = row.split(',').collect();
-    let late = |cell: &str| cell.split(['-', '/']).any(|time| time.len() == 5 && *time >= *"24:00");
-    late(cells[3]) || late(cells[4])
-}
 
 #[actix_web::test]
 async fn every_row_is_accepted_and_the_timesheets_are_what_the_source_says() {

@@ -91,6 +91,9 @@ pub struct Naming {
     pub made: Date,
     /// The link's id or name; what no file's name may hold is replaced.
     pub link: String,
+    /// How many of the link were made on that day before: numbers go on after them, so that no two files of a day that somebody
+    /// keeps in one folder have the same name.
+    pub before: u32,
 }
 
 impl Naming {
@@ -198,9 +201,10 @@ pub fn make(
     };
     let parts = u32::try_from(pending.len().div_ceil(most)).unwrap_or(u32::MAX);
     // All names of one make are equally long, so that they stand in order wherever they are listed.
-    let width = parts.to_string().len().max(2);
+    let width = parts.saturating_add(naming.before).to_string().len().max(2);
     for (part, rows) in (1..).zip(pending.chunks(most)) {
-        let name = naming.name(&format!("{part:0width$}"));
+        let number = naming.before.saturating_add(part);
+        let name = naming.name(&format!("{number:0width$}"));
         made.files.push(file(name, (part, parts), rows, layout, protection)?);
     }
     Ok(made)

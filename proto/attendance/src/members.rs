@@ -65,6 +65,29 @@ pub struct Member {
 }
 
 impl Member {
+    /// A code of a list that was kept, once for each of its lines, so that doubles are found. None when the code is none.
+    #[must_use]
+    pub fn from_stored(
+        code: &str,
+        own_text: &str,
+        (first, last): (Option<&str>, Option<&str>),
+        active: bool,
+        lines: &[u64],
+    ) -> Vec<Self> {
+        let Ok(code) = Code::new(code) else { return Vec::new() };
+        let day = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+        let of_line = |line: &u64| Self {
+            code: code.clone(),
+            own_text: own_text.to_owned(),
+            name: None,
+            first: day(first),
+            last: day(last),
+            active,
+            line: *line,
+        };
+        lines.iter().map(of_line).collect()
+    }
+
     /// Whether a day lies between 開始日 and 終了日.
     #[must_use]
     pub fn is_there_on(&self, day: Date) -> bool {

@@ -25,6 +25,9 @@ pub enum ProtectionFault {
     /// The last day is before the first.
     #[error("the last day is before the first")]
     Reversed,
+    /// What was kept can not be read.
+    #[error("a stored protection can not be read")]
+    Damaged,
 }
 
 impl TryFrom<i8> for DayOfMonth {
@@ -115,11 +118,20 @@ pub struct NotStated;
 
 impl Protection {
     /// As it was kept: 社員コード, first and last day of each that somebody listed.
-    pub fn from_stored<'s>(closing: Closing, listed: impl IntoIterator<Item = (&'s str, &'s str, &'s str)>) -> Self {
+    ///
+    /// # Errors
+    /// [`ProtectionFault::Damaged`] when one of them can not be read: nothing may be written then, since nobody knows any more
+    /// what is protected.
+    pub fn from_stored<'s>(
+        closing: Closing,
+        listed: impl IntoIterator<Item = (&'s str, &'s str, &'s str)>,
+    ) -> Result<Self, ProtectionFault> {
         let read = |(code, from, to): (&str, &str, &str)| {
-            Listed::new(Code::new(code).ok()?, from.parse().ok()?, to.parse().ok()?).ok()
+            let listed = Listed::new(Code::new(code).ok()?, from.parse().ok()?, to.parse().ok()?);
+            listed.ok()
         };
-        Self { closing, listed: listed.into_iter().filter_map(read).collect() }
+        let listed: Option<Vec<Listed>> = listed.into_iter().map(read).collect();
+        Ok(Self { closing, listed: listed.ok_or(ProtectionFault::Damaged)? })
     }
 
     /// What is protected as far as is known, seen from `today`.
@@ -271,6 +283,18 @@ mod tests {
             assert_eq!(closing.closed(today), closed, "{closing:?} on {today}");
         }
         assert_eq!([0, 32].map(DayOfMonth::try_from), [Err(ProtectionFault::NoDayOfMonth); 2]);
+    }
+
+    #[test]
+    fn i10_what_was_kept_and_can_not_be_read_protects_nothing_silently() {
+        let read = |rows: &[(&'static str, &'static str, &'static str)]| {
+            Protection::from_stored(Closing::NotUsed, rows.iter().copied()).map(|protection| protection.listed.len())
+        };
+        let good = ("P1", "2026-04-01", "2026-04-02");
+        assert_eq!(read(&[good]), Ok(1));
+        for damaged in [("P1", "2026-04-31", "2026-05-02"), ("P1", "2026-04-02", "2026-04-01"), (" ", good.1, good.2)] {
+            assert_eq!(read(&[good, damaged]), Err(ProtectionFault::Damaged), "{damaged:?}");
+        }
     }
 
     #[test]

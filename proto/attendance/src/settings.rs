@@ -9,14 +9,17 @@ use crate::decide::PastMidnight;
 use crate::files::Layout;
 use crate::protection::Closing;
 use crate::reading::hrmos::Options;
+use crate::reading::kingoftime;
 use crate::segments::{Segment, SegmentTable};
 
 /// Settings of a link. What is left out is as it is by default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkSettings {
-    /// Which of the source's times count.
+    /// Which of the times of HRMOS勤怠 count.
     pub times: Options,
+    /// How days of KING OF TIME and 勤革時 are read.
+    pub kingoftime: kingoftime::Options,
     /// 勤務区分: title of a work type → what it is.
     pub work_types: BTreeMap<String, Segment>,
     /// What becomes of times past midnight.
@@ -37,6 +40,7 @@ impl Default for LinkSettings {
     fn default() -> Self {
         Self {
             times: Options::default(),
+            kingoftime: kingoftime::Options::default(),
             work_types: BTreeMap::new(),
             past_midnight: PastMidnight::default(),
             breaks: BreakMode::default(),

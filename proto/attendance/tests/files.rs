@@ -181,7 +181,7 @@ fn all_files_of_a_run_are_in_one_archive_and_the_same_files_make_the_same_one() 
 fn names_say_date_link_and_number_and_no_more_than_a_name_may() {
     let rows: Vec<Row> = (0..101).map(|n| row(&format!("P{n:03}"), DAY, &work(540, 1_080, &[]))).collect();
     let layout = Layout { rows_per_file: 1, ..Layout::default() };
-    let naming = Naming { made: TODAY, link: "../大阪 支社:\"A\"".to_owned() };
+    let naming = Naming { made: TODAY, link: "../大阪 支社:\"A\"".to_owned(), before: 0 };
     let made = files::make(rows, &layout, &naming, &nothing_closed().stated(TODAY).unwrap()).unwrap();
     let names: Vec<&str> = made.files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names[0], "2026-04-10_..-大阪-支社--A-_001.csv");

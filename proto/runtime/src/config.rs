@@ -235,6 +235,8 @@ pub struct SweepConfig {
     pub kinkakuji_base_url: BaseUrl,
     /// How long a source of attendance is left alone between two calls with one key (injected clock).
     pub hrmos_interval: Duration,
+    /// Where files for クラウドログ are put as well.
+    pub attendance_dir: Option<PathBuf>,
 }
 
 /// A configuration that can not be used. Shown as one line, without what is secret in a URL.

@@ -8,6 +8,7 @@ use renkei_events::topic::Topic;
 use renkei_log::embedded::EmbeddedReader;
 use renkei_runtime::clock::{Clock, Millis};
 use renkei_sandbox::hrmos::{self, CompanySpec, Hrmos, sample};
+use renkei_sandbox::kaonavi;
 use renkei_sandbox::kingoftime::{self, KingOfTime};
 use renkei_sandbox::transport::{Hosts, no_latency};
 use renkei_store::attendance::book::{self, BookDay};
@@ -53,7 +54,7 @@ pub struct Attendance {
 impl Attendance {
     /// A company `h1` of HRMOS勤怠 and a link `l1` to it, asked by one process.
     pub async fn with(company: CompanySpec) -> Self {
-        let world = World::new(7, vec![], no_latency()).await;
+        let world = World::new(7, vec![kaonavi::sample::company("a")], no_latency()).await;
         let hrmos = Hrmos::new().with(company).unwrap().shared();
         let clock: Arc<dyn Clock> = world.clock.clone();
         let (kingoftime, kinkakuji) = (KingOfTime::new().shared(), KingOfTime::new().shared());

@@ -1,5 +1,6 @@
 //! From the log into the book.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use renkei_events::topic::Topic;
 use renkei_log::{LogReader, LogWriter, NewRecord, Record};
 use renkei_runtime::clock::Millis;
 use renkei_store::attendance::book::{self, Told};
+use renkei_store::db::Tx;
 use renkei_store::seal::Keys;
+use renkei_store::{Store, forgotten};
 
 use crate::context::Context;
 use crate::error::Result;
@@ -62,9 +65,10 @@ impl BookKeeper {
         for day in days {
             once.insert((day.tenant.clone(), day.code.clone(), day.day.clone()), day);
         }
-        let days: Vec<Told> = once.into_values().collect();
+        let mut days: Vec<Told> = once.into_values().collect();
         let tx = store.begin().await?;
         let now = store.now_in(&tx).await?;
+        drop_forgotten(store, &tx, &mut days).await?;
         book::put(store, &tx, &days, now).await?;
         tx.commit().await?;
         let positions: Vec<_> = self.pending.iter().map(|record| record.position).collect();
@@ -96,6 +100,17 @@ impl BookKeeper {
     pub async fn close(self) -> Result<()> {
         Ok(self.reader.close().await?)
     }
+}
+
+/// Days up to the one on which a person was forgotten do not come back from the log.
+async fn drop_forgotten(store: &Store, tx: &Tx, days: &mut Vec<Told>) -> Result<()> {
+    let tenants: BTreeSet<String> = days.iter().map(|day| day.tenant.clone()).collect();
+    for tenant in tenants {
+        let codes = days.iter().filter(|day| day.tenant == tenant).map(|day| day.code.as_str());
+        let forgotten = forgotten::codes(store, tx, &tenant, codes).await?;
+        days.retain(|day| day.tenant != tenant || forgotten.get(&day.code).is_none_or(|last| *last < day.day));
+    }
+    Ok(())
 }
 
 fn told(keys: &Keys, event: AttendanceEvent) -> Told {

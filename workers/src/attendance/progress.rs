@@ -55,14 +55,14 @@ pub(super) struct Progress {
     pub(super) produced: i64,
     pub(super) rows: i64,
     pub(super) calls: i64,
-    /// Rows of people without a 社員コード.
-    pub(super) without_code: i64,
     /// Rows that could not be read at all.
     pub(super) unreadable: i64,
-    /// 社員コード that several people of one date had.
-    pub(super) doubles: std::collections::BTreeSet<String>,
-    /// 社員コード that another link brought, too.
-    pub(super) shared: std::collections::BTreeSet<String>,
+    /// How many people without a 社員コード were met.
+    pub(super) without_code: i64,
+    /// How many 社員コード several people of one date had.
+    pub(super) doubles: i64,
+    /// How many 社員コード another link brought, too.
+    pub(super) in_several_links: i64,
     /// Tries in a row that brought nothing.
     pub(super) failures: u32,
     /// Since when.

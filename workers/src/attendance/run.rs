@@ -187,7 +187,8 @@ impl Step<'_> {
         put("changed", self.progress.produced);
         put("unreadable", self.progress.unreadable);
         put("without_code", self.progress.without_code);
-        put("doubles", i64::try_from(self.progress.doubles.len()).unwrap_or(i64::MAX));
+        put("doubles", self.progress.doubles);
+        put("in_several_links", self.progress.in_several_links);
         if let Some((at, of)) = self.progress.place() {
             put("day", at);
             put("days", of);

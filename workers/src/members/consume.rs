@@ -24,7 +24,7 @@ use renkei_store::activity::{self, Entry};
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
-use renkei_store::{accounts, codes, undecodable, uploads};
+use renkei_store::{accounts, codes, forgotten, undecodable, uploads};
 
 pub(crate) use renkei_store::content::of_event as content_hash;
 
@@ -228,6 +228,7 @@ impl Writing<'_> {
         for account in accounts_of(&connections).difference(&before) {
             accounts::wake(&tx, account, now).await?;
         }
+        self.drop_forgotten(&tx, &mut kept).await?;
         identity::settle(self.context, &tx, &connections, &mut kept, now).await?;
         let files = Files::of(&tx, &kept).await?;
         let keys: Vec<EmployeeKey> = kept.iter().map(|placed| key_of(&placed.event)).collect();
@@ -249,6 +250,24 @@ impl Writing<'_> {
         }
         tx.commit().await?;
         Ok(changed)
+    }
+
+    /// What was said of somebody before that person was forgotten does not bring anybody back.
+    async fn drop_forgotten(&self, tx: &Tx, events: &mut Vec<Placed>) -> Result<()> {
+        let ids = events.iter().map(|placed| (placed.event.connection_id.as_str(), placed.event.employee_id.as_str()));
+        let forgotten = forgotten::people(&self.context.store, tx, ids).await?;
+        if forgotten.is_empty() {
+            return Ok(());
+        }
+        events.retain(|Placed { event, .. }| {
+            let key = (event.connection_id.to_string(), event.employee_id.to_string());
+            let taken = forgotten.get(&key).is_none_or(|last| event.version.0 > *last);
+            if !taken {
+                self.count("forgotten");
+            }
+            taken
+        });
+        Ok(())
     }
 
     async fn current(&self, tx: &Tx, ids: &BTreeSet<&str>) -> Result<BTreeMap<String, Connection>> {

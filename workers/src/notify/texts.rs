@@ -1,7 +1,9 @@
 //! What a mail says, in Japanese, for people in charge of personnel who are no engineers.
 
-mod blocks;
+pub mod blocks;
 mod html;
+pub mod morning;
+pub mod notice;
 mod plain;
 mod width;
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::{RunnerSettings, run, sweeps};
 use crate::attendance::consume::BookKeeper;
+use crate::attendance::folder::{self, Folder};
 use crate::context::Context;
 use crate::members::consume::Consumer;
 use crate::notify::{self, Post};
@@ -104,6 +105,8 @@ pub struct Work {
     pub book_keeper: Option<BookKeeper>,
     /// Mails to people in charge.
     pub post: Option<Arc<Post>>,
+    /// Files for クラウドログ on a disk.
+    pub folder: Option<Folder>,
 }
 
 /// Works until `stop`, then ends in order: no new work, calls under way end, leases and partitions are given back.
@@ -129,6 +132,9 @@ pub async fn until_stopped(
     }
     if let Some(post) = work.post {
         parts.push(tokio::spawn(tell(context.clone(), post, settings.owner.clone(), ended.clone())));
+    }
+    if let Some(folder) = work.folder {
+        parts.push(tokio::spawn(drop_files(context.clone(), folder, ended.clone())));
     }
     parts.push(tokio::spawn(keep_house(context.clone(), health.clone(), settings.hints, ended)));
     stop.requested().await;
@@ -182,6 +188,19 @@ async fn keep_the_book(context: Context, mut keeper: BookKeeper, mut ended: watc
     }
     if let Err(error) = keeper.close().await {
         tracing::warn!(error = %error, "the group could not be left in order, it notices by itself");
+    }
+}
+
+async fn drop_files(context: Context, folder: Folder, mut ended: watch::Receiver<bool>) {
+    while !*ended.borrow() {
+        if let Err(error) = folder.look(&context.store).await {
+            context.metrics.step_failures.with_label_values(&["folder"]).inc();
+            tracing::warn!(error = %error, "the folder of attendance files can not be seen to now");
+        }
+        tokio::select! {
+            () = context.clock.sleep(folder::EVERY) => {}
+            _ = ended.changed() => {}
+        }
     }
 }
 

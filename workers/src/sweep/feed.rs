@@ -16,8 +16,9 @@ use renkei_runtime::clock::Millis;
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
 use renkei_store::feeds::{self, Feed, Missed};
+use renkei_store::forgotten;
 use renkei_store::jobs::{self, Job};
-use renkei_store::known;
+use renkei_store::known::{self, Known};
 use renkei_store::runs::{self, Counts, Run, RunKind, RunState};
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +115,12 @@ impl Sweeper {
         let read: Vec<Found> =
             page.records.iter().filter_map(|record| found::read(&store.keys, &id, record, received)).collect();
         let ids: Vec<&str> = read.iter().map(|found| found.event.employee_id.as_str()).collect();
-        let known = known::of_people(&store.db, &connection.id, &ids).await?;
+        let mut known = known::of_people(&store.db, &connection.id, &ids).await?;
+        let of_it = ids.iter().map(|id| (connection.id.as_str(), *id));
+        for ((_, id), version) in forgotten::people(store, &store.db, of_it).await? {
+            // What was said before somebody was forgotten is not news.
+            known.entry(id).or_insert(Known { version, content: String::new() });
+        }
         let (new, old): (Vec<&Found>, Vec<&Found>) = read.iter().partition(|found| found::is_new(found, &known));
         let mut records = Vec::with_capacity(new.len());
         for found in &new {

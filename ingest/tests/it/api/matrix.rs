@@ -56,6 +56,16 @@ fn sample(world: &World, operation: &str) -> Option<(String, Option<Value>)> {
         }
         "remove_protection" => ("/api/v1/links/acme-l/protections/1".to_owned(), None),
         "get_member_list" | "put_member_list" => ("/api/v1/crowdlog/members".to_owned(), None),
+        "get_member_format" | "put_member_format" => {
+            let format = json!({"encoding": "cp932"});
+            ("/api/v1/crowdlog/format".to_owned(), (operation == "put_member_format").then_some(format))
+        }
+        "get_matching" => ("/api/v1/links/acme-l/matching".to_owned(), None),
+        "list_notes" => ("/api/v1/runs/1/notes".to_owned(), None),
+        "make_test_file" => {
+            let wish = json!({"code": "acme-1", "ordinary_day": "2026-03-09", "past_midnight_day": "2026-03-10"});
+            ("/api/v1/links/acme-l/test-file".to_owned(), Some(wish))
+        }
         "list_files" => ("/api/v1/links/acme-l/files".to_owned(), None),
         "download_file" => ("/api/v1/links/acme-l/files/1".to_owned(), None),
         "download_files" => ("/api/v1/links/acme-l/files.zip".to_owned(), None),
@@ -85,6 +95,8 @@ fn sample(world: &World, operation: &str) -> Option<(String, Option<Value>)> {
         "put_csv_columns" => (format!("{c}/csv-columns"), Some(json!({"columns": {"社員コード": "employee_number"}}))),
         "list_employees" => ("/api/v1/employees".to_owned(), None),
         "get_employee" => (e.to_owned(), None),
+        "forget_employee" => (e.to_owned(), None),
+        "forget_code" => ("/api/v1/crowdlog/people/acme-1".to_owned(), None),
         "get_timeline" => (format!("{e}/timeline"), None),
         "list_activity" => ("/api/v1/activity".to_owned(), None),
         "list_attention" => ("/api/v1/attention".to_owned(), None),

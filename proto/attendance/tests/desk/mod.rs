@@ -48,7 +48,7 @@ pub fn with_leave(from: i32, to: i32, breaks: &[(i32, i32)], leave: impl Into<Op
 }
 
 pub fn naming() -> Naming {
-    Naming { made: TODAY, link: "lk_1".to_owned() }
+    Naming { made: TODAY, link: "lk_1".to_owned(), before: 0 }
 }
 
 /// Nothing is closed, and somebody said so.

@@ -123,6 +123,9 @@ codes! {
     AttendanceDoubleNumber: "attendance.double_number", Source, Act,
         "同じ社員コードの方が複数います",
         "Several people have the same 社員コード";
+    AttendanceInSeveralLinks: "attendance.in_several_links", Settings, Act,
+        "複数の連携から同じ社員コードの勤怠が届いています",
+        "Several links bring the same 社員コード";
     AttendanceNoNumber: "attendance.no_number", Source, Act,
         "勤怠サービスに社員番号が登録されていません",
         "The attendance service has no 社員番号 for a person";

@@ -54,6 +54,7 @@ pub const KEYS: &[Key] = &[
     key("hrmos.min_interval_ms"),
     key("kingoftime.base_url"),
     key("kinkakuji.base_url"),
+    key("attendance.dir"),
     key("kafka.security_protocol"),
     key("kafka.sasl_mechanism"),
     key("kafka.sasl_username"),

@@ -211,7 +211,17 @@ impl Reader {
             kingoftime_base_url: self.attendance_url("kingoftime.base_url")?,
             kinkakuji_base_url: self.attendance_url("kinkakuji.base_url")?,
             hrmos_interval: Duration::from_millis(self.number("hrmos.min_interval_ms", 0, 60_000)?),
+            attendance_dir: self.folder("attendance.dir")?,
         })
+    }
+
+    fn folder(&self, path: &str) -> Result<Option<PathBuf>, ConfigError> {
+        let text = self.text(path)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let folder = PathBuf::from(&text);
+        if folder.is_absolute() { Ok(Some(folder)) } else { Err(self.fault(path, "must be an absolute path")) }
     }
 
     fn attendance_url(&self, path: &str) -> Result<BaseUrl, ConfigError> {

@@ -16,6 +16,7 @@ use renkei_store::Store;
 use renkei_store::attendance::book::{self, BookDay};
 use renkei_store::attendance::members;
 use renkei_store::attendance::protections::{self, ListedDays};
+use renkei_store::error::StoreError;
 use renkei_store::links::{AttendanceSource, Link};
 use renkei_store::seal::Keys;
 
@@ -43,7 +44,8 @@ impl Judge {
         let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
         let statuses: BTreeMap<String, i64> = serde_json::from_str(&link.segments).unwrap_or_default();
         let listed = protections::of_link(&store.db, &link.id).await?;
-        let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days));
+        let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days))
+            .map_err(|fault| StoreError::Corrupt(fault.to_string()))?;
         let oldest = book::dates(&store.db, &link.id, &first.to_string(), "", 1).await?;
         let first = oldest.first().cloned().unwrap_or_else(|| first.to_string());
         let people = book::people(&store.db, &link.id, &first, &today.to_string()).await?;
@@ -98,24 +100,13 @@ impl Judge {
             }
             AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => {
                 let row: kingoftime::Row = serde_json::from_slice(value).ok()?;
-                Some(row.reading(day, &kingoftime::Options::default(), settled))
+                Some(row.reading(day, &self.settings.kingoftime, settled))
             }
         }
     }
 }
 
-/// A code of the list, once for each of its lines, so that doubles are found.
 fn member(listed: &members::ListedMember) -> Vec<Member> {
-    let Ok(code) = Code::new(&listed.code) else { return Vec::new() };
-    let day = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
-    let of_line = |line: &u64| Member {
-        code: code.clone(),
-        own_text: listed.own_text.clone(),
-        name: None,
-        first: day(&listed.first),
-        last: day(&listed.last),
-        active: listed.active,
-        line: *line,
-    };
-    listed.lines.iter().map(of_line).collect()
+    let (code, own_text) = (&listed.code, &listed.own_text);
+    Member::from_stored(code, own_text, (listed.first.as_deref(), listed.last.as_deref()), listed.active, &listed.lines)
 }

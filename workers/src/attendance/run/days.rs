@@ -3,27 +3,32 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::ToSpan as _;
 use jiff::civil::Date;
+use renkei_attendance::window::MOST_DAYS;
 use renkei_events::attendance::AttendanceEvent;
+use renkei_events::codes::Code;
 use renkei_events::ids::{EventId, TenantId};
 use renkei_events::topic::Topic;
 use renkei_log::NewRecord;
 use renkei_store::attendance::book;
+use renkei_store::attendance::notes::{self, Note};
 use renkei_store::attendance::staging::{self, Staged};
+use renkei_store::db::Tx;
 use renkei_store::error::StoreError;
+use renkei_store::forgotten;
 
 use super::Step;
 use crate::attendance::progress::Phase;
 use crate::attendance::reading;
 use crate::clients::hrmos as client;
 use crate::error::Result;
+use crate::sweep::calendar;
 
 /// How many staged rows are compared at once.
 pub(super) const CHUNK: u32 = 500;
 /// How long the log may take to acknowledge a chunk (real time).
 const APPEND: Duration = Duration::from_secs(10);
-/// So many 社員コード are named, and no more.
-pub(super) const NAMED: usize = 200;
 
 impl Step<'_> {
     /// Reads one page of a date.
@@ -55,7 +60,6 @@ impl Step<'_> {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.progress.rows += count(read.rows.len());
         self.progress.unreadable += count(read.rows.len() - staged.len());
-        self.progress.without_code += count(staged.iter().filter(|row| row.code.is_empty()).count());
         self.progress.page = page + 1;
         let tx = self.context.store.begin().await?;
         staging::add(&self.context.store, &tx, run, &staged).await?;
@@ -71,38 +75,68 @@ impl Step<'_> {
     async fn end_of_date(mut self, run: i64, day: Date) -> Result<()> {
         let store = &self.context.store;
         let doubles: BTreeSet<String> = staging::doubles(&store.db, run).await?.into_iter().collect();
-        let mut after = String::new();
+        let (mut after, mut notes) = (String::new(), Vec::new());
         loop {
             let staged = staging::page(store, &store.db, run, &after, CHUNK).await?;
             let Some(last) = staged.last() else { break };
             after.clone_from(&last.person);
-            self.put_changed(run, day, &staged, &doubles).await?;
+            notes.extend(self.put_changed(run, day, &staged, &doubles).await?);
         }
-        let room = NAMED.saturating_sub(self.progress.doubles.len());
-        self.progress.doubles.extend(doubles.into_iter().take(room));
         self.progress.page = 1;
         match self.progress.next_day() {
             Some(next) => self.progress.day = Some(next),
             None => self.progress.phase = Phase::Destroy,
         }
         let tx = store.begin().await?;
+        self.note(&tx, run, &notes).await?;
         staging::clear(&tx, run).await?;
         self.keep(&tx, self.now).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Puts on the log which of these rows the book does not know as they are.
+    /// Writes down what the book can not tell, each person of a run once.
+    pub(super) async fn note(&mut self, tx: &Tx, run: i64, all: &[Note]) -> Result<()> {
+        for (reason, counted) in [
+            (Code::AttendanceNoNumber, &mut self.progress.without_code),
+            (Code::AttendanceDoubleNumber, &mut self.progress.doubles),
+            (Code::AttendanceInSeveralLinks, &mut self.progress.in_several_links),
+        ] {
+            let of_it: Vec<Note> = all.iter().filter(|note| note.reason == reason.as_str()).cloned().collect();
+            *counted += i64::try_from(notes::add(tx, run, &of_it).await?).unwrap_or(i64::MAX);
+        }
+        Ok(())
+    }
+
+    /// Puts on the log which of these rows the book does not know as they are. Answers what the book can not tell of them.
     pub(super) async fn put_changed(
         &mut self,
         run: i64,
         day: Date,
         staged: &[Staged],
         doubles: &BTreeSet<String>,
-    ) -> Result<()> {
+    ) -> Result<Vec<Note>> {
         let store = &self.context.store;
+        let note = |reason: Code, code: &str, detail: &str| Note {
+            reason: reason.as_str().to_owned(),
+            code: code.to_owned(),
+            detail: detail.to_owned(),
+        };
+        let codes = staged.iter().map(|row| row.code.as_str());
+        let forgotten = forgotten::codes(store, &store.db, &self.link.tenant, codes).await?;
+        let text = day.to_string();
+        let staged: Vec<&Staged> =
+            staged.iter().filter(|row| forgotten.get(&row.code).is_none_or(|last| *last < text)).collect();
+        let mut notes: Vec<Note> = Vec::new();
+        for row in &staged {
+            if row.code.is_empty() {
+                notes.push(note(Code::AttendanceNoNumber, &row.person, ""));
+            } else if doubles.contains(&row.code) {
+                notes.push(note(Code::AttendanceDoubleNumber, &row.code, ""));
+            }
+        }
         // Whoever has no code, or shares one, is nobody to クラウドログ.
         let usable: Vec<&Staged> =
-            staged.iter().filter(|row| !row.code.is_empty() && !doubles.contains(&row.code)).collect();
+            staged.into_iter().filter(|row| !row.code.is_empty() && !doubles.contains(&row.code)).collect();
         self.correct_codes(&usable).await?;
         let codes: Vec<&str> = usable.iter().map(|row| row.code.as_str()).collect();
         let known = book::contents(&store.db, &self.link.tenant, &day.to_string(), &codes).await?;
@@ -112,8 +146,8 @@ impl Step<'_> {
                 if *content == row.content && *link == self.link.id && *person == row.person {
                     continue;
                 }
-                if *link != self.link.id && self.progress.shared.len() < NAMED {
-                    self.progress.shared.insert(row.code.clone());
+                if *link != self.link.id {
+                    notes.push(note(Code::AttendanceInSeveralLinks, &row.code, link));
                 }
             }
             let Some(event) = self.event(run, day, row) else { continue };
@@ -131,12 +165,15 @@ impl Step<'_> {
             store.hint();
         }
         self.progress.produced += count;
-        Ok(())
+        Ok(notes)
     }
 
-    /// A number that was corrected at the source is corrected on all days of the period.
+    /// A number that was corrected at the source is corrected on all days of the period and of the window, whichever run sees it.
     async fn correct_codes(&self, staged: &[&Staged]) -> Result<()> {
         let (Some(first), Some(last)) = (self.progress.first, self.progress.last) else { return Ok(()) };
+        let today = calendar::today(self.now);
+        let first = first.min(today.saturating_sub(MOST_DAYS.days()));
+        let last = last.max(today);
         let store = &self.context.store;
         let people: Vec<(&str, &str)> = staged.iter().map(|row| (row.person.as_str(), row.code.as_str())).collect();
         let other = book::with_another_code(&store.db, &self.link.id, &people).await?;

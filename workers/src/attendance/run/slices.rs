@@ -15,7 +15,7 @@ use renkei_store::attendance::book;
 use renkei_store::attendance::staging::Staged;
 
 use super::Step;
-use super::days::{CHUNK, NAMED};
+use super::days::CHUNK;
 use crate::attendance::progress::Phase;
 use crate::attendance::reading;
 use crate::clients::kingoftime::{self as client, Fault, People, Service, closed_until};
@@ -157,6 +157,7 @@ impl Step<'_> {
         people: Arc<People>,
         slice: &Slice,
     ) -> Result<()> {
+        let mut notes = Vec::new();
         let mut by_date: BTreeMap<Date, Vec<Staged>> = BTreeMap::new();
         for (day, person, row) in slice.rows().filter(|(day, _, _)| first <= *day && *day <= last) {
             let code = people.code(person).or_else(|| slice.code(person)).unwrap_or_default();
@@ -167,15 +168,11 @@ impl Step<'_> {
             let mut staged = by_date.remove(&day).unwrap_or_default();
             let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
             self.progress.rows += count(staged.len());
-            self.progress.without_code += count(staged.iter().filter(|row| row.code.is_empty()).count());
             self.add_emptied(day, &people, &mut staged).await?;
             let doubles: BTreeSet<String> = people.doubles(day).into_iter().collect();
             for chunk in staged.chunks(CHUNK as usize) {
-                self.put_changed(run, day, chunk, &doubles).await?;
+                notes.extend(self.put_changed(run, day, chunk, &doubles).await?);
             }
-            let there = doubles.into_iter().filter(|code| staged.iter().any(|row| row.code == *code));
-            let room = NAMED.saturating_sub(self.progress.doubles.len());
-            self.progress.doubles.extend(there.take(room));
         }
         self.progress.day = Some(last);
         match self.progress.next_day() {
@@ -186,7 +183,10 @@ impl Step<'_> {
             // There is no token to give back.
             None => self.progress.phase = Phase::Destroy,
         }
-        self.go_on_at(self.now).await
+        let tx = self.context.store.begin().await?;
+        self.note(&tx, run, &notes).await?;
+        self.keep(&tx, self.now).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Whoever the book has a day of and the lists no longer have: everything was taken away there.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::blocks::{Block, blocks};
+use super::notice::Notice;
 use super::{CLOSING, Letter, People, Told, one_line, quoted};
 
 const PAGE: &str = "margin:0;padding:24px 12px;background:#f4f5f7;color:#1f2933;font-family:'Hiragino Sans','Noto Sans JP','Noto Sans CJK JP',Meiryo,sans-serif;font-size:15px;line-height:1.7";
@@ -18,18 +19,8 @@ const SMALL: &str =
     "margin:24px 0 0;padding-top:12px;border-top:1px solid #e4e7eb;font-size:12px;line-height:1.6;color:#52606d";
 
 pub(super) fn render(letter: &Letter) -> String {
-    let mut html = String::new();
-    let _ = write!(
-        html,
-        "<!DOCTYPE html>\n<html lang=\"ja\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light\">\n<title>{}</title>\n</head>\n\
-         <body style=\"{PAGE}\">\n<div style=\"{CARD}\">\n<p style=\"margin:0\">{}</p>\n<h1 style=\"{TITLE}\">{}{}</h1>\n",
-        escaped(&letter.subject()),
-        escaped(&letter.opening()),
-        escaped(letter.code.title_ja()),
-        escaped(&letter.count())
-    );
+    let title = format!("{}{}", letter.code.title_ja(), letter.count());
+    let mut html = head(&letter.subject(), &letter.opening(), &title);
     heading(&mut html, "起きたこと");
     section(&mut html, letter.code.happened_ja());
     match &letter.told {
@@ -46,14 +37,7 @@ pub(super) fn render(letter: &Letter) -> String {
     }
     heading(&mut html, "していただきたいこと");
     section(&mut html, letter.code.remedy_ja());
-    if let Some(link) = &letter.link {
-        let link = escaped(link);
-        let _ = writeln!(
-            html,
-            "<p style=\"margin:22px 0 0\"><a href=\"{link}\" style=\"{BUTTON}\">Renkei の画面で確認する</a></p>\n\
-             <p style=\"margin:6px 0 0;font-size:12px;color:#52606d;word-break:break-all\">{link}</p>"
-        );
-    }
+    look(&mut html, letter.link.as_deref());
     let _ = write!(
         html,
         "<p style=\"{SMALL}\">エラーコード：{}<br>\nお問い合わせの際は、このコードをお知らせください。<br>\n{CLOSING}</p>\n\
@@ -63,14 +47,51 @@ pub(super) fn render(letter: &Letter) -> String {
     html
 }
 
+pub(super) fn notice(notice: &Notice) -> String {
+    let mut html = head(&notice.subject(), &notice.opening, &notice.title);
+    for (title, blocks) in &notice.sections {
+        heading(&mut html, &escaped(title));
+        put(&mut html, blocks);
+    }
+    look(&mut html, notice.link.as_deref());
+    let _ = write!(html, "<p style=\"{SMALL}\">{CLOSING}</p>\n</div>\n</body>\n</html>\n");
+    html
+}
+
+/// From the beginning of the page to what stands above all.
+fn head(subject: &str, opening: &str, title: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"ja\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light\">\n<title>{}</title>\n</head>\n\
+         <body style=\"{PAGE}\">\n<div style=\"{CARD}\">\n<p style=\"margin:0\">{}</p>\n<h1 style=\"{TITLE}\">{}</h1>\n",
+        escaped(subject),
+        escaped(opening),
+        escaped(title)
+    )
+}
+
+fn look(html: &mut String, link: Option<&str>) {
+    let Some(link) = link.map(escaped) else { return };
+    let _ = writeln!(
+        html,
+        "<p style=\"margin:22px 0 0\"><a href=\"{link}\" style=\"{BUTTON}\">Renkei の画面で確認する</a></p>\n\
+         <p style=\"margin:6px 0 0;font-size:12px;color:#52606d;word-break:break-all\">{link}</p>"
+    );
+}
+
 fn heading(html: &mut String, text: &str) {
     let _ = writeln!(html, "<h2 style=\"{HEADING}\">{text}</h2>");
 }
 
 fn section(html: &mut String, markdown: &str) {
+    put(html, &blocks(markdown));
+}
+
+fn put(html: &mut String, blocks: &[Block]) {
     let mut open = "";
-    for block in blocks(markdown) {
-        let (tag, text) = match &block {
+    for block in blocks {
+        let (tag, text) = match block {
             Block::Paragraph(text) => ("", text),
             Block::Step(_, text) => ("ol", text),
             Block::Point(text) => ("ul", text),

@@ -1,6 +1,7 @@
 //! The mail as plain text.
 
 use super::blocks::{Block, blocks};
+use super::notice::Notice;
 use super::width::{COLUMNS, width, wrap};
 use super::{CLOSING, Letter, Told, quoted};
 
@@ -38,10 +39,7 @@ pub(super) fn render(letter: &Letter) -> String {
     for block in blocks(letter.code.remedy_ja()) {
         text.push(line(&block));
     }
-    if let Some(link) = &letter.link {
-        section(&mut text, "確認する画面");
-        text.push(link.clone());
-    }
+    look(&mut text, letter.link.as_deref());
     text.push(String::new());
     text.push("-".repeat(COLUMNS));
     text.push(format!("エラーコード：{}", letter.code));
@@ -49,6 +47,27 @@ pub(super) fn render(letter: &Letter) -> String {
     text.push(wrap("", CLOSING));
     text.push(String::new());
     text.join("\n")
+}
+
+pub(super) fn notice(notice: &Notice) -> String {
+    let mut text = vec![wrap("", &notice.opening), String::new(), wrap("■ ", &notice.title)];
+    for (heading, blocks) in &notice.sections {
+        section(&mut text, heading);
+        text.extend(blocks.iter().map(line));
+    }
+    look(&mut text, notice.link.as_deref());
+    text.push(String::new());
+    text.push("-".repeat(COLUMNS));
+    text.push(wrap("", CLOSING));
+    text.push(String::new());
+    text.join("\n")
+}
+
+fn look(text: &mut Vec<String>, link: Option<&str>) {
+    if let Some(link) = link {
+        section(text, "確認する画面");
+        text.push(link.to_owned());
+    }
 }
 
 fn section(text: &mut Vec<String>, heading: &str) {

@@ -1,6 +1,11 @@
 //! What mails say, word for word.
 
+use std::collections::BTreeMap;
+
+use jiff::civil::date;
 use renkei_events::codes::Code;
+use renkei_workers::notify::texts::morning::{Files, Morning};
+use renkei_workers::notify::texts::notice::Notice;
 use renkei_workers::notify::texts::{LISTED, Letter, People, Person, Told};
 
 fn people(count: usize, named: bool) -> Told {
@@ -43,21 +48,56 @@ fn letters() -> Vec<(&'static str, Letter)> {
     ]
 }
 
+/// The mail of a morning, with all that it may have to say, and with the files alone.
+fn mornings() -> [(&'static str, Notice); 2] {
+    let unwritten = [
+        (Code::AttendanceDoubleNumber, vec!["1023".to_owned()]),
+        (Code::AttendanceNearMiss, vec!["0123".to_owned(), "00456".to_owned()]),
+        (Code::AttendancePastMidnight, (1..=60).map(|index| format!("E{index:04}")).collect()),
+    ];
+    let full = Morning {
+        link_name: "HRMOS勤怠 → クラウドログ".to_owned(),
+        files: Some(Files { files: 2, rows: 1_184, since: date(2026, 4, 2) }),
+        unwritten: unwritten.into(),
+        list_days: Some(34),
+        link: Some("https://renkei.example.co.jp/links/kintai".to_owned()),
+    };
+    let files = Morning { unwritten: BTreeMap::new(), list_days: None, ..full.clone() };
+    [("morning", full.notice().unwrap()), ("morning_files", files.notice().unwrap())]
+}
+
+/// All of them: name, subject, text and HTML.
+fn all() -> Vec<(&'static str, String, String, String)> {
+    let troubles = letters().into_iter().map(|(name, letter)| (name, letter.subject(), letter.text(), letter.html()));
+    let mornings = mornings().into_iter().map(|(name, mail)| (name, mail.subject(), mail.text(), mail.html()));
+    troubles.chain(mornings).collect()
+}
+
 #[test]
 fn i11_mails_say_who_why_and_what_to_do() {
-    for (name, letter) in letters() {
-        insta::assert_snapshot!(format!("{name}_text"), format!("{}\n\n{}", letter.subject(), letter.text()));
-        insta::assert_snapshot!(format!("{name}_html"), letter.html());
+    for (name, subject, text, html) in all() {
+        insta::assert_snapshot!(format!("{name}_text"), format!("{subject}\n\n{text}"));
+        insta::assert_snapshot!(format!("{name}_html"), html);
     }
+}
+
+#[test]
+fn a_morning_without_files_and_without_news_has_no_mail() {
+    let morning = Morning {
+        link_name: "勤怠".to_owned(),
+        files: None,
+        unwritten: BTreeMap::new(),
+        list_days: Some(40),
+        link: None,
+    };
+    assert_eq!(morning.notice(), None);
 }
 
 #[test]
 fn the_folder_of_mails_shows_them_as_they_are() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/mails");
-    for (name, letter) in letters() {
-        for (ending, text) in
-            [("txt", format!("件名：{}\n\n{}", letter.subject(), letter.text())), ("html", letter.html())]
-        {
+    for (name, subject, text, html) in all() {
+        for (ending, text) in [("txt", format!("件名：{subject}\n\n{text}")), ("html", html)] {
             let path = folder.join(format!("{name}.{ending}"));
             if std::env::var_os("UPDATE_MAILS").is_some() {
                 std::fs::create_dir_all(&folder).unwrap();

@@ -1,0 +1,170 @@
+//! Who is who: 社員コード of a link and of クラウドログ, and what a run could not bring into the book.
+
+use actix_web::{HttpResponse, Resource, web};
+use jiff::ToSpan as _;
+use renkei_attendance::codes::Code as MemberCode;
+use renkei_attendance::matching::{AtSource, Matching};
+use renkei_attendance::members::{Member, OLD_AFTER_DAYS};
+use renkei_attendance::window::MOST_DAYS;
+use renkei_events::codes::Code;
+use renkei_store::attendance::notes::{self, Note};
+use renkei_store::attendance::{book, members};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::caller::TenantCaller;
+use super::crowdlog::NearCodes;
+use super::input::Query;
+use super::links::own_link;
+use super::page::{Limit, Listing, Page};
+use super::problem::ApiError;
+use super::runs::own_run;
+use super::{Answer, Api, MANY_PEOPLE_TIME, Time, resource, within, within_time};
+use crate::setup;
+
+/// How many codes of each kind are named.
+const NAMED: usize = 200;
+
+/// Codes that belong to nobody, for one reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Codes {
+    /// How many there are.
+    total: usize,
+    /// The first 200 of them.
+    codes: Vec<String>,
+}
+
+impl Codes {
+    fn of<'c>(codes: impl ExactSizeIterator<Item = &'c MemberCode>) -> Self {
+        Self { total: codes.len(), codes: codes.take(NAMED).map(MemberCode::to_string).collect() }
+    }
+}
+
+/// How the codes of a link's days, those of the last 40 days, compare with クラウドログ's member list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MatchingView {
+    /// When the member list was uploaded; null: there is none, and nobody is matched.
+    list_made: Option<Time>,
+    /// Whether a new export is needed, with inactive members: the list is over 30 days old, or the link has codes that it does
+    /// not have.
+    new_list_wanted: bool,
+    /// How many codes are on both sides.
+    matched: usize,
+    /// 連携元のみ.
+    only_source: Codes,
+    /// クラウドログのみ.
+    only_destination: Codes,
+    /// Codes that differ in width, case, blanks or zeros in front only; 200 at most.
+    near: Vec<NearCodes>,
+    /// Codes of several people of the link. They match nobody.
+    doubles_at_source: Codes,
+    /// Codes that several lines of the list have. They match nobody.
+    doubles_at_destination: Codes,
+}
+
+/// Something that a run could not bring.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NoteView {
+    /// Why: a code of `/docs/errors/`.
+    reason: String,
+    /// The same in Japanese.
+    reason_ja: Option<&'static str>,
+    /// 社員コード; of somebody without one the attendance service's own id.
+    code: String,
+    /// The other link, where two bring the same code.
+    other_link: Option<String>,
+}
+
+impl From<Note> for NoteView {
+    fn from(note: Note) -> Self {
+        let Note { reason, code, detail } = note;
+        let reason_ja = Code::parse(&reason).map(Code::title_ja);
+        Self { reason, reason_ja, code, other_link: (!detail.is_empty()).then_some(detail) }
+    }
+}
+
+/// Which notes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct NoteQuery {
+    /// 1 to 200; 50 if left out.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
+    limit: Option<Limit>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+pub(super) fn resources() -> Vec<Resource> {
+    vec![
+        resource("/links/{id}/matching").route(web::get().to(get_matching)),
+        resource("/runs/{id}/notes").route(web::get().to(list_notes)),
+    ]
+}
+
+/// Compares the 社員コード of a link with クラウドログ's member list, as both are now.
+#[utoipa::path(get, path = "/api/v1/links/{id}/matching", tag = "tenant", params(("id" = String, Path)),
+    responses((status = 200, body = MatchingView)))]
+pub(super) async fn get_matching(caller: TenantCaller, api: web::Data<Api>, id: web::Path<String>) -> Answer {
+    let now = api.clock.now();
+    let today = setup::today_in_tokyo(now);
+    let view = within_time(&api, MANY_PEOPLE_TIME, async {
+        let link = own_link(&api, &caller, &id).await?;
+        let db = &api.store.db;
+        let list = members::info(db, &link.tenant).await?;
+        let listed = members::all(db, &link.tenant).await?;
+        let listed: Vec<Member> = listed
+            .iter()
+            .flat_map(|one| {
+                let days = (one.first.as_deref(), one.last.as_deref());
+                Member::from_stored(&one.code, &one.own_text, days, one.active, &one.lines)
+            })
+            .collect();
+        let first = today.saturating_sub(MOST_DAYS.days()).to_string();
+        let people = book::people(db, &link.id, &first, &today.to_string()).await?;
+        let people: Vec<AtSource> = people
+            .into_iter()
+            .filter_map(|(code, person)| {
+                Some(AtSource { code: MemberCode::new(&code).ok()?, link: link.id.clone(), person })
+            })
+            .collect();
+        let matching = Matching::new(&people, &listed);
+        let old = list.as_ref().is_none_or(|list| {
+            setup::today_in_tokyo(list.made).until(today).map_or(0, |age| age.get_days()) > OLD_AFTER_DAYS
+        });
+        let texts = |codes: &[MemberCode]| codes.iter().map(MemberCode::to_string).collect();
+        let near = matching.near.iter().take(NAMED);
+        Ok(MatchingView {
+            list_made: list.map(|list| list.made.into()),
+            new_list_wanted: old || !matching.only_source.is_empty() || !matching.near.is_empty(),
+            matched: matching.matched().len(),
+            only_source: Codes::of(matching.only_source.iter()),
+            only_destination: Codes::of(matching.only_destination.iter()),
+            near: near.map(|near| NearCodes::new(texts(&near.source), texts(&near.destination))).collect(),
+            doubles_at_source: Codes::of(matching.doubles_at_source.iter().map(|double| &double.code)),
+            doubles_at_destination: Codes::of(matching.doubles_at_destination.iter().map(|double| &double.code)),
+        })
+    });
+    Ok(HttpResponse::Ok().json(view.await?))
+}
+
+/// What a run could not bring into the book: people without a number, numbers of several people, and codes that another link
+/// brings, too. The run's state is warned when there is anything.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/notes", tag = "tenant", params(("id" = String, Path), NoteQuery),
+    responses((status = 200, body = Page<NoteView>)))]
+pub(super) async fn list_notes(
+    caller: TenantCaller,
+    api: web::Data<Api>,
+    id: web::Path<String>,
+    query: Query<NoteQuery>,
+) -> Answer {
+    let owner = format!("{}/{id}", caller.tenant);
+    let listing = Listing::new(&api.store, "notes", &owner, query.0.limit, query.0.cursor);
+    let after: (String, String) = listing.after()?.unwrap_or_default();
+    let rows = within(&api, async {
+        let run = own_run(&api, &caller, &id).await?;
+        Ok::<_, ApiError>(notes::page(&api.store.db, run.id, (&after.0, &after.1), listing.most()).await?)
+    });
+    let position = |note: &Note| (note.reason.clone(), note.code.clone());
+    Ok(HttpResponse::Ok().json(listing.page(rows.await?, position, NoteView::from)?))
+}

@@ -1,0 +1,122 @@
+//! The mail of a morning, at 08:30 in Tokyo: one for each link of attendance that has something to say.
+//!
+//! A link whose window is still under way is seen to when that has ended, at half past twelve at the latest: a mail that counts
+//! yesterday's files would be wrong an hour later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::ToSpan as _;
+use jiff::civil::{Date, Time};
+use renkei_attendance::members::OLD_AFTER_DAYS;
+use renkei_attendance::settings::LinkSettings;
+use renkei_attendance::window::MOST_DAYS;
+use renkei_events::codes::Code;
+use renkei_runtime::clock::Millis;
+use renkei_store::attendance::members;
+use renkei_store::attendance::mornings::{self, Untold};
+use renkei_store::links::{self, Link};
+use renkei_store::{jobs, outbox};
+
+use super::Post;
+use super::texts::morning::{Files, Morning};
+use crate::context::Context;
+use crate::error::Result;
+use crate::sweep::calendar;
+
+/// When links are seen to, in Tokyo.
+pub const AT: Time = Time::constant(8, 30, 0, 0);
+/// Until when a window that is under way is waited for.
+const AT_LAST: Time = Time::constant(12, 30, 0, 0);
+
+/// Sees to the links whose mail of this day is due. Does nothing while mail is off.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn see_to_links(context: &Context, post: &Post, now: Millis) -> Result<()> {
+    let today = calendar::today(now);
+    if post.mailer.is_none() || now < calendar::on(today, AT) || post.is_morning_over(today) {
+        return Ok(());
+    }
+    let store = &context.store;
+    let mut all_seen_to = true;
+    for id in mornings::due(&store.db, &today.to_string()).await? {
+        let Some(link) = links::find(store, &store.db, &id).await? else { continue };
+        if now < calendar::on(today, AT_LAST) && is_under_way(context, &link, now).await? {
+            all_seen_to = false;
+        } else {
+            see_to(context, post, &link, today, now).await?;
+        }
+    }
+    if all_seen_to {
+        post.end_morning(today);
+    }
+    Ok(())
+}
+
+async fn is_under_way(context: &Context, link: &Link, now: Millis) -> Result<bool> {
+    let db = &context.store.db;
+    let window = jobs::find(db, &links::window_job(&link.id), now).await?;
+    Ok((link.auto && window.is_some_and(|window| window.slot <= now))
+        || jobs::is_there(db, links::DECIDE, &link.id).await?)
+}
+
+async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: Millis) -> Result<()> {
+    let store = &context.store;
+    let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
+    let to = if settings.recipients.is_empty() { &post.fallback_to } else { &settings.recipients };
+    let told = mornings::told(&store.db, &link.id).await?;
+    let first = today.saturating_sub(MOST_DAYS.days()).to_string();
+    let unwritten = mornings::unwritten(&store.db, &link.id, &first).await?;
+    let new: Vec<Untold> = unwritten.difference(&told).cloned().collect();
+    let over: Vec<Untold> = told.difference(&unwritten).cloned().collect();
+    let morning = Morning {
+        link_name: link.name.clone(),
+        files: if settings.daily_mail { waiting(context, link).await? } else { None },
+        unwritten: by_reason(&new),
+        list_days: list_days(context, link, today, &unwritten).await?,
+        link: post.public_url.as_deref().map(|url| format!("{url}/links/{}", link.id)),
+    };
+    let notice = morning.notice().filter(|_| !to.is_empty());
+    let tx = store.begin().await?;
+    // Another process may have been quicker.
+    let Some(number) = mornings::see_to(&tx, &link.id, &today.to_string()).await? else { return Ok(()) };
+    // Nobody was told when there is nobody to tell.
+    mornings::tell(&tx, &link.id, if notice.is_some() { &new } else { &[] }, &over).await?;
+    if let Some(notice) = &notice {
+        let mail = outbox::Mail { to: to.clone(), subject: notice.subject(), text: notice.text(), html: notice.html() };
+        // Episodes have numbers above zero.
+        let episode = -number;
+        let message_id = outbox::message_id(store, episode, 1, &post.domain);
+        outbox::enqueue(store, &tx, &message_id, (episode, 1), &mail, now).await?;
+    }
+    tx.commit().await?;
+    if notice.is_some() {
+        tracing::info!(link.id = %link.id, mail.items = new.len(), "morning mail made");
+    }
+    Ok(())
+}
+
+async fn waiting(context: &Context, link: &Link) -> Result<Option<Files>> {
+    let waiting = mornings::waiting(&context.store.db, &link.id).await?;
+    let since = waiting.since.filter(|_| waiting.files > 0);
+    Ok(since.map(|since| Files { files: waiting.files, rows: waiting.rows, since: calendar::today(since) }))
+}
+
+/// How old クラウドログ's list is, when it is too old, or does not have a code of the link.
+async fn list_days(context: &Context, link: &Link, today: Date, unwritten: &BTreeSet<Untold>) -> Result<Option<i32>> {
+    let Some(list) = members::info(&context.store.db, &link.tenant).await? else { return Ok(None) };
+    let days = calendar::today(list.made).until(today).map_or(0, |age| age.get_days());
+    let not_in_it = [Code::AttendanceNotAMember, Code::AttendanceNearMiss].map(Code::as_str);
+    let lacks_codes = unwritten.iter().any(|(_, reason)| not_in_it.contains(&reason.as_str()));
+    Ok((days > OLD_AFTER_DAYS || (lacks_codes && days > 0)).then_some(days))
+}
+
+fn by_reason(pairs: &[Untold]) -> BTreeMap<Code, Vec<String>> {
+    let mut reasons: BTreeMap<Code, Vec<String>> = BTreeMap::new();
+    for (person, reason) in pairs {
+        if let Some(code) = Code::parse(reason) {
+            reasons.entry(code).or_default().push(person.clone());
+        }
+    }
+    reasons
+}
