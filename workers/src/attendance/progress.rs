@@ -49,6 +49,10 @@ pub(super) struct Progress {
     pub(super) day: Option<Date>,
     /// The page that comes next, from 1.
     pub(super) page: u32,
+    /// How many rows the date has, by the page that was read last.
+    pub(super) total: Option<u64>,
+    /// How often the date was read again because its pages moved.
+    pub(super) moved: u32,
     /// Work types read so far.
     pub(super) segments: Vec<(String, i64)>,
     /// Days put on the log.

@@ -67,6 +67,8 @@ pub struct Page {
     pub rows: Vec<Box<RawValue>>,
     /// How many pages there are, where the service said so.
     pub pages: Option<u32>,
+    /// How many rows there are on all pages, where the service said so.
+    pub total: Option<u64>,
 }
 
 impl Page {
@@ -155,12 +157,13 @@ async fn list(
     let header = format!("Token {}", token.expose_secret());
     let answer = call(transport, company, "GET", &path, header).await?;
     let rows: Vec<Box<RawValue>> = serde_json::from_slice(&answer.bytes).map_err(|_| answer.unreadable())?;
-    Ok(Page { rows, pages: answer.pages })
+    Ok(Page { rows, pages: answer.pages, total: answer.total })
 }
 
 struct Answer {
     bytes: Vec<u8>,
     pages: Option<u32>,
+    total: Option<u64>,
     html: bool,
 }
 
@@ -190,13 +193,14 @@ async fn call(
         return Err(fault);
     }
     let pages = answer.header("x-total-page").and_then(|text| text.trim().parse().ok());
+    let total = answer.header("x-total-count").and_then(|text| text.trim().parse().ok());
     let html = answer.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
     let bytes = answer.bytes(LARGEST).await.map_err(|fault| match fault {
         TransportError::TooLarge => Fault::Unreadable,
         _ => Fault::NoAnswer,
     })?;
     let html = html || bytes.trim_ascii_start().starts_with(b"<");
-    Ok(Answer { bytes, pages, html })
+    Ok(Answer { bytes, pages, total, html })
 }
 
 fn refused(answer: &OutResponse) -> Option<Fault> {
@@ -219,7 +223,7 @@ mod tests {
     fn pages_are_counted_by_the_header_and_without_it_by_full_pages() {
         let page = |rows: usize, pages| {
             let row = || RawValue::from_string("{}".to_owned()).unwrap();
-            Page { rows: (0..rows).map(|_| row()).collect(), pages }
+            Page { rows: (0..rows).map(|_| row()).collect(), pages, total: None }
         };
         let table = [
             (page(100, Some(3)), 1, true),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, date};
 use renkei_attendance::reading::hrmos::Row;
 use renkei_events::codes::Code;
-use renkei_sandbox::hrmos::{CompanySpec, Day, IpTarget, User, at as clock};
+use renkei_sandbox::hrmos::{Between, CompanySpec, Day, IpTarget, PastEnd, User, at as clock};
 use renkei_simulation::attendance::{Attendance, at};
 use renkei_store::links::AttendanceSource;
 use renkei_store::runs::{RunKind, RunState};
@@ -89,6 +89,32 @@ async fn the_book_holds_every_day_of_everybody_with_a_number_of_their_own() {
         }
     }
     assert!(attendance.runs().await[0].counts["rows"] > 4_000);
+}
+
+/// A row that goes between two pages moves another one to the page that was read already.
+#[tokio::test]
+async fn a_date_whose_pages_move_is_read_again() {
+    for past_end in [PastEnd::NotFound, PastEnd::Empty] {
+        for people in [101, 150] {
+            let mut attendance = sample(people).await;
+            attendance.run_to(date(2026, 4, 2), 4, 59).await;
+            attendance
+                .company("h1", |company| {
+                    company.set(|settings| settings.past_end = past_end);
+                    company.fault(|faults| faults.between_pages = Some(Between::RowWent));
+                })
+                .await;
+            attendance.run_to(date(2026, 4, 2), 7, 0).await;
+            assert_eq!(attendance.runs().await[0].state, RunState::Ok, "{people}: {past_end:?}");
+            let pages = pages(&attendance).await;
+            let again: Vec<_> = pages.iter().filter(|(_, pages)| **pages != 2).collect();
+            assert_eq!(again.len(), 1, "{people}, {past_end:?}: {again:?}");
+            // Everybody of that date is in the book, as on the days beside it.
+            let counts = [FIRST, FIRST.tomorrow().unwrap()].map(|day| attendance.book("l1", day));
+            let [moved, whole] = counts;
+            assert_eq!(moved.await.len(), whole.await.len(), "{people}, {past_end:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -196,7 +222,7 @@ async fn a_window_that_is_still_running_at_the_next_five_gives_way() {
 #[tokio::test]
 async fn what_passes_is_waited_for_and_what_does_not_fails_at_once_and_says_what_to_do() {
     type Order = fn(&mut renkei_sandbox::hrmos::Company);
-    let table: [(&str, Order, Option<Code>); 9] = [
+    let table: [(&str, Order, Option<Code>); 10] = [
         ("three 503", |company| company.fault(|faults| faults.server_errors = 3), None),
         ("resets", |company| company.fault(|faults| faults.resets = 2), None),
         ("429 without a body", |company| company.fault(|faults| faults.too_many = 4), None),
@@ -210,6 +236,16 @@ async fn what_passes_is_waited_for_and_what_does_not_fails_at_once_and_says_what
         (
             "another key",
             |company| company.regenerate_key(renkei_runtime::clock::Millis(0), "b3RoZXI="),
+            Some(Code::AttendanceKeyRefused),
+        ),
+        // What a wrong key and one that has ended answer is the same; the page of the code names both.
+        (
+            "an ended key",
+            |company| {
+                let key = company.key().to_owned();
+                company.set(|settings| settings.regenerate_revokes_old = true);
+                company.regenerate_key(at(date(2025, 12, 31), 9, 0), &key);
+            },
             Some(Code::AttendanceKeyRefused),
         ),
         ("IP", |company| company.restrict_ip(IpTarget::Whole, &[]), Some(Code::AttendanceIpBlocked)),

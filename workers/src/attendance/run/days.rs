@@ -21,12 +21,14 @@ use renkei_store::forgotten;
 use super::Step;
 use crate::attendance::progress::Phase;
 use crate::attendance::reading;
-use crate::clients::hrmos as client;
+use crate::clients::hrmos::{self as client, Fault};
 use crate::error::Result;
 use crate::sweep::calendar;
 
 /// How many staged rows are compared at once.
 pub(super) const CHUNK: u32 = 500;
+/// How often a date is read again when its pages move. What moves still then comes with the next window.
+const READ_AGAIN: u32 = 3;
 /// How long the log may take to acknowledge a chunk (real time).
 const APPEND: Duration = Duration::from_secs(10);
 
@@ -38,7 +40,7 @@ impl Step<'_> {
         if self.progress.epoch != self.job.epoch() {
             // Somebody else read this date so far.
             self.progress.epoch = self.job.epoch();
-            self.progress.page = 1;
+            (self.progress.page, self.progress.total) = (1, None);
             let tx = self.context.store.begin().await?;
             staging::clear(&tx, run).await?;
             self.keep(&tx, self.now).await?;
@@ -52,6 +54,16 @@ impl Step<'_> {
         let answer = client::daily(&self.context.transport, &self.company(), &token, day, page, since).await;
         let read = match answer {
             Ok(read) => read,
+            // The last page went, and its rows with it to pages that were read already.
+            Err(Fault::NotFound) if page > 1 => {
+                self.answered();
+                if self.progress.moved >= READ_AGAIN {
+                    return self.end_of_date(run, day).await;
+                }
+                self.progress.moved += 1;
+                (self.progress.page, self.progress.total) = (1, None);
+                return self.go_on_at(self.now).await;
+            }
             Err(fault) => return self.refused(fault).await,
         };
         self.answered();
@@ -60,10 +72,15 @@ impl Step<'_> {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.progress.rows += count(read.rows.len());
         self.progress.unreadable += count(read.rows.len() - staged.len());
-        self.progress.page = page + 1;
+        // A row that went while pages were read moves another one to a page that was read already.
+        let moved = page > 1 && read.total.zip(self.progress.total).is_some_and(|(now, before)| now != before);
+        let again = moved && self.progress.moved < READ_AGAIN;
+        self.progress.total = if again { None } else { read.total.or(self.progress.total) };
+        self.progress.page = if again { 1 } else { page + 1 };
+        self.progress.moved += u32::from(again);
         let tx = self.context.store.begin().await?;
         staging::add(&self.context.store, &tx, run, &staged).await?;
-        if read.goes_on_after(page) {
+        if again || read.goes_on_after(page) {
             self.keep(&tx, self.now).await?;
             return Ok(tx.commit().await?);
         }
@@ -82,7 +99,7 @@ impl Step<'_> {
             after.clone_from(&last.person);
             notes.extend(self.put_changed(run, day, &staged, &doubles).await?);
         }
-        self.progress.page = 1;
+        (self.progress.page, self.progress.total, self.progress.moved) = (1, None, 0);
         match self.progress.next_day() {
             Some(next) => self.progress.day = Some(next),
             None => self.progress.phase = Phase::Destroy,

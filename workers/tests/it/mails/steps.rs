@@ -1,5 +1,6 @@
 //! The role in the world: from a person who is parked to the mail that says so.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,16 +33,23 @@ pub struct Memory {
     answers: Mutex<Vec<Answer>>,
     got: Mutex<Vec<(String, Mail)>>,
     tries: Mutex<usize>,
+    /// Whether its answer never arrives, though it takes the mail.
+    answers_nobody: AtomicBool,
 }
 
 #[async_trait]
 impl Mailer for Memory {
     async fn send(&self, message_id: &str, _: jiff::Timestamp, mail: &Mail, _: Duration) -> Answer {
         *self.tries.lock().unwrap() += 1;
-        let mut answers = self.answers.lock().unwrap();
-        let answer = if answers.is_empty() { Ok(Handed::default()) } else { answers.remove(0) };
+        let answer = {
+            let mut answers = self.answers.lock().unwrap();
+            if answers.is_empty() { Ok(Handed::default()) } else { answers.remove(0) }
+        };
         if answer.is_ok() {
             self.got.lock().unwrap().push((message_id.to_owned(), mail.clone()));
+        }
+        if self.answers_nobody.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
         }
         answer
     }
@@ -144,6 +152,24 @@ async fn i11_a_parked_person_is_told_once_and_the_next_ones_an_hour_later() {
     assert!(mails[1].0.ends_with("-2@example.jp") && mails[1].1.subject.ends_with("（新たに1名）"), "{mails:?}");
     stage.tell_for(180 * MINUTE).await;
     assert_eq!(stage.mails().len(), 2, "nothing is new");
+}
+
+/// Whoever dies between the server's 250 and writing that down leaves a mail that goes once more: under the same Message-ID, by
+/// which its reader's server knows it.
+#[tokio::test]
+async fn i11_a_crash_after_the_servers_250_sends_once_more_under_one_message_id() {
+    let mut stage = with_people(1).await;
+    stage.settings(|settings| settings.recipients = vec!["hr@example.jp".to_owned()]).await;
+    stage.park(0, Code::KaonaviRejected).await;
+    stage.server.answers_nobody.store(true, Ordering::SeqCst);
+    let died = tokio::time::timeout(Duration::from_millis(500), stage.tell_for(2 * MINUTE)).await;
+    assert!(died.is_err(), "the step was under way when the process died");
+    assert_eq!(stage.mails().len(), 1);
+    stage.server.answers_nobody.store(false, Ordering::SeqCst);
+    stage.tell_for(10 * MINUTE).await;
+    let mails = stage.mails();
+    assert_eq!(mails.len(), 2, "once more and no more");
+    assert_eq!(mails[0], mails[1], "the very same");
 }
 
 #[tokio::test]
