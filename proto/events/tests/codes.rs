@@ -11,7 +11,8 @@ const PARTS: [&str; 11] =
     ["kaonavi", "mapping", "member", "delivery", "source", "webhook", "csv", "mail", "api", "renkei", "attendance"];
 
 /// Of that form, and no code: keys of the connections file and of the settings.
-const NO_CODES: [&str; 12] = [
+const NO_CODES: [&str; 13] = [
+    "attendance.dir",
     "kaonavi.base_url",
     "kaonavi.consumer_key",
     "delivery.batch_size",

@@ -5,9 +5,9 @@
 //! itself after a crash, and any number of processes may share a folder. Files of other names are nobody's business here.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ use crate::sweep::calendar;
 
 /// How often is looked (real time).
 pub const EVERY: Duration = Duration::from_secs(10);
+/// How the names of parts end.
+const PART: &str = ".part";
 /// How long a file stays.
 const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
 
@@ -126,26 +128,18 @@ fn is_current(file: &FileInfo, protection: &Protection, today: Date) -> bool {
     protection.stated(today).is_ok_and(|stated| stated.check(&made_with).is_ok())
 }
 
-/// Writes a file under another name, and gives it its own when all of it is there.
+/// Writes a file under a name of its own, readable by its owner alone, and gives it its own when all of it is there.
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let Some((folder, name)) = path.parent().zip(path.file_name()) else {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     };
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let part = folder.join(format!(".{}.part", name.to_string_lossy()));
-    // What a process left that died here.
-    let _ = fs::remove_file(&part);
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&part, path)?;
-        File::open(folder)?.sync_all()
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&part);
-    }
-    written
+    let prefix = format!(".{}.", name.to_string_lossy());
+    let mut part = tempfile::Builder::new().prefix(&prefix).suffix(PART).tempfile_in(folder)?;
+    part.write_all(bytes)?;
+    part.as_file().sync_all()?;
+    part.persist(path).map_err(|refused| refused.error)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Takes away what a link's folder holds of our files beside those that are wanted.
@@ -158,12 +152,9 @@ fn remove_others(root: &Path, wanted: &BTreeMap<PathBuf, Vec<String>>) -> io::Re
             for entry in fs::read_dir(&place)? {
                 let entry = entry?;
                 let name = entry.file_name().to_string_lossy().into_owned();
-                let own = is_ours(&name, &link)
-                    || name.strip_prefix('.').and_then(|name| name.strip_suffix(".part")).is_some_and(|name| {
-                        // One that is being written now is not in the way; one that is not wanted is no longer written.
-                        is_ours(name, &link) && !names.iter().any(|wanted| wanted == name)
-                    });
-                if own && !names.contains(&name) {
+                // A part of a file that is wanted may be in the midst of being written; of another one it is left over.
+                let whole = whole_name(&name).unwrap_or(&name);
+                if is_ours(whole, &link) && !names.iter().any(|wanted| wanted == whole) {
                     fs::remove_file(entry.path())?;
                     removed += 1;
                 }
@@ -187,6 +178,12 @@ fn folders(place: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(folders)
+}
+
+/// Of which file a part is.
+fn whole_name(name: &str) -> Option<&str> {
+    let (whole, _) = name.strip_prefix('.')?.strip_suffix(PART)?.rsplit_once('.')?;
+    Some(whole)
 }
 
 /// `{date}_{link}_{number}.csv`.
@@ -215,5 +212,7 @@ mod tests {
         for (name, ours) in table {
             assert_eq!(is_ours(name, "l1"), ours, "{name}");
         }
+        assert_eq!(whole_name(".2026-04-02_l1_01.csv.Xy12.part"), Some("2026-04-02_l1_01.csv"));
+        assert_eq!(whole_name("2026-04-02_l1_01.csv"), None);
     }
 }

@@ -86,7 +86,8 @@ async fn the_book_holds_every_day_of_everybody_with_a_code_of_their_own() {
         }
     }
     let counts = &attendance.runs().await[0].counts;
-    assert!(counts["rows"] > 4_000 && counts["doubles"] == 1 && counts["without_code"] >= 40, "{counts:?}");
+    // Two people, however many days each has.
+    assert!(counts["rows"] > 4_000 && counts["doubles"] == 1 && counts["without_code"] == 2, "{counts:?}");
 }
 
 #[tokio::test]

@@ -195,7 +195,7 @@ async fn the_folder_holds_what_waits_and_nothing_else() {
     }
     assert_eq!(folder.look(&store).await.unwrap(), Changed::default());
     // What a process left that died in the midst, and what somebody else put there.
-    fs::write(place.join(".2026-04-01_l1_01.csv.part"), b"half").unwrap();
+    fs::write(place.join(".2026-04-01_l1_01.csv.a1b2c3.part"), b"half").unwrap();
     fs::write(place.join("memo.txt"), b"theirs").unwrap();
     // One is marked: it goes.
     office.mark(&open[0], &[]).await;
