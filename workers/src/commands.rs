@@ -9,7 +9,7 @@ use renkei_store::employees::{self, RowState};
 use renkei_store::error::StoreError;
 use renkei_store::forgotten::{self, ForgetError, Gone, Person};
 use renkei_store::switch::SwitchError;
-use renkei_store::{Store, connections, links};
+use renkei_store::{Store, connections};
 
 use crate::sweep::calendar;
 
@@ -83,7 +83,6 @@ pub async fn release(store: &Store, id: &str, number: &str) -> Result<u64> {
 pub async fn forget(store: &Store, id: &str, employee: &str) -> Result<Gone> {
     let connection = connections::get(store, &store.db, id).await?;
     let tx = store.begin().await?;
-    links::lock_tenant(&tx, &connection.tenant).await?;
     let now = store.now_in(&tx).await?;
     let person = Person { tenant: &connection.tenant, connection: id, employee };
     let gone = forgotten::forget_person(store, &tx, person, &calendar::today(now).to_string()).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use futures::StreamExt as _;
 use jiff::ToSpan as _;
+use jiff::civil::Date;
 use renkei_attendance::codes::Code as MemberCode;
 use renkei_attendance::matching::{AtSource, Matching};
 use renkei_attendance::members::{self as list, List, Member, Refusal};
@@ -13,6 +14,7 @@ use renkei_attendance::window::MOST_DAYS;
 use renkei_events::codes::Code;
 use renkei_store::attendance::book;
 use renkei_store::attendance::members::{self, ListInfo, ListedMember};
+use renkei_store::db::Sql;
 use renkei_store::links;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -143,14 +145,9 @@ pub(super) async fn put_member_list(
         let now = api.store.now_in(&tx).await?;
         members::replace(&api.store, &tx, tenant, &by_code(&list.members), &caller.actor, now).await?;
         let mut people = Vec::new();
-        let first = today.saturating_sub(MOST_DAYS.days()).to_string();
         for link in links::of_tenant(&api.store, &tx, tenant).await? {
             links::want_decision(&api.store, &tx, &link.id, now).await?;
-            for (code, person) in book::people(&tx, &link.id, &first, &today.to_string()).await? {
-                if let Ok(code) = MemberCode::new(&code) {
-                    people.push(AtSource { code, link: link.id.clone(), person });
-                }
-            }
+            people.extend(people_of(&tx, &link.id, today).await?);
         }
         scoped.audit(&tx, "crowdlog.members", tenant, now).await?;
         tx.commit().await?;
@@ -158,6 +155,25 @@ pub(super) async fn put_member_list(
         Ok(report(&list, &people))
     });
     Ok(HttpResponse::Ok().json(report.await?))
+}
+
+/// Whom a link brought a day of in the last 40 days.
+pub(super) async fn people_of(sql: &impl Sql, link: &str, today: Date) -> Result<Vec<AtSource>, ApiError> {
+    let first = today.saturating_sub(MOST_DAYS.days()).to_string();
+    let people = book::people(sql, link, &first, &today.to_string()).await?.into_iter().filter_map(|(code, person)| {
+        Some(AtSource { code: MemberCode::new(&code).ok()?, link: link.to_owned(), person })
+    });
+    Ok(people.collect())
+}
+
+/// The members of the list that is in use, one for each line.
+pub(super) async fn listed_members(sql: &impl Sql, tenant: &str) -> Result<Vec<Member>, ApiError> {
+    let listed = members::all(sql, tenant).await?;
+    let lines = listed.iter().flat_map(|one| {
+        let days = (one.first.as_deref(), one.last.as_deref());
+        Member::from_stored(&one.code, &one.own_text, days, one.active, &one.lines)
+    });
+    Ok(lines.collect())
 }
 
 async fn received(api: &Api, mut payload: web::Payload) -> Result<Vec<u8>, ApiError> {

@@ -208,8 +208,8 @@ async fn content(api: &Api, caller: &TenantCaller, link: &Link, file: &FileInfo)
     }
     let today = setup::today_in_tokyo(api.clock.now());
     let made_with = Fingerprint::from_stored(file.protection.clone());
-    let stated = protection(api, link).await?.stated(today);
-    if !stated.is_ok_and(|stated| stated.check(&made_with).is_ok()) {
+    let settings = LinkSettings::from_stored(&link.settings);
+    if !protection(api, link, settings).await?.allows(&made_with, today) {
         // Time alone may have closed a month: then nobody has asked for a new file yet.
         let tx = api.store.begin().await?;
         let now = api.store.now_in(&tx).await?;
@@ -223,8 +223,7 @@ async fn content(api: &Api, caller: &TenantCaller, link: &Link, file: &FileInfo)
     bytes.ok_or_else(|| ApiError::conflict("the file is not kept any more"))
 }
 
-pub(super) async fn protection(api: &Api, link: &Link) -> Result<Protection, ApiError> {
-    let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
+pub(super) async fn protection(api: &Api, link: &Link, settings: LinkSettings) -> Result<Protection, ApiError> {
     let listed = protections::of_link(&api.store.db, &link.id).await?;
     let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days));
     Ok(protection.map_err(|fault| StoreError::Corrupt(fault.to_string()))?)

@@ -4,7 +4,6 @@ use actix_web::{HttpResponse, Resource, web};
 use renkei_attendance::codes::Code as MemberCode;
 use renkei_store::db::Tx;
 use renkei_store::forgotten::{self, Gone, Person};
-use renkei_store::links;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -58,7 +57,6 @@ pub(super) async fn forget_employee(
         let scoped = Scoped::new(&api, &caller);
         scoped.connection(&connection).await?;
         let tx = api.store.begin().await?;
-        links::lock_tenant(&tx, caller.tenant.as_str()).await?;
         let person = Person { tenant: caller.tenant.as_str(), connection: &connection, employee: &employee };
         let gone = forgotten::forget_person(&api.store, &tx, person, &today).await?.ok_or(ApiError::NotFound)?;
         end(&api, &scoped, tx, &connection).await?;

@@ -1,19 +1,17 @@
 //! Who is who: 社員コード of a link and of クラウドログ, and what a run could not bring into the book.
 
 use actix_web::{HttpResponse, Resource, web};
-use jiff::ToSpan as _;
 use renkei_attendance::codes::Code as MemberCode;
-use renkei_attendance::matching::{AtSource, Matching};
-use renkei_attendance::members::{Member, OLD_AFTER_DAYS};
-use renkei_attendance::window::MOST_DAYS;
+use renkei_attendance::matching::Matching;
+use renkei_attendance::members::OLD_AFTER_DAYS;
 use renkei_events::codes::Code;
+use renkei_store::attendance::members;
 use renkei_store::attendance::notes::{self, Note};
-use renkei_store::attendance::{book, members};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::TenantCaller;
-use super::crowdlog::NearCodes;
+use super::crowdlog::{NearCodes, listed_members, people_of};
 use super::input::Query;
 use super::links::own_link;
 use super::page::{Limit, Listing, Page};
@@ -106,28 +104,13 @@ pub(super) fn resources() -> Vec<Resource> {
 #[utoipa::path(get, path = "/api/v1/links/{id}/matching", tag = "tenant", params(("id" = String, Path)),
     responses((status = 200, body = MatchingView)))]
 pub(super) async fn get_matching(caller: TenantCaller, api: web::Data<Api>, id: web::Path<String>) -> Answer {
-    let now = api.clock.now();
-    let today = setup::today_in_tokyo(now);
+    let today = setup::today_in_tokyo(api.clock.now());
     let view = within_time(&api, MANY_PEOPLE_TIME, async {
         let link = own_link(&api, &caller, &id).await?;
         let db = &api.store.db;
         let list = members::info(db, &link.tenant).await?;
-        let listed = members::all(db, &link.tenant).await?;
-        let listed: Vec<Member> = listed
-            .iter()
-            .flat_map(|one| {
-                let days = (one.first.as_deref(), one.last.as_deref());
-                Member::from_stored(&one.code, &one.own_text, days, one.active, &one.lines)
-            })
-            .collect();
-        let first = today.saturating_sub(MOST_DAYS.days()).to_string();
-        let people = book::people(db, &link.id, &first, &today.to_string()).await?;
-        let people: Vec<AtSource> = people
-            .into_iter()
-            .filter_map(|(code, person)| {
-                Some(AtSource { code: MemberCode::new(&code).ok()?, link: link.id.clone(), person })
-            })
-            .collect();
+        let listed = listed_members(db, &link.tenant).await?;
+        let people = people_of(db, &link.id, today).await?;
         let matching = Matching::new(&people, &listed);
         let old = list.as_ref().is_none_or(|list| {
             setup::today_in_tokyo(list.made).until(today).map_or(0, |age| age.get_days()) > OLD_AFTER_DAYS

@@ -7,12 +7,13 @@ use renkei_attendance::codes::Code as MemberCode;
 use renkei_attendance::files::{Naming, Row, Sample, trial};
 use renkei_attendance::members::Member;
 use renkei_attendance::settings::LinkSettings;
-use renkei_store::attendance::{book, members};
+use renkei_store::attendance::book;
 use renkei_store::links;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::caller::TenantCaller;
+use super::crowdlog::listed_members;
 use super::files::{attachment, protection};
 use super::input::{Body, date};
 use super::links::own_link;
@@ -58,8 +59,8 @@ pub(super) async fn make_test_file(
     let today = setup::today_in_tokyo(api.clock.now());
     let file = within_time(&api, MANY_PEOPLE_TIME, async {
         let link = own_link(&api, &caller, &id).await?;
-        let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
-        let protection = protection(&api, &link).await?;
+        let settings = LinkSettings::from_stored(&link.settings);
+        let protection = protection(&api, &link, settings.clone()).await?;
         let stated = protection.stated(today).map_err(|fault| ApiError::conflict(fault.to_string()))?;
         let member = member(&api, &caller, &code).await?;
         for (day, pointer) in [(ordinary, "/ordinary_day"), (night, "/past_midnight_day")] {
@@ -94,12 +95,8 @@ pub(super) async fn make_test_file(
 
 /// The member of this code and no other.
 async fn member(api: &Api, caller: &TenantCaller, code: &MemberCode) -> Result<Member, ApiError> {
-    let listed = members::all(&api.store.db, caller.tenant.as_str()).await?;
-    let found = listed.iter().find(|one| one.code == code.as_str());
-    let mut lines = found.map_or_else(Vec::new, |one| {
-        let days = (one.first.as_deref(), one.last.as_deref());
-        Member::from_stored(&one.code, &one.own_text, days, one.active, &one.lines)
-    });
+    let mut lines = listed_members(&api.store.db, caller.tenant.as_str()).await?;
+    lines.retain(|member| member.code == *code);
     match (lines.pop(), lines.is_empty()) {
         (Some(member), true) => Ok(member),
         (Some(_), false) => Err(ApiError::invalid("/code", "several members have it")),

@@ -127,8 +127,7 @@ impl Protection {
         listed: impl IntoIterator<Item = (&'s str, &'s str, &'s str)>,
     ) -> Result<Self, ProtectionFault> {
         let read = |(code, from, to): (&str, &str, &str)| {
-            let listed = Listed::new(Code::new(code).ok()?, from.parse().ok()?, to.parse().ok()?);
-            listed.ok()
+            Listed::new(Code::new(code).ok()?, from.parse().ok()?, to.parse().ok()?).ok()
         };
         let listed: Option<Vec<Listed>> = listed.into_iter().map(read).collect();
         Ok(Self { closing, listed: listed.ok_or(ProtectionFault::Damaged)? })
@@ -149,7 +148,13 @@ impl Protection {
         InForce { closed, listed }
     }
 
-    /// The same, once somebody said what is closed. Only with this a file can be made.
+    /// Whether a file that was made with this fingerprint may be handed out on `today`.
+    #[must_use]
+    pub fn allows(&self, made_with: &Fingerprint, today: Date) -> bool {
+        self.stated(today).is_ok_and(|stated| stated.check(made_with).is_ok())
+    }
+
+    /// The same as [`Self::in_force`], once somebody said what is closed. Only with this a file can be made.
     ///
     /// # Errors
     /// [`NotStated`].

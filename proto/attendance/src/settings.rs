@@ -53,6 +53,12 @@ impl Default for LinkSettings {
 }
 
 impl LinkSettings {
+    /// As they were kept. What can not be read is as it is by default: nobody has said what is closed, so no file is made.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
     /// The table of work types: what was decided, over the source's own list.
     #[must_use]
     pub fn segments(&self, statuses: BTreeMap<String, i64>) -> SegmentTable {

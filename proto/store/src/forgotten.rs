@@ -4,7 +4,7 @@
 //! is not taken again, whether it is still on the log or at the source. What a source says later is new, and is taken. Records
 //! on the log go by their age. The code lists that カオナビ and クラウドログ themselves still hold are theirs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
@@ -79,6 +79,7 @@ pub async fn forget_person(
     let key = || vec![Value::from(connection), Value::from(employee)];
     let account = "SELECT account_id FROM connections WHERE connection_id = $1 AND tenant_id = $2";
     let Some(row) = tx.row(account, vec![connection.into(), tenant.into()]).await? else { return Ok(None) };
+    links::lock_tenant(tx, tenant).await?;
     let now = store.now_in(tx).await?;
     if let Some(account) = row.get::<Option<String>>("account_id")? {
         // Whoever plans calls holds this first.
@@ -158,15 +159,12 @@ pub async fn forget_code(
     let now = store.now_in(tx).await?;
     remember(tx, &code_hash(store, tenant, code), now, today).await?;
     let key = || vec![Value::from(tenant), Value::from(code)];
-    let links_of_it = "SELECT DISTINCT link_id FROM attendance_days WHERE tenant_id = $1 AND code = $2";
-    let mut concerned: BTreeSet<String> = BTreeSet::new();
-    for row in tx.rows(links_of_it, key()).await? {
-        concerned.insert(row.get("link_id")?);
-    }
     let in_files = "file_id IN (SELECT file_id FROM attendance_file_rows WHERE code = $2) AND tenant_id = $1";
-    for row in tx.rows(&format!("SELECT DISTINCT link_id FROM attendance_files WHERE {in_files}"), key()).await? {
-        concerned.insert(row.get("link_id")?);
-    }
+    let concerned = format!(
+        "SELECT link_id FROM attendance_days WHERE tenant_id = $1 AND code = $2
+         UNION SELECT link_id FROM attendance_files WHERE {in_files} ORDER BY link_id"
+    );
+    let concerned = tx.rows(&concerned, key()).await?;
     let files = tx
         .exec(
             &format!(
@@ -196,8 +194,8 @@ pub async fn forget_code(
     ] {
         tx.exec(&sql, key()).await?;
     }
-    for link in &concerned {
-        links::want_decision(store, tx, link, now).await?;
+    for row in &concerned {
+        links::want_decision(store, tx, &row.get::<String>("link_id")?, now).await?;
     }
     Ok(Gone { days, files, handwork, ..Gone::default() })
 }

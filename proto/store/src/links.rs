@@ -384,15 +384,6 @@ pub async fn want_decision(store: &Store, tx: &Tx, link: &str, now: Millis) -> R
     Ok(())
 }
 
-/// The ids of all links.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn all_ids(sql: &impl Sql) -> Result<Vec<String>> {
-    let rows = sql.rows("SELECT link_id FROM links ORDER BY link_id", vec![]).await?;
-    rows.iter().map(|row| row.get("link_id")).collect()
-}
-
 /// The name of a link's window among the jobs.
 #[must_use]
 pub fn window_job(link: &str) -> String {

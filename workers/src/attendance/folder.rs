@@ -16,7 +16,7 @@ use renkei_attendance::protection::{Fingerprint, Protection};
 use renkei_attendance::settings::LinkSettings;
 use renkei_events::ids::TenantId;
 use renkei_store::Store;
-use renkei_store::attendance::files::{self, FileInfo};
+use renkei_store::attendance::files;
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::links;
 
@@ -61,21 +61,21 @@ impl Folder {
         let today = calendar::today(now);
         let mut changed = Changed::default();
         let mut wanted: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
-        for link in links::all_ids(&store.db).await? {
-            let Some(link) = links::find(store, &store.db, &link).await? else { continue };
+        for link in links::watched(&store.db).await? {
             let Some(place) = self.place(&link.tenant, &link.id) else { continue };
             let names = wanted.entry(place.clone()).or_default();
             let open = files::open(&store.db, &link.id).await?;
             if open.is_empty() {
                 continue;
             }
-            let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
+            let settings = LinkSettings::from_stored(&link.settings);
             let listed = protections::of_link(&store.db, &link.id).await?;
-            // While nobody knows what is protected no file is right.
+            // While nobody knows what is protected no file is right (I10).
             let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days));
             let Ok(protection) = protection else { continue };
-            let (current, outdated): (Vec<_>, Vec<_>) =
-                open.iter().partition(|file| is_current(file, &protection, today));
+            let (current, outdated): (Vec<_>, Vec<_>) = open
+                .iter()
+                .partition(|file| protection.allows(&Fingerprint::from_stored(file.protection.clone()), today));
             if !outdated.is_empty() {
                 // Time alone may have closed a month: then nobody has asked for new files yet.
                 let tx = store.begin().await?;
@@ -120,12 +120,6 @@ impl Folder {
         let (tenant, link) = (TenantId::new(tenant).ok()?, TenantId::new(link).ok()?);
         Some(self.root.join(tenant.as_str()).join(link.as_str()))
     }
-}
-
-/// Whether a file may still be handed out (I10).
-fn is_current(file: &FileInfo, protection: &Protection, today: Date) -> bool {
-    let made_with = Fingerprint::from_stored(file.protection.clone());
-    protection.stated(today).is_ok_and(|stated| stated.check(&made_with).is_ok())
 }
 
 /// Writes a file under a name of its own, readable by its owner alone, and gives it its own when all of it is there.

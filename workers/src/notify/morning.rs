@@ -62,7 +62,7 @@ async fn is_under_way(context: &Context, link: &Link, now: Millis) -> Result<boo
 
 async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: Millis) -> Result<()> {
     let store = &context.store;
-    let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
+    let settings = LinkSettings::from_stored(&link.settings);
     let to = if settings.recipients.is_empty() { &post.fallback_to } else { &settings.recipients };
     let told = mornings::told(&store.db, &link.id).await?;
     let first = today.saturating_sub(MOST_DAYS.days()).to_string();

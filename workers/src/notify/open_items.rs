@@ -101,7 +101,7 @@ pub async fn scan(store: &Store, now: Millis) -> Result<Scan> {
 /// Links of attendance: what is wrong with their sources, and keys that end soon.
 async fn attendance(store: &Store, now: Millis, scan: &mut Scan) -> Result<()> {
     for link in links::watched(&store.db).await? {
-        let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
+        let settings = LinkSettings::from_stored(&link.settings);
         // No connection has a colon in its id.
         let id = format!("{LINK}{}", link.id);
         let mut told = Connection::draft(&id, &link.tenant, &link.source);

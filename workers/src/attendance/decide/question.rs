@@ -41,7 +41,7 @@ pub(super) struct Judge {
 
 impl Judge {
     pub(super) async fn new(store: &Store, link: &Link, first: Date, today: Date) -> Result<Self> {
-        let settings: LinkSettings = serde_json::from_str(&link.settings).unwrap_or_default();
+        let settings = LinkSettings::from_stored(&link.settings);
         let statuses: BTreeMap<String, i64> = serde_json::from_str(&link.segments).unwrap_or_default();
         let listed = protections::of_link(&store.db, &link.id).await?;
         let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days))
