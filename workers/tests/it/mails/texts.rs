@@ -95,7 +95,7 @@ fn a_morning_without_files_and_without_news_has_no_mail() {
 
 #[test]
 fn the_folder_of_mails_shows_them_as_they_are() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/mails");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mails");
     for (name, subject, text, html) in all() {
         for (ending, text) in [("txt", format!("件名：{subject}\n\n{text}")), ("html", html)] {
             let path = folder.join(format!("{name}.{ending}"));
