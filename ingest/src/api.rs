@@ -35,6 +35,7 @@ pub mod system;
 pub mod tenants;
 pub mod test_file;
 pub mod tokens;
+pub mod unasked;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -132,6 +133,8 @@ impl From<Millis> for Time {
 pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/api/openapi.json", web::get().to(openapi::serve));
     let scope = web::scope("/api/v1")
+        .wrap(from_fn(unasked::refuse))
+        // Around it: who may not call learns nothing of what a call takes.
         .wrap(from_fn(caller::authenticate))
         // Some answers show a secret once; none of them may be kept on the way.
         .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))

@@ -85,13 +85,16 @@ pub struct AttentionQuery {
     cursor: Option<String>,
 }
 
-/// Who is meant: all of a connection who are parked, of one code, or some by 従業員ID.
+/// Who is meant, in one of three ways: everybody of a connection, those with one code, or some by 従業員ID.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Choice {
     /// The connection.
     connection: String,
-    /// All who are parked for this code.
+    /// Everybody of the connection who is stopped, for whatever reason.
+    #[serde(default)]
+    all: bool,
+    /// All who are stopped for this code.
     code: Option<String>,
     /// These, by 従業員ID; 500 at most.
     employees: Option<Vec<String>>,
@@ -165,7 +168,8 @@ pub(super) async fn retry_attention(caller: TenantCaller, api: web::Data<Api>, b
     decide(&api, &caller, &body.0, true).await
 }
 
-/// Leaves parked people as they are until their record changes, and takes warnings back.
+/// Leaves parked and held people as they are until their record changes, and takes warnings back. A mass change that is held is
+/// declined instead, with `/attention/decide`.
 #[utoipa::path(post, path = "/api/v1/attention/dismiss", tag = "tenant", request_body = Choice,
     responses((status = 200, body = Changed), (status = 409)))]
 pub(super) async fn dismiss_attention(caller: TenantCaller, api: web::Data<Api>, body: Body<Choice>) -> Answer {
@@ -204,6 +208,9 @@ pub(super) async fn decide_attention(caller: TenantCaller, api: web::Data<Api>, 
 async fn decide(api: &Api, caller: &TenantCaller, choice: &Choice, retry: bool) -> Answer {
     let whom = match (&choice.code, &choice.employees) {
         (Some(_), Some(_)) => return Err(ApiError::invalid("/employees", "give either code or employees")),
+        (Some(_), None) | (None, Some(_)) if choice.all => {
+            return Err(ApiError::invalid("/all", "leaves no room for code or employees"));
+        }
         (_, Some(ids)) if ids.is_empty() || ids.len() > AT_ONCE => {
             return Err(ApiError::invalid("/employees", "must have 1 to 500 entries"));
         }
@@ -218,7 +225,8 @@ async fn decide(api: &Api, caller: &TenantCaller, choice: &Choice, retry: bool) 
             Code::parse(code).ok_or_else(|| ApiError::invalid("/code", "is not a code"))?;
             Whom::Code(Some(code))
         }
-        (None, None) => Whom::Code(None),
+        (None, None) if choice.all => Whom::Code(None),
+        (None, None) => return Err(ApiError::invalid("/employees", "give code, employees or \"all\": true")),
     };
     let scoped = Scoped::new(api, caller);
     let changed = within_time(api, MANY_PEOPLE_TIME, async {

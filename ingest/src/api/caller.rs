@@ -8,11 +8,11 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use renkei_events::ids::TenantId;
+use renkei_runtime::config::is_mail_address;
 use renkei_store::connections;
 use renkei_store::tokens::{self, Token};
 use secrecy::SecretString;
 
-use super::connections::is_address;
 use super::problem::ApiError;
 use super::{Api, within};
 
@@ -96,7 +96,7 @@ async fn identify(api: &Api, request: &HttpRequest) -> Result<Caller, ApiError> 
     };
     let tenant = tenant.map(TenantId::new).transpose().map_err(|_| ApiError::Unavailable)?;
     let Token { id, tenant: owner, name, .. } = token;
-    let mail = Some(name).filter(|name| is_address(name));
+    let mail = Some(name).filter(|name| is_mail_address(name));
     Ok(Caller { platform: owner.is_none(), tenant, actor: format!("token:{id}"), mail })
 }
 

@@ -4,6 +4,7 @@ use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use renkei_events::ids::ConnectionId;
 use renkei_runtime::clock::Millis;
+use renkei_runtime::config::is_mail_address;
 use renkei_store::connections::{self, Connection};
 use renkei_store::settings::{OnRejected, Timing};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -258,7 +259,7 @@ fn apply(patch: ConnectionPatch, connection: &mut Connection) -> Result<(), ApiE
         if recipients.len() > RECIPIENTS {
             return Err(ApiError::invalid("/recipients", "may be 50 at most"));
         }
-        if let Some(at) = recipients.iter().position(|address| !is_address(address)) {
+        if let Some(at) = recipients.iter().position(|address| !is_mail_address(address)) {
             return Err(ApiError::invalid(&format!("/recipients/{at}"), "is no mail address"));
         }
         settings.recipients = recipients;
@@ -270,11 +271,4 @@ fn apply(patch: ConnectionPatch, connection: &mut Connection) -> Result<(), ApiE
     settings.fifo_tasks = patch.fifo_tasks.unwrap_or(settings.fifo_tasks);
     settings.names_in_mail = patch.names_in_mail.unwrap_or(settings.names_in_mail);
     Ok(())
-}
-
-/// Whether mail can be sent there, as far as its form tells.
-pub(super) fn is_address(text: &str) -> bool {
-    let sound = text.len() <= 254 && text.chars().all(|c| c.is_ascii_graphic() && !"<>,;\"()".contains(c));
-    let parts = text.rsplit_once('@');
-    sound && parts.is_some_and(|(local, host)| !local.is_empty() && !local.contains('@') && !host.is_empty())
 }

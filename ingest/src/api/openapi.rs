@@ -119,6 +119,24 @@ pub fn methods(pattern: &str) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
+/// What an operation takes beside its path and headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takes {
+    /// Parameters in the query.
+    pub query: bool,
+    /// A body.
+    pub body: bool,
+}
+
+/// What the operation with this method takes; `None`: there is none.
+#[must_use]
+pub fn takes(pattern: &str, method: &str) -> Option<Takes> {
+    let operation = DOCUMENT["paths"][pattern].get(method.to_ascii_lowercase())?;
+    let parameters = operation["parameters"].as_array();
+    let query = parameters.is_some_and(|all| all.iter().any(|parameter| parameter["in"] == "query"));
+    Some(Takes { query, body: operation.get("requestBody").is_some() })
+}
+
 fn make() -> Value {
     let mut document = serde_json::to_value(Paths::openapi()).unwrap_or_default();
     document["components"]["securitySchemes"]["token"] =

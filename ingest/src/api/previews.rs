@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, Resource, web};
 use renkei_store::decisions::Who;
-use renkei_store::previews::{self, Item, Preview, Shown};
+use renkei_store::previews::{self, ConfirmError, Item, Preview, Shown};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -234,7 +234,7 @@ fn shown(item: Item, reveal: bool) -> PreviewItem {
 }
 
 /// Sends the people of a preview whom a person confirmed: those whose record is still the one that was shown. Of a first load
-/// only those who are missing are registered.
+/// only those who are missing are registered. Refused once the settings are others than those it was made with.
 #[utoipa::path(post, path = "/api/v1/connections/{id}/sync", tag = "tenant", params(("id" = String, Path)),
     request_body = SyncWish, responses((status = 200, body = Changed), (status = 409)))]
 pub(super) async fn sync(
@@ -250,10 +250,10 @@ pub(super) async fn sync(
         let own = scoped.connection(&id).await?;
         refuse_ended(&own)?;
         let preview = find(&scoped, &id, &preview).await?;
-        if preview.items.is_none() {
-            return Err(ApiError::conflict("the preview is not made yet"));
-        }
-        Ok(previews::confirm(&api.store, &own, &preview, who, &caller.actor).await?)
+        previews::confirm(&api.store, &own, &preview, who, &caller.actor).await.map_err(|error| match error {
+            ConfirmError::Store(error) => ApiError::from(error),
+            error @ (ConfirmError::NotMade | ConfirmError::SettingsChanged) => ApiError::conflict(error.to_string()),
+        })
     });
     Ok(HttpResponse::Ok().json(Changed::people(changed.await?)))
 }

@@ -21,7 +21,7 @@ pub const AT_ONCE: usize = 500;
 /// Whom a person means.
 #[derive(Debug, Clone, Copy)]
 pub enum Whom<'a> {
-    /// Everybody who is parked for this code; `None`: for any.
+    /// Everybody who is stopped for this code; `None`: for any.
     Code(Option<&'a str>),
     /// These, by 従業員ID; at most [`AT_ONCE`].
     Employees(&'a [String]),
@@ -42,26 +42,52 @@ pub async fn page(
     people::page(store, own, wanted, after, most).await
 }
 
+/// What is done to people who are stopped.
+struct Change {
+    /// Who of them; a condition of SQL.
+    among: &'static str,
+    /// What is written; `$1` is the time.
+    set: &'static str,
+    /// What the activity calls it.
+    kind: &'static str,
+    /// The code of the activity.
+    code: Option<&'static str>,
+}
+
+/// A record that can not be read is the same tomorrow; only a new one mends it.
+const RETRY: Change = Change {
+    among: "state = 'parked' AND record IS NOT NULL",
+    set: "state = 'due', op = COALESCE(op, 'create'), reason = NULL, detail = NULL, attempts = 0, lone_attempts = 0,
+        next_try_ms = 0, due_ms = COALESCE(due_ms, $1), changed_ms = $1",
+    kind: "retried",
+    code: None,
+};
+
+/// A mass change can be released for 90 days, which only its own decision keeps.
+const DISMISS: Change = Change {
+    among: "(state = 'parked' OR (state = 'held' AND reason NOT IN
+        ('delivery.brake', 'delivery.ceiling', 'delivery.declined')))",
+    set: "state = 'skipped', reason = 'dismissed', detail = NULL, changed_ms = $1",
+    kind: DISMISSED,
+    code: Some(DISMISSED),
+};
+
 /// Parked people are judged again, with today's data and settings. How many.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn retry(store: &Store, tx: &Tx, own: &OwnConnection, whom: Whom<'_>, now: Millis) -> Result<u64> {
-    // A record that can not be read is the same tomorrow; only a new one mends it.
-    let sql =
-        "UPDATE employees SET state = 'due', op = COALESCE(op, 'create'), reason = NULL, detail = NULL, attempts = 0,
-        lone_attempts = 0, next_try_ms = 0, due_ms = COALESCE(due_ms, $1), changed_ms = $1 WHERE record IS NOT NULL AND";
-    change(store, tx, own, whom, now, sql, "retried", None).await
+    change(store, tx, own, whom, now, &RETRY).await
 }
 
-/// Parked people are left as they are until their record changes. How many.
+/// Parked and held people are left as they are until their record changes. Whoever is held for a mass change is declined
+/// instead, by a decision. How many.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn dismiss(store: &Store, tx: &Tx, own: &OwnConnection, whom: Whom<'_>, now: Millis) -> Result<u64> {
-    let sql = "UPDATE employees SET state = 'skipped', reason = 'dismissed', detail = NULL, changed_ms = $1 WHERE";
-    let parked = change(store, tx, own, whom, now, sql, DISMISSED, Some(DISMISSED)).await?;
-    Ok(parked + dismiss_warnings(store, tx, own, whom, now).await?)
+    let stopped = change(store, tx, own, whom, now, &DISMISS).await?;
+    Ok(stopped + dismiss_warnings(store, tx, own, whom, now).await?)
 }
 
 /// Takes warnings back; the next change of these people does not bring them again. How many.
@@ -98,16 +124,13 @@ async fn dismiss_warnings(store: &Store, tx: &Tx, own: &OwnConnection, whom: Who
     Ok(entries.len() as u64)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the two callers above are the interface")]
 async fn change(
     store: &Store,
     tx: &Tx,
     own: &OwnConnection,
     whom: Whom<'_>,
     now: Millis,
-    sql: &str,
-    kind: &str,
-    code: Option<&str>,
+    change: &Change,
 ) -> Result<u64> {
     // The account's row first, as everybody does.
     if let Some(account) = &own.account {
@@ -127,15 +150,15 @@ async fn change(
         }
     };
     // Whoever acts on some of a trouble has heard of it: the next failure is told anew.
-    let query = format!(
-        "SELECT DISTINCT reason FROM employees WHERE $1 = $1 AND connection_id = $2 AND state = 'parked'{those}"
-    );
+    let Change { among, set, kind, code } = change;
+    let query =
+        format!("SELECT DISTINCT reason FROM employees WHERE $1 = $1 AND connection_id = $2 AND {among}{those}");
     for row in tx.rows(&query, values.clone()).await? {
         if let Some(code) = row.get::<Option<String>>("reason")?.as_deref().and_then(Code::parse) {
             episodes::acted(tx, &Trouble::of(code, own), now).await?;
         }
     }
-    let sql = format!("{sql} connection_id = $2 AND state = 'parked'{those} RETURNING employee_id");
+    let sql = format!("UPDATE employees SET {set} WHERE connection_id = $2 AND {among}{those} RETURNING employee_id");
     let rows = tx.rows(&sql, values).await?;
     let mut entries = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -143,7 +166,7 @@ async fn change(
             at: now,
             connection: own.id.clone(),
             employee: Some(row.get("employee_id")?),
-            kind: kind.to_owned(),
+            kind: (*kind).to_owned(),
             code: code.map(str::to_owned),
             detail: None,
         });

@@ -71,6 +71,22 @@ pub struct Preview {
     pub shown: Shown,
     /// Whether it is made; `None` while a worker has not answered.
     pub items: Option<Vec<Item>>,
+    /// Of the settings that it was made with; `None` while it is not made.
+    pub settings_version: Option<i64>,
+}
+
+/// Why nobody is sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// A worker has not made it yet.
+    #[error("the preview is not made yet")]
+    NotMade,
+    /// Somebody changed the settings after it was made, so that something else would go out than was shown.
+    #[error("the settings have changed since the preview was made; ask for a new one")]
+    SettingsChanged,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 fn place(connection: &str, id: &str) -> String {
@@ -99,7 +115,14 @@ pub async fn want(store: &Store, connection: &Connection, shown: &Shown, actor: 
     audit::of_connection(store, &tx, connection, actor, "connection.preview", None, now).await?;
     tx.commit().await?;
     store.hint();
-    Ok(Preview { id, connection: connection.id.clone(), made: now, shown: shown.clone(), items: None })
+    Ok(Preview {
+        id,
+        connection: connection.id.clone(),
+        made: now,
+        shown: shown.clone(),
+        items: None,
+        settings_version: None,
+    })
 }
 
 /// Prepares a preview of those whom an upload is about; [`start`] lets it be made. Answers its id.
@@ -144,6 +167,7 @@ fn read(store: &Store, row: &crate::db::Row) -> Result<Preview> {
         made: Millis(row.get("made_ms")?),
         shown: serde_json::from_str(&row.get::<String>("who")?)?,
         items,
+        settings_version: row.get("settings_version")?,
         id,
         connection,
     })
@@ -154,7 +178,7 @@ fn read(store: &Store, row: &crate::db::Row) -> Result<Preview> {
 /// # Errors
 /// When the store does not answer.
 pub async fn next_wanted(store: &Store, tx: &Tx, connection: &str) -> Result<Option<Preview>> {
-    let query = "SELECT preview_id, connection_id, made_ms, who, doc FROM previews
+    let query = "SELECT preview_id, connection_id, made_ms, who, doc, settings_version FROM previews
         WHERE connection_id = $1 AND state = 'wanted' ORDER BY made_ms, preview_id LIMIT 1";
     let row = tx.row(query, vec![connection.into()]).await?;
     row.map(|row| read(store, &row)).transpose()
@@ -170,14 +194,14 @@ pub async fn none_wanted(tx: &Tx, connection: &str) -> Result<()> {
     Ok(())
 }
 
-/// Answers a request.
+/// Answers a request with what these settings of the connection make of it.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn answer(store: &Store, tx: &Tx, preview: &Preview, items: &[Item]) -> Result<()> {
+pub async fn answer(store: &Store, tx: &Tx, preview: &Preview, settings_version: i64, items: &[Item]) -> Result<()> {
     let sealed = store.keys.seal_json(&place(&preview.connection, &preview.id), &items)?;
-    let sql = "UPDATE previews SET state = 'ready', doc = $1 WHERE preview_id = $2";
-    tx.exec(sql, vec![sealed.into(), preview.id.clone().into()]).await?;
+    let sql = "UPDATE previews SET state = 'ready', doc = $1, settings_version = $3 WHERE preview_id = $2";
+    tx.exec(sql, vec![sealed.into(), preview.id.clone().into(), settings_version.into()]).await?;
     Ok(())
 }
 
@@ -186,7 +210,7 @@ pub async fn answer(store: &Store, tx: &Tx, preview: &Preview, items: &[Item]) -
 /// # Errors
 /// When the store does not answer.
 pub async fn find(store: &Store, sql: &impl Sql, connection: &str, id: &str) -> Result<Option<Preview>> {
-    let query = "SELECT preview_id, connection_id, made_ms, who, doc FROM previews
+    let query = "SELECT preview_id, connection_id, made_ms, who, doc, settings_version FROM previews
         WHERE connection_id = $1 AND preview_id = $2";
     let row = sql.row(query, vec![connection.into(), id.into()]).await?;
     row.map(|row| read(store, &row)).transpose()
@@ -197,15 +221,17 @@ pub async fn find(store: &Store, sql: &impl Sql, connection: &str, id: &str) -> 
 /// Answers how many will go.
 ///
 /// # Errors
-/// When the preview is not ready, or the store does not answer.
+/// When the preview is not made, the settings are others by now, or the store does not answer.
 pub async fn confirm(
     store: &Store,
     connection: &Connection,
     preview: &Preview,
     who: decisions::Who<'_>,
     actor: &str,
-) -> Result<u64> {
-    let items = preview.items.as_ref().ok_or_else(|| StoreError::NotFound("the preview is not ready".to_owned()))?;
+) -> std::result::Result<u64, ConfirmError> {
+    let (Some(items), Some(settings)) = (&preview.items, preview.settings_version) else {
+        return Err(ConfirmError::NotMade);
+    };
     let first_load = preview.shown == Shown::FirstLoad;
     let wanted = |item: &&Item| {
         let among = match who {
@@ -217,7 +243,7 @@ pub async fn confirm(
     let chosen: Vec<&Item> = items.iter().filter(wanted).collect();
     let mut confirmed = 0;
     for chunk in chosen.chunks(300) {
-        confirmed += confirm_some(store, connection, chunk, first_load, actor).await?;
+        confirmed += confirm_some(store, connection, settings, chunk, first_load, actor).await?;
     }
     store.hint();
     Ok(confirmed)
@@ -226,14 +252,21 @@ pub async fn confirm(
 async fn confirm_some(
     store: &Store,
     connection: &Connection,
+    settings: i64,
     items: &[&Item],
     first_load: bool,
     actor: &str,
-) -> Result<u64> {
+) -> std::result::Result<u64, ConfirmError> {
     let tx = store.begin().await?;
     let now = store.now_in(&tx).await?;
     if let Some(account) = &connection.account {
         accounts::wake(&tx, account, now).await?;
+    }
+    // Whoever changes settings takes the account's row first as well.
+    let sql = "SELECT settings_version FROM connections WHERE connection_id = $1";
+    let current = tx.row(sql, vec![connection.id.clone().into()]).await?;
+    if current.map(|row| row.get::<i64>("settings_version")).transpose()? != Some(settings) {
+        return Err(ConfirmError::SettingsChanged);
     }
     let next_try = if first_load { employees::after_backup(now) } else { now };
     let mut confirmed = Vec::new();

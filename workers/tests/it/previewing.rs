@@ -6,7 +6,7 @@ use renkei_sandbox::kaonavi::transport::no_latency;
 use renkei_sandbox::kaonavi::{TextField, sample};
 use renkei_store::decisions::Who;
 use renkei_store::employees::RowState;
-use renkei_store::previews::{self, Item, Preview, Shown};
+use renkei_store::previews::{self, ConfirmError, Item, Preview, Shown};
 use renkei_store::settings::Settings;
 use serde_json::json;
 
@@ -37,6 +37,29 @@ async fn confirm(world: &mut World, preview: &Preview, who: Who<'_>) -> u64 {
     let confirmed = previews::confirm(&world.store, &connection, preview, who, "test").await.unwrap();
     world.wake_all();
     confirmed
+}
+
+#[tokio::test]
+async fn what_was_shown_with_other_settings_is_not_sent() {
+    let mut world = world(settings(), true).await;
+    let at = world.now();
+    let applicant = world.event("c1", record(json!({ "employee_status": "応募者" }), 31, at));
+    world.append(vec![applicant]).await;
+    world.run_for(MINUTE).await;
+    let shown = preview(&mut world, &Shown::Waiting).await;
+    assert_eq!(shown.items.as_ref().unwrap().len(), 1);
+    world.save_settings("c1", Settings { batch_size: 100, ..settings() }).await;
+    let connection = world.connection("c1").await;
+    let refused = previews::confirm(&world.store, &connection, &shown, Who::All, "test").await;
+    assert!(matches!(refused, Ok(0)), "nobody of it would go");
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    let shown = preview(&mut world, &Shown::People(vec!["rm_00001".to_owned()])).await;
+    world.save_settings("c1", Settings { batch_size: 50, ..settings() }).await;
+    let refused = previews::confirm(&world.store, &connection, &shown, Who::All, "test").await;
+    assert!(matches!(refused, Err(ConfirmError::SettingsChanged)), "{refused:?}");
+    let shown = preview(&mut world, &Shown::People(vec!["rm_00001".to_owned()])).await;
+    assert!(previews::confirm(&world.store, &connection, &shown, Who::All, "test").await.is_ok());
 }
 
 fn of<'a>(items: &'a [Item], number: &str) -> &'a Item {

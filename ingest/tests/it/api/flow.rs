@@ -197,7 +197,7 @@ async fn retry_and_dismiss_move_people_and_are_audited() {
     assert_eq!(none.json()["changed"], 0);
     let done = post("dismiss", json!({"connection": "acme-c", "code": "kaonavi.rejected"})).await;
     assert_eq!((done.json()["changed"].clone(), state().await), (json!(1), json!("skipped")));
-    let again = post("retry", json!({"connection": "acme-c"})).await;
+    let again = post("retry", json!({"connection": "acme-c", "all": true})).await;
     assert_eq!(again.json()["changed"], 0, "what was dismissed needs nobody any more");
     let system = world.get("/api/v1/system").await.json();
     assert_eq!(system["people"]["skipped"], 1);
@@ -426,4 +426,23 @@ async fn a_warning_stands_in_the_attention_list_until_it_is_dismissed() {
     assert_eq!(world.get(&listed("")).await.json()["items"], json!([]));
     let people = employees::with_number(&world.store, &world.store.db, "acme-c", "E0012").await.unwrap();
     assert_eq!((people[0].state, people[0].warned), (RowState::Synced, Some(now)), "it is not brought back");
+}
+
+/// Two who read the same settings and save at the same moment: one of them is told.
+#[actix_web::test]
+async fn of_two_who_save_at_once_one_is_told_to_read_again() {
+    let world = World::new().await;
+    for round in 1..=8 {
+        let tag = format!("\"{round}\"");
+        let save = |size: u32| {
+            let patch = ask("PATCH", CONNECTION, Some(json!({"batch_size": size}))).set("if-match", tag.clone());
+            world.send(Who::Own, patch)
+        };
+        let (one, other) = futures::future::join(save(round * 2), save(round * 2 + 1)).await;
+        let mut statuses = [one.status, other.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412], "round {round}: {one:?} {other:?}");
+        let kept = if one.status == 200 { round * 2 } else { round * 2 + 1 };
+        assert_eq!(world.get(CONNECTION).await.json()["batch_size"], json!(kept));
+    }
 }

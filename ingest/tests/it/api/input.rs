@@ -83,6 +83,20 @@ async fn bad_bodies_are_refused_with_code_and_pointer() {
             "api.invalid_value",
             "/code",
         ),
+        // Nobody is meant by leaving out who is meant.
+        ("POST", "/api/v1/attention/retry", json!({"connection": "acme-c"}), 400, "api.invalid_value", "/employees"),
+        (
+            "POST",
+            "/api/v1/attention/dismiss",
+            json!({"connection": "acme-c", "all": true, "code": "kaonavi.rejected"}),
+            400,
+            "api.invalid_value",
+            "/all",
+        ),
+        // What would do nothing is said to.
+        ("POST", "/api/v1/connections/acme-c/pause", json!({"force": true}), 400, "api.invalid_value", ""),
+        ("POST", "/api/v1/connections/acme-c/verify?now=1", json!({}), 400, "api.unknown_field", "/now"),
+        ("GET", "/api/v1/connections/acme-c?reveal=true", json!({}), 400, "api.unknown_field", "/reveal"),
     ];
     for (method, path, body, status, code, pointer) in cases {
         let answer = world.send(Who::Own, ask(method, path, Some(body.clone())).set("if-match", "\"1\"")).await;

@@ -229,3 +229,27 @@ async fn i9_a_filter_by_another_tenants_connection_finds_nothing() {
     let kept = world.send(Who::Rival, ask("GET", "/api/v1/connections/rival-c", None)).await;
     assert_eq!(kept.json()["settings_version"], 1);
 }
+
+/// Its own thing in the path does not open another's below it.
+#[actix_web::test]
+async fn i9_an_id_of_another_tenant_below_ones_own_is_nothing() {
+    let document = committed();
+    let mut tried = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let nested = path.matches('{').count() == 2 && (path.contains("/connections/") || path.contains("/links/"));
+        for (method, operation) in operations.as_object().unwrap().iter().filter(|_| nested) {
+            let id = operation["operationId"].as_str().unwrap();
+            // Secrets have ids that each connection gives itself.
+            if id == "delete_webhook_secret" {
+                continue;
+            }
+            let world = World::for_operation(id).await;
+            let mut theirs = request(&world, method, operation);
+            theirs.path = theirs.path.replace("acme-c", "rival-c").replace("acme-l", "rival-l");
+            let answer = world.send(Who::Rival, theirs).await;
+            assert_eq!((answer.status, problem(&answer).0.as_str()), (404, "api.not_found"), "{method} {path}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 5, "{tried}");
+}

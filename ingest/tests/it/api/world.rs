@@ -264,7 +264,7 @@ async fn preview(store: &Store) -> String {
         fields: [("name".to_owned(), (None, "髙橋 花子".to_owned()))].into(),
     };
     let tx = store.begin().await.unwrap();
-    previews::answer(store, &tx, &preview, &[item]).await.unwrap();
+    previews::answer(store, &tx, &preview, connection.settings_version, &[item]).await.unwrap();
     tx.commit().await.unwrap();
     preview.id
 }

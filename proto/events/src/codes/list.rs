@@ -81,7 +81,7 @@ codes! {
     AttendanceBookBehind: "attendance.book_behind", Renkei, Act,
         "取り込んだ勤怠の整理が終わりませんでした",
         "The book did not take over in time what a run had found";
-    AttendanceCancelled: "attendance.cancelled", Caller, Wait,
+    AttendanceCancelled: "attendance.cancelled", Settings, Wait,
         "勤怠の同期を中止しました",
         "A run was cancelled";
     AttendanceKeyEndsWithin14Days: "attendance.key_ends_within_14_days", Source, Act,
@@ -397,7 +397,7 @@ codes! {
         "API のトークンが確認できません",
         "The token of an API call is not valid";
     ApiForbidden: "api.forbidden", Caller, Act,
-        "この API は運用管理者のトークンが必要です",
+        "このトークンでは、この操作はできません",
         "The token may not do this";
     ApiTenantNeeded: "api.tenant_needed", Caller, Act,
         "企業の指定がありません",

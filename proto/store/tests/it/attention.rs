@@ -6,6 +6,7 @@ use renkei_store::accounts::{self, Credentials};
 use renkei_store::activity;
 use renkei_store::attention::{self, Whom};
 use renkei_store::connections::{self, Connection};
+use renkei_store::db::Sql as _;
 use renkei_store::employees::{self, RowState};
 use renkei_store::owned::{self, OwnConnection};
 use renkei_store::people;
@@ -80,12 +81,29 @@ async fn what_was_dismissed_outlives_a_change_of_settings() {
         let now = store.now_in(&tx).await.unwrap();
         let whom = [key(1).employee, key(3).employee, "nobody".to_owned()];
         let dismissed = attention::dismiss(store, &tx, &own, Whom::Employees(&whom), now).await.unwrap();
-        assert_eq!(dismissed, 1, "{}: who is held stays held", engine.name);
+        assert_eq!(dismissed, 2, "{}: who is held as well as who is parked", engine.name);
         employees::judge_again(&tx, "c", now).await.unwrap();
         tx.commit().await.unwrap();
         let found = states(&engine, &own).await;
         assert_eq!(found[0], state("skipped", Some("dismissed")));
         assert_eq!(found[1], state("due", None), "the mapping's people are judged again");
+        assert_eq!(found[2], state("skipped", Some("dismissed")));
+    }
+}
+
+#[tokio::test]
+async fn a_mass_change_is_declined_and_not_dismissed() {
+    for engine in both().await {
+        let (store, own) = (&engine.store, own(&engine).await);
+        for code in ["delivery.brake", "delivery.ceiling", "delivery.declined"] {
+            let tx = store.begin().await.unwrap();
+            let now = store.now_in(&tx).await.unwrap();
+            tx.exec("UPDATE employees SET reason = $1 WHERE state = 'held'", vec![code.into()]).await.unwrap();
+            let dismissed = attention::dismiss(store, &tx, &own, Whom::Code(Some(code)), now).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(dismissed, 0, "{}: {code}", engine.name);
+            assert_eq!(states(&engine, &own).await[2], state("held", Some(code)), "it can still be released");
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub async fn answer(context: &Context, held: &Held) -> Result<bool> {
         for chunk in ids.chunks(500) {
             items.extend(judge_some(context, held, connection, chunk).await?);
         }
-        previews::answer(&context.store, &held.tx, &preview, &items).await?;
+        previews::answer(&context.store, &held.tx, &preview, connection.settings_version, &items).await?;
         tracing::info!(connection.id = %connection.id, people.count = items.len(), "preview made");
         return Ok(true);
     }
