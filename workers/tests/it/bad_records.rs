@@ -1,17 +1,19 @@
 //! Records that カオナビ refuses, and the search for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use renkei_events::event::Change;
 use renkei_events::ids::TenantId;
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::seeded_latency;
-use renkei_sandbox::kaonavi::{DuplicateCreate, Faults, NameMembers, Settings, TextField, sample};
+use renkei_sandbox::kaonavi::{DuplicateCreate, Faults, NameMembers, Settings, TaskStatus, TextField, sample};
 use renkei_store::attention::{self, Whom};
 use renkei_store::connections::{self, ConnectionState};
 use renkei_store::employees::{Op, RowState};
 use renkei_store::owned;
 use renkei_store::settings::{OnRejected, Timing};
+use renkei_store::switch;
 use serde_json::json;
 
 use crate::people::{member, person, record};
@@ -38,6 +40,15 @@ async fn bad_records(count: usize, bad: &[usize], op: Op, at_the_door: bool, nam
     world.link(link("c1", "a")).await;
     world.run_for(SECOND * 5).await;
     send(&mut world, 1001..1001 + count).await;
+    let sent = world.now();
+    if op == Op::Create {
+        // Until everybody who is sound is a member.
+        while world.company("a", |company| company.members().len()).await < count - bad.len() {
+            assert!(world.now().since(sent) < HOUR * 2, "{bad:?} of {count}");
+            world.run_for(SECOND).await;
+        }
+        println!("{} of {count} are members after {} s", count - bad.len(), world.now().since(sent).as_secs());
+    }
     world.drain("c1", HOUR * 2).await;
     let calls = update_calls(&world).await;
     for index in 0..count {
@@ -75,6 +86,94 @@ async fn one_bad_record_in_200_that_nobody_names_costs_eleven_calls_at_most() {
         let (_, calls) = bad_records(200, &[bad], op, at_the_door, NameMembers::Nobody).await;
         assert!(calls <= 11, "{calls} calls for the {bad}th");
     }
+}
+
+#[tokio::test]
+async fn the_other_199_are_members_within_four_minutes() {
+    for bad in [0, 77, 199] {
+        let mut company = sample::company("a");
+        company.settings.messages_name = NameMembers::Nobody;
+        company.faults.ng_codes = [format!("E{:05}", 1001 + bad)].into();
+        let mut world = World::new(1, vec![company], seeded_latency(1, 50, 150, 0, 0)).await;
+        world.link(link("c1", "a")).await;
+        world.run_for(SECOND * 5).await;
+        send(&mut world, 1001..=1200).await;
+        world.run_for(MINUTE * 4).await;
+        assert_eq!(world.company("a", |company| company.members().len()).await, 199, "the {bad}th is bad");
+    }
+}
+
+#[tokio::test]
+async fn three_errors_of_a_call_while_others_go_through_begin_a_search() {
+    let mut company = sample::company("a");
+    company.members = (1..=40).map(|index| member(index, "古い 名前")).collect();
+    company.faults.error_codes = ["E00023".to_owned()].into();
+    let mut world = World::new(3, vec![company], seeded_latency(3, 50, 150, 0, 0)).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(SECOND * 65).await;
+    send(&mut world, 1..=40).await;
+    // A hire every two minutes: the account works, so that it must be the record.
+    for index in 101..=130 {
+        world.run_for(MINUTE * 2).await;
+        send(&mut world, [index]).await;
+    }
+    world.drain("c1", HOUR * 6).await;
+    // Sizes of the calls that carried it.
+    let sizes: Vec<usize> = world
+        .company("a", |company| {
+            let with_it = company.log().writes().filter(|call| call.codes.iter().any(|code| code == "E00023"));
+            with_it.map(|call| call.codes.len()).collect()
+        })
+        .await;
+    // Whoever failed with it waits for as long as chance says, so that later calls are smaller; nothing went through before
+    // the first hire, and the search leaves it to the last.
+    let (together, alone) = sizes.split_at(sizes.iter().position(|size| *size == 1).unwrap());
+    assert!((3..=10).contains(&together.len()), "three times with the others, and halves: {sizes:?}");
+    assert_eq!(alone, [1; 8], "eight times alone");
+    for index in (1..=40).chain(101..=130) {
+        let row = world.row("c1", &format!("E{index:05}")).await;
+        let expected = if index == 23 { RowState::Parked } else { RowState::Synced };
+        assert_eq!(row.state, expected, "{index}");
+    }
+    world.assert_limits("a").await;
+}
+
+#[tokio::test]
+async fn a_repair_goes_before_waiting_updates() {
+    let mut company = sample::company("a");
+    company.members = (1..=300).map(|index| member(index, "古い 名前")).collect();
+    company.settings.messages_name = NameMembers::Nobody;
+    company.faults.ng_codes = ["E00005".to_owned()].into();
+    let mut world = World::new(5, vec![company], seeded_latency(5, 50, 150, 0, 0)).await;
+    world.link(link("c1", "a")).await;
+    world.run_for(SECOND * 65).await;
+    send(&mut world, 1..=8).await;
+    while world.company("a", |company| company.tasks().all(|task| task.status != TaskStatus::Ng)).await {
+        world.run_for(Duration::from_millis(100)).await;
+    }
+    // Off and on again, so that the search and 292 updates may begin at the same moment.
+    let store = world.store.clone();
+    switch::pause(&store, world.clock.as_ref(), "c1", "test").await.unwrap();
+    let before = update_calls(&world).await;
+    send(&mut world, 9..=300).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(update_calls(&world).await, before);
+    switch::resume(&store, "c1", "test").await.unwrap();
+    world.wake_all();
+    world.drain("c1", HOUR).await;
+    let calls: Vec<(Millis, bool)> = world
+        .company("a", |company| {
+            let search = |code: &String| code.as_str() < "E00009";
+            company.log().writes().skip(before).map(|call| (call.at, call.codes.iter().all(search))).collect()
+        })
+        .await;
+    assert!(calls[0].1, "the first call is one of the search: {calls:?}");
+    let updates: Vec<Millis> = calls.iter().filter(|call| !call.1).map(|call| call.0).collect();
+    let repairs: Vec<Millis> = calls.iter().filter(|call| call.1).map(|call| call.0).collect();
+    assert_eq!(updates.len(), 2, "the updates need two calls: {calls:?}");
+    // Four calls halve eight people; none of them waits for both updates.
+    assert!(repairs.len() >= 4 && repairs[2] < updates[1] + MINUTE, "{calls:?}");
+    world.assert_limits("a").await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use rand::{Rng, SeedableRng};
 use renkei_events::event::EmployeeEvent;
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::{Trip, no_latency, seeded_latency};
-use renkei_sandbox::kaonavi::{Call, CompanySpec, Faults, TextField, sample};
+use renkei_sandbox::kaonavi::{Call, CompanySpec, Faults, Operation, TextField, sample};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
 use renkei_store::settings::{Settings, Timing};
@@ -505,6 +505,45 @@ async fn i6_a_call_that_was_still_connecting_is_not_made_after_pause_has_answere
         let calls = update_calls(&world, "a", "POST").await;
         assert!(calls.iter().all(|call| call.at <= off), "off at {off:?}, {moment} ms after the start: {calls:?}");
         assert!(calls.len() <= 1);
+    }
+}
+
+/// A hire is refused for good while an update beside it is still connecting: that one call may yet arrive, within what a
+/// reservation lasts, and nothing after it.
+#[tokio::test]
+async fn i6_a_halt_is_off_for_the_call_beside_it() {
+    let longest = ON_THE_WIRE_WITHIN;
+    for answered in [0, 300, 1_000, 1_990, 5_000] {
+        let mut world = World::new(answered, vec![company_with(6)], no_latency()).await;
+        world.link(link("c1", "a")).await;
+        world.run_for(seconds(65)).await;
+        world.company("a", |company| company.permissions_mut().members.retain(|it| *it != Operation::Create)).await;
+        world.transport.set_latency(Box::new(move |request| match request.method {
+            "POST" if request.url.ends_with("/members") => {
+                Trip { there: Duration::ZERO, back: Duration::from_millis(answered) }
+            }
+            "PATCH" => Trip { there: longest - Duration::from_millis(1), back: Duration::ZERO },
+            _ => Trip { there: Duration::ZERO, back: Duration::ZERO },
+        }));
+        let at = world.now();
+        let events = (1..=6).chain(11..=15).map(|index| world.event("c1", person(index, at))).collect();
+        world.append(events).await;
+        while world.connection("c1").await.state != ConnectionState::Halted {
+            assert!(world.now().since(at) < seconds(30), "answered after {answered} ms");
+            world.run_for(Duration::from_millis(10)).await;
+        }
+        let off = world.now();
+        // More comes at once,.
+        let events = (16..=20).map(|index| world.event("c1", person(index, off))).collect();
+        world.append(events).await;
+        world.run_for(seconds(600)).await;
+        let (posts, patches) =
+            (update_calls(&world, "a", "POST").await.len(), update_calls(&world, "a", "PATCH").await);
+        assert_eq!((posts, patches.len()), (1, 1), "answered after {answered} ms");
+        assert!(patches[0].at <= off + longest, "{:?} after the halt", patches[0].at.since(off));
+        assert_eq!(world.count("c1", RowState::Flying).await, 0, "what flew has landed");
+        assert_eq!(world.count("c1", RowState::Synced).await, 6, "and is known to have");
+        assert_eq!(world.count("c1", RowState::Due).await, 10);
     }
 }
 

@@ -276,7 +276,9 @@ impl Company {
             status: TaskStatus::Waiting,
             messages: Vec::new(),
             ended_at: None,
-            forced: if take(&mut self.faults.task_errors) {
+            forced: if rows.iter().any(|row| self.faults.error_codes.contains(&row.code))
+                || take(&mut self.faults.task_errors)
+            {
                 Some(Forced::Error)
             } else {
                 take(&mut self.faults.task_ngs).then_some(Forced::Ng)

@@ -200,6 +200,8 @@ pub struct Faults {
     pub hold_tasks: bool,
     /// Codes that make a task NG though the checks at the door pass.
     pub ng_codes: BTreeSet<String>,
+    /// Codes that make a task end as ERROR, which names nobody (T10).
+    pub error_codes: BTreeSet<String>,
     /// Codes that make a write 400.
     pub bad_codes: BTreeSet<String>,
     /// Calls whose answer comes late.
