@@ -17,4 +17,5 @@ mod private;
 mod process;
 mod produce;
 mod receive;
+mod sources;
 mod verify;

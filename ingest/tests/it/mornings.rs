@@ -5,6 +5,7 @@ mod files;
 mod forgetting;
 mod mails;
 mod office;
+mod seeded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -111,7 +111,10 @@ pub async fn claim(
         // Two claims side by side would not see each other's rows, and both take jobs of one queue.
         tx.exec("SELECT pg_advisory_xact_lock(7244362)", vec![]).await?;
     }
-    let mut values: Vec<Value> = vec![owner.into(), (now + length).0.into(), now.0.into(), i64::from(most).into()];
+    // A decision that began earlier and ended later would put old files in the place of new ones.
+    let alone = crate::links::DECIDE;
+    let mut values: Vec<Value> =
+        vec![owner.into(), (now + length).0.into(), now.0.into(), i64::from(most).into(), alone.into()];
     let first = values.len() + 1;
     values.extend(kinds.iter().map(|kind| Value::from(*kind)));
     let sql = format!(
@@ -120,7 +123,7 @@ pub async fn claim(
            SELECT name FROM jobs AS due WHERE due.due_ms <= $3 AND (due.until_ms <= $3 OR due.owner = $1)
              AND due.kind IN ({})
              AND NOT EXISTS (SELECT 1 FROM jobs AS held WHERE held.queue = due.queue AND held.owner IS NOT NULL
-                             AND held.until_ms > $3 AND held.owner <> $1)
+                             AND held.until_ms > $3 AND held.name <> due.name AND (held.owner <> $1 OR due.kind = $5))
            ORDER BY due.due_ms, due.name LIMIT $4)
          RETURNING {COLUMNS}",
         crate::db::list(kinds.len(), first)

@@ -20,6 +20,7 @@ use renkei_workers::context::{Context, NextWake};
 use renkei_workers::sweep::{SweepSettings, Sweeper, calendar};
 use secrecy::SecretString;
 
+use crate::source::no_sooner;
 use crate::world::World;
 
 const ORIGIN: &str = "http://hrmos.test";
@@ -186,13 +187,14 @@ impl Attendance {
             if let Some(keeper) = &mut self.keeper {
                 while keeper.step(Duration::ZERO).await.unwrap() > 0 {}
             }
+            let mut advanced = false;
             for process in &self.processes {
                 match process.sweeper.step(&process.context).await.unwrap() {
-                    NextWake::Now => next = self.world.now(),
-                    wake => next = next.min(wake.time(self.world.now())),
+                    NextWake::Now => advanced = true,
+                    wake => next = next.min(no_sooner(wake.time(self.world.now()), self.world.now())),
                 }
             }
-            if next <= self.world.now() {
+            if advanced {
                 continue;
             }
             self.world.run_until(next).await;

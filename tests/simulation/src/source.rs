@@ -109,8 +109,7 @@ impl Source {
                     }
                 }
             }
-            // A source answers at once here, so a job is due later than now, or is somebody else's.
-            let next = next.max(self.world.now() + Duration::from_millis(1)).min(until);
+            let next = no_sooner(next, self.world.now()).min(until);
             self.world.run_until(next).await;
             if next == until {
                 return;
@@ -122,6 +121,11 @@ impl Source {
     pub async fn run_for(&mut self, length: Duration) {
         self.run_until(self.world.now() + length).await;
     }
+}
+
+/// What is due and was not taken is in other hands: it is looked at again as soon as a worker would.
+pub(crate) fn no_sooner(next: Millis, now: Millis) -> Millis {
+    if next > now { next } else { now + Duration::from_millis(500) }
 }
 
 /// A person as the feed tells of them.
