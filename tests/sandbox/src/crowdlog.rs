@@ -9,6 +9,7 @@ mod encoding;
 mod excel;
 mod import;
 mod member;
+mod page;
 mod result;
 pub mod rules;
 pub mod sample;

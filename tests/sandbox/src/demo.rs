@@ -1,6 +1,7 @@
 //! A company to show Renkei with: the members that カオナビ holds beforehand, the webhooks that ロウムメイト sends, and,
 //! worked out by rule and not by any product code, the members that must be there in the end.
 
+pub mod attendance;
 mod check;
 mod names;
 mod people;

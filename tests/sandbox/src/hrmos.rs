@@ -12,6 +12,7 @@ mod day;
 mod faults;
 mod listing;
 mod machine;
+mod page;
 mod route;
 mod row;
 pub mod rules;

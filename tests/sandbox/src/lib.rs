@@ -13,6 +13,7 @@ pub mod http;
 pub mod kaonavi;
 pub mod kingoftime;
 pub mod machine;
+mod page;
 pub mod rules;
 pub mod send;
 pub mod transport;

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_runtime::clock::Millis;
+use renkei_sandbox::crowdlog::rules::{Row, file};
+use renkei_sandbox::demo::attendance::{Attendance, Sheet, attendance};
 use renkei_sandbox::demo::{self, Demo};
 use renkei_sandbox::kaonavi::{Kaonavi, sample};
 use serde_json::{Value, json};
@@ -129,4 +131,77 @@ fn the_members_before_fit_into_kaonavi_and_differ_from_those_wanted() {
         .collect();
     company.upsert(Millis(0), &json!({ "member_data": wanted })).unwrap();
     assert_eq!(demo::differences(&demo.expected, &company.shown_members(0, 10_000)), Vec::<String>::new());
+}
+
+/// 2026-04-01T09:00 in Japan.
+const MORNING: Millis = Millis(1_775_001_600_000);
+
+fn window(people: usize) -> Attendance {
+    attendance("sample", people, 7, MORNING).unwrap()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_attendance_with_every_kind_of_day() {
+    let (one, two) = (window(120), window(120));
+    assert_eq!((one.dates.first.to_string(), one.dates.last.to_string()), ("2026-02-20".into(), "2026-03-31".into()));
+    assert_eq!((&one.hrmos.days, &one.expected.sheets), (&two.hrmos.days, &two.expected.sheets));
+    assert!(one.expected.sheets.len() > 2_500, "{}", one.expected.sheets.len());
+    assert!(one.expected.sheets.values().any(|sheet| sheet.end == 34 * 60), "exactly 24 hours");
+    assert!(one.expected.sheets.keys().any(|(code, _)| code.starts_with('0')));
+    assert_eq!((one.expected.refused.len(), one.expected.notes.len()), (3, 3));
+    let fates: BTreeSet<(&str, Option<&str>)> =
+        one.expected.fates.values().map(|fate| (fate.state, fate.why)).collect();
+    for fate in [
+        ("done", None),
+        ("done", Some("attendance.leave_beside_work")),
+        ("handwork", Some("attendance.leave_without_column")),
+        ("new", None),
+        ("protected", Some("attendance.protected")),
+        ("skipped", Some("attendance.empty_at_source")),
+        ("skipped", Some("attendance.half_entered")),
+        ("skipped", Some("attendance.inactive_member")),
+        ("skipped", Some("attendance.outside_membership")),
+        ("skipped", Some("attendance.over_24h")),
+        ("skipped", Some("attendance.previous_day_start")),
+        ("unmatched", Some("attendance.double_number")),
+        ("unmatched", Some("attendance.near_miss")),
+        ("unmatched", Some("attendance.not_a_member")),
+    ] {
+        assert!(fates.contains(&fate), "{fate:?}");
+    }
+    // However few there are.
+    assert!([1, 9, 10, 18].into_iter().all(|people| !window(people).expected.sheets.is_empty()));
+}
+
+#[test]
+fn the_timesheets_that_must_come_fit_into_crowdlog_and_one_that_is_missing_is_noticed() {
+    let Attendance { mut crowdlog, expected, .. } = window(120);
+    let clock = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+    let row = |code: &str, date: &str, sheet: &Sheet| Row {
+        code: code.to_owned(),
+        date: date.to_owned(),
+        start: clock(sheet.start),
+        end: clock(sheet.end),
+        breaks: sheet
+            .breaks
+            .iter()
+            .map(|(from, to)| format!("{}-{}", clock(*from), clock(*to)))
+            .collect::<Vec<_>>()
+            .join("/"),
+    };
+    let rows: Vec<Row> =
+        expected.sheets.iter().map(|((code, date), sheet)| row(code, &date.to_string(), sheet)).collect();
+    crowdlog.settings_mut().most_rows = 0;
+    let (most, last) = rows.split_at(rows.len() - 1);
+    let result = crowdlog.import(MORNING, &file(most));
+    let refused: Vec<_> = result.rows.iter().filter(|row| row.error.is_some()).collect();
+    assert!(refused.iter().all(|row| expected.refused.contains(&(row.code.clone(), row.date.unwrap()))), "{refused:?}");
+    let wrong = expected.wrong_timesheets(&crowdlog);
+    assert!(matches!(&wrong[..], [one] if one.ends_with("is missing")), "{wrong:?}");
+    crowdlog.import(MORNING, &file(last));
+    assert_eq!(expected.wrong_timesheets(&crowdlog), Vec::<String>::new());
+    let other = Sheet { start: 1, end: 2, breaks: Vec::new() };
+    let ((code, date), _) = expected.sheets.last_key_value().unwrap();
+    crowdlog.import(MORNING, &file(&[row(code, &date.to_string(), &other)]));
+    assert!(matches!(&expected.wrong_timesheets(&crowdlog)[..], [one] if one.ends_with("differs")));
 }

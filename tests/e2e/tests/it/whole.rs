@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use renkei_e2e::servers::run_program;
 use renkei_runtime::clock::{Clock as _, SystemClock};
 use renkei_sandbox::demo;
 use renkei_sandbox::kaonavi::sample;
@@ -24,6 +25,20 @@ fn the_demonstration_arrives(store: StoreKind, log: LogKind, seed: u64) {
     assert!(known > 0 && usize::try_from(known).unwrap() <= with_events, "{people}");
     let stats = world.sim.stats("acme");
     eprintln!("{store:?} {log:?}: {} update calls, {} calls, {people}", stats.update_calls, stats.calls);
+}
+
+/// What `make run` runs: カオナビ, and attendance from HRMOS勤怠 to クラウドログ over the real API.
+#[test]
+fn the_command_says_that_kaonavi_and_crowdlog_hold_what_they_should() {
+    let arguments = ["demo", "--once", "--employees", "40", "--attendance", "30", "--clock-scale", "10"];
+    let ended = run_program("renkei-sandbox", &arguments, [], Duration::from_secs(180)).unwrap();
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    for verdict in ["カオナビ holds exactly what it should: ", "クラウドログ holds exactly what it should: "]
+    {
+        let line = ended.stdout.lines().find(|line| line.starts_with(verdict));
+        assert!(line.is_some_and(|line| line.ends_with(", 0 differences.")), "{}", ended.stdout);
+    }
+    assert!(ended.stdout.contains("refused with 429: 0; written there: 0"), "{}", ended.stdout);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The buttons of the screens for other processes. The paths are the sandbox's own; クラウドログ has no such calls.
 //!
 //! `POST /sandbox/import` takes a file and answers what came of it; `GET /sandbox/members.csv` gives the list of members
-//! (`inactive=true`, `encoding=shift_jis`, `excel=true`); `GET /sandbox/timesheets` shows what is stored.
+//! (`inactive=true`, `encoding=shift_jis`, `excel=true`); `GET /sandbox/timesheets` shows what is stored,
+//! and `GET /` the same to people.
 
 use jiff::civil::Date;
 use renkei_runtime::clock::Millis;
@@ -30,6 +31,7 @@ impl Machine for CrowdLog {
         let answer = match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/sandbox/import") if request.body.len() > LARGEST => refusal(413, "the file is too large"),
             ("POST", "/sandbox/import") => Answer::json(200, &json!(self.import(now, &request.body))),
+            ("GET", "/") => self.page(),
             ("GET", "/sandbox/members.csv") => self.list_for(&request),
             ("GET", "/sandbox/timesheets") => {
                 let all = self.timesheets().into_iter();

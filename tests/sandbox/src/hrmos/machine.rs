@@ -143,6 +143,9 @@ impl Hrmos {
 
 impl Machine for Hrmos {
     fn handle(&mut self, now: Millis, request: SimRequest) -> SimResponse {
+        if request.method == "GET" && request.path == "/" {
+            return self.page().into();
+        }
         Hrmos::handle(self, now, request)
     }
 }

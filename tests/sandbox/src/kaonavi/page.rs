@@ -10,6 +10,7 @@ use super::jst;
 use super::limits::MINUTE;
 use super::machine::Kaonavi;
 use super::member::TextField;
+use crate::page::escaped;
 use crate::wire::SimRequest;
 
 /// Members on one page.
@@ -21,22 +22,6 @@ const STYLE: &str = "body{font:15px/1.6 system-ui,sans-serif;margin:1.5rem;color
 margin:.4rem 0 1.6rem}th,td{border:1px solid #cfd6dd;padding:.15rem .6rem;text-align:left}th{background:#eef2f5}\
 .bar{display:inline-block;height:.9rem;background:#2f7dba}.full{background:#d97a1a}.over{background:#c22}\
 .bad{color:#b00020}nav a{margin-right:1rem}caption{text-align:left;font-weight:bold}";
-
-/// Text that is safe inside an element or a quoted attribute.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
 
 fn link_part(text: &str) -> String {
     let mut part = String::new();

@@ -1,4 +1,5 @@
-//! The parts of the demonstration: カオナビ in this process, ingest and workers beside it, a store and a log.
+//! The parts of the demonstration: カオナビ, HRMOS勤怠 and クラウドログ in this process, ingest and workers beside it, a store and
+//! a log.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -11,10 +12,13 @@ use clap::ValueEnum;
 use rand::RngCore as _;
 use renkei_e2e::servers::{Folder, Kafka, Program, ServerError, free_port, program_path};
 use renkei_events::signature::WebhookSecret;
-use renkei_runtime::clock::{Clock, Millis, SystemClock};
+use renkei_runtime::clock::Clock;
 use renkei_sandbox::SandboxError;
+use renkei_sandbox::crowdlog::{self, CrowdLog};
 use renkei_sandbox::demo::Demo;
+use renkei_sandbox::hrmos::{self, CompanySpec, Hrmos};
 use renkei_sandbox::kaonavi::{Kaonavi, Shared, http, sample};
+use renkei_sandbox::machine::SharedMachine;
 
 use super::Options;
 
@@ -31,13 +35,42 @@ pub(crate) enum LogKind {
     Kafka,
 }
 
+/// What attendance comes from and goes to.
+pub(super) struct Office {
+    pub(super) hrmos: hrmos::Shared,
+    pub(super) hrmos_url: String,
+    pub(super) crowdlog: crowdlog::Shared,
+    pub(super) crowdlog_url: String,
+}
+
+impl Office {
+    fn open(hrmos: CompanySpec, crowdlog: CrowdLog, clock: &Arc<dyn Clock>) -> Result<Self, SandboxError> {
+        let hrmos = Hrmos::new().with(hrmos)?.shared();
+        let crowdlog = crowdlog.shared();
+        let serve = |machine: SharedMachine| {
+            let (listener, url) = listen()?;
+            tokio::spawn(renkei_sandbox::http::serve(listener, machine, Arc::clone(clock))?);
+            Ok::<_, SandboxError>(url)
+        };
+        Ok(Self { hrmos_url: serve(hrmos.clone())?, crowdlog_url: serve(crowdlog.clone())?, hrmos, crowdlog })
+    }
+}
+
+fn listen() -> Result<(TcpListener, String), SandboxError> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| SandboxError::io("listen", error))?;
+    let address = listener.local_addr().map_err(|error| SandboxError::io("listen", error))?;
+    Ok((listener, format!("http://{address}")))
+}
+
 /// Everything that runs. Dropping it ends it.
 pub(super) struct Parts {
     pub(super) kaonavi: Shared,
+    pub(super) office: Option<Office>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) secret: WebhookSecret,
     pub(super) kaonavi_url: String,
     pub(super) webhook_url: String,
+    pub(super) api_url: String,
     pub(super) ingest_internal: String,
     pub(super) workers_internal: String,
     environment: Vec<(String, String)>,
@@ -58,7 +91,12 @@ fn random_base64(bytes: usize) -> String {
 }
 
 impl Parts {
-    pub(super) async fn start(options: &Options, scene: &Demo) -> Result<Self, SandboxError> {
+    pub(super) async fn start(
+        options: &Options,
+        clock: Arc<dyn Clock>,
+        scene: &Demo,
+        attendance: Option<(CompanySpec, CrowdLog)>,
+    ) -> Result<Self, SandboxError> {
         let folder = Folder::new("demo").map_err(server)?;
         let kafka = match options.log {
             LogKind::Embedded => None,
@@ -67,16 +105,15 @@ impl Parts {
                 Some(tokio::task::spawn_blocking(Kafka::start).await.map_err(joined)?.map_err(server)?)
             }
         };
-        let real = SystemClock::real();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::scaled(Millis::from(real.wall()), options.clock_scale));
         let mut kaonavi = Kaonavi::new();
         let mut company = sample::company(COMPANY);
         company.members.clone_from(&scene.existing);
         kaonavi.add(company)?;
         let kaonavi = kaonavi.shared();
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| SandboxError::io("listen", error))?;
-        let address = listener.local_addr().map_err(|error| SandboxError::io("listen", error))?;
+        let (listener, kaonavi_url) = listen()?;
         tokio::spawn(http::serve(listener, Arc::clone(&kaonavi), Arc::clone(&clock))?);
+
+        let office = attendance.map(|(hrmos, crowdlog)| Office::open(hrmos, crowdlog, &clock)).transpose()?;
 
         let secret_text = format!("whsec_{}", random_base64(32));
         let write = |name: &str, content: &str| folder.write(name, content).map_err(server);
@@ -93,12 +130,13 @@ impl Parts {
             ("RENKEI_LOG", log),
             ("RENKEI_MASTER_KEY", random_base64(32)),
             ("RENKEI_LISTEN", format!("127.0.0.1:{listen}")),
-            ("RENKEI_KAONAVI_BASE_URL", format!("http://{address}/api/v2.0")),
+            ("RENKEI_KAONAVI_BASE_URL", format!("{kaonavi_url}/api/v2.0")),
             ("RENKEI_ALLOW_PRIVATE_BASE_URLS", "127.0.0.0/8".to_owned()),
             ("RENKEI_CLOCK_SCALE", options.clock_scale.to_string()),
             ("RENKEI_LOG_FORMAT", "text".to_owned()),
         ]
         .into_iter()
+        .chain(office.iter().map(|office| ("RENKEI_HRMOS_BASE_URL", office.hrmos_url.clone())))
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         let start = |name: &str, internal: u16| {
@@ -112,10 +150,12 @@ impl Parts {
         let secret = WebhookSecret::parse(&secret_text)?;
         let parts = Self {
             kaonavi,
+            office,
             clock,
             secret,
-            kaonavi_url: format!("http://{address}"),
+            kaonavi_url,
             webhook_url: format!("http://127.0.0.1:{listen}/webhooks/roumumate/{CONNECTION}"),
+            api_url: format!("http://127.0.0.1:{listen}/api/v1"),
             ingest_internal: format!("http://127.0.0.1:{ingest_internal}"),
             workers_internal: format!("http://127.0.0.1:{workers_internal}"),
             environment,

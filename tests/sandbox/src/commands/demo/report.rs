@@ -15,12 +15,7 @@ use super::sending::Sent;
 ///
 /// # Errors
 /// When the status can not be asked.
-pub(super) async fn watch(
-    parts: &mut Parts,
-    scene: &Demo,
-    sent: &Sent,
-    patience: Duration,
-) -> Result<bool, SandboxError> {
+pub(super) async fn watch(parts: &Parts, scene: &Demo, sent: &Sent, patience: Duration) -> Result<bool, SandboxError> {
     let clock = SystemClock::real();
     let started = clock.monotonic();
     let mut last = String::new();
@@ -64,7 +59,7 @@ fn status(parts: &Parts) -> Result<Value, SandboxError> {
 ///
 /// # Errors
 /// When the status can not be asked.
-pub(super) async fn print(parts: &mut Parts, scene: &Demo, sent: &Sent, arrived: bool) -> Result<bool, SandboxError> {
+pub(super) async fn print(parts: &Parts, scene: &Demo, sent: &Sent, arrived: bool) -> Result<bool, SandboxError> {
     let status = status(parts)?;
     let connection = &status["connections"][0];
     let now = parts.clock.now();
@@ -167,7 +162,7 @@ pub(super) fn how_to_go_on(parts: &Parts) {
 ///
 /// # Errors
 /// When the signal can not be waited for.
-pub(super) async fn follow(parts: &mut Parts) -> Result<(), SandboxError> {
+pub(super) async fn follow(parts: &Parts) -> Result<(), SandboxError> {
     let mut shown = u64::MAX;
     let mut parked = status_line(parts);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
