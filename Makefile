@@ -14,6 +14,9 @@ BENCH ?=
 ifdef SWEEP
 BENCH := sweeps --sources $(SWEEP)
 endif
+ifdef WINDOW
+BENCH := window --size $(WINDOW)
+endif
 # Seconds of fuzzing for each target of `make prove`.
 FUZZ_SECONDS ?= 300
 # How many seeds `make sim` runs, and from which one on.
@@ -65,6 +68,7 @@ prove: ## what takes long: kill runs, budget runs in real time, faults put in on
 	@cargo build --package renkei-simulation --features broken --target-dir $(OUT)/broken
 	@$(OUT)/broken/debug/renkei-sim --fresh $(FRESH_SEEDS)
 	@$(OUT)/broken/debug/renkei-sim --broken all --seeds $(BROKEN_SEEDS) --enough $(BROKEN_SEEDS)
+	@$(KEEP_CLEAN) tests/api/fuzz.sh
 	@$(KEEP_CLEAN) $(BUILD)/fuzz.sh $(FUZZ_SECONDS)
 
 sim: ## simulated company-days against an independent oracle (SEEDS=n, FROM=first; SEED=x TRACE=1 shows one), or SCENARIO=webhooks_off
@@ -81,7 +85,7 @@ rules: ## one line for each rule that the simulators enforce: a naive client fai
 	@cargo test --quiet --workspace --no-run
 	@cargo test --quiet --workspace --test it -- --nocapture --exact rules::every_rule_that_is_touched_is_kept_by_the_real_delivery
 
-bench: ## figures (SWEEP=10000: sweeps alone): requests a second, latency and CPU at ingest, drain of a backlog, 1,000 connections (needs Kafka and PostgreSQL)
+bench: ## figures (SWEEP=10000: sweeps alone, WINDOW=5000x40: windows of so many people and days alone): requests a second, latency and CPU at ingest, drain of a backlog, 1,000 connections (needs Kafka and PostgreSQL)
 	@$(BUILD)/prerequisites.sh build kafka test
 	@cargo build --release --bins -p renkei-ingest -p renkei-workers -p renkei-sandbox -p renkei-load
 	@$(KEEP_CLEAN) $(OUT)/release/renkei-load $(BENCH)

@@ -15,6 +15,7 @@ mod requests;
 mod sender;
 mod stage;
 mod sweeps;
+mod window;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ enum Command {
     Many,
     /// Very many sources that are due at one quarter hour.
     Sweeps,
+    /// Windows of a large company at HRMOS勤怠 and at KING OF TIME: calls and memory.
+    Window,
     /// The server with a log that does nothing; started by `ingest`.
     #[command(hide = true)]
     ServeNull,
@@ -74,6 +77,9 @@ struct Options {
     /// Sources of `sweeps`, each with a connection of its own.
     #[arg(long, global = true, default_value = "10000")]
     sources: NonZeroUsize,
+    /// People and dates of `window`, such as 5000x40.
+    #[arg(long, global = true, default_value = "5000x40")]
+    size: window::Size,
     /// Events of the backlog.
     #[arg(long, global = true, default_value = "200000")]
     events: NonZeroUsize,
@@ -116,6 +122,7 @@ async fn run(arguments: Arguments) -> Result<(), LoadError> {
     let with_ingest = all || matches!(command, Some(Command::Ingest));
     let with_drain = all || matches!(command, Some(Command::Drain));
     let with_sweeps = all || matches!(command, Some(Command::Sweeps));
+    let with_window = all || matches!(command, Some(Command::Window));
     let with_many = all || matches!(command, Some(Command::Many));
     println!("{}", machine::describe());
     println!("starting Apache Kafka and PostgreSQL …");
@@ -129,6 +136,10 @@ async fn run(arguments: Arguments) -> Result<(), LoadError> {
     if with_sweeps {
         let sweeps = sweeps::measure(&servers, &options).await?;
         println!("\n{}", sweeps.text());
+    }
+    if with_window {
+        let windows = window::measure(&servers, &options).await?;
+        println!("\n{}", windows.text());
     }
     println!("\n{}", report::text(&options, &levels, &drains));
     report::verdict(&levels, &drains)

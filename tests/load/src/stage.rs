@@ -15,6 +15,9 @@ use crate::error::LoadError;
 /// The one connection.
 pub const CONNECTION: &str = "load";
 
+/// Nothing listens there: nothing is to be sent.
+pub const NOBODY: &str = "http://127.0.0.1:9/api/v2.0";
+
 /// How long a program may take until it is ready, on a machine that has other work as well.
 const READY: Duration = Duration::from_secs(60);
 
@@ -45,8 +48,7 @@ pub struct Stage {
 impl Stage {
     /// `name` keeps this installation's topics apart from those of others on the same broker.
     pub fn set(servers: &Servers, name: &str, threads: usize) -> Result<Self, LoadError> {
-        // Nothing listens there: nothing is to be sent.
-        Self::declare(servers, name, threads, "http://127.0.0.1:9/api/v2.0", CONNECTIONS, &["load"])
+        Self::declare(servers, name, threads, NOBODY, CONNECTIONS, &["load"])
     }
 
     /// The same with the connections of `yaml`, at a カオナビ of one's own. Each of `accounts` has its key and its secret in
@@ -59,14 +61,27 @@ impl Stage {
         yaml: &str,
         accounts: &[&str],
     ) -> Result<Self, LoadError> {
+        let stage = Self::bare(servers, name, threads, base_url, &[])?;
+        stage.folder.write("webhook_secret", &stage.secret.expose())?;
+        for account in accounts {
+            stage.folder.write(&format!("key-{account}"), &format!("key-{account}"))?;
+            stage.folder.write(&format!("secret-{account}"), &format!("secret-{account}"))?;
+        }
+        let file = stage.folder.write("connections.yaml", yaml)?;
+        stage.command("renkei-ingest", &["apply", "--file", &file.to_string_lossy()])?;
+        Ok(stage)
+    }
+
+    /// The same without connections and with variables of its own; nothing has opened the store yet.
+    pub fn bare(
+        servers: &Servers,
+        name: &str,
+        threads: usize,
+        base_url: &str,
+        more: &[(&str, String)],
+    ) -> Result<Self, LoadError> {
         let folder = Folder::new("load")?;
         let secret = WebhookSecret::from_key(&random()).map_err(|fault| LoadError::Wrong(fault.to_string()))?;
-        folder.write("webhook_secret", &secret.expose())?;
-        for account in accounts {
-            folder.write(&format!("key-{account}"), &format!("key-{account}"))?;
-            folder.write(&format!("secret-{account}"), &format!("secret-{account}"))?;
-        }
-        let file = folder.write("connections.yaml", yaml)?;
         let store_url = servers.postgres.database()?;
         let master_key = STANDARD.encode(random());
         let topic_prefix = format!("{name}.");
@@ -82,10 +97,9 @@ impl Stage {
             ("RENKEI_INGEST_THREADS", threads.to_string()),
             ("RENKEI_LOG_FORMAT", "text".to_owned()),
         ];
-        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let stage = Self { secret, store_url, master_key, topic_prefix, environment, folder };
-        stage.command("renkei-ingest", &["apply", "--file", &file.to_string_lossy()])?;
-        Ok(stage)
+        let environment = environment.into_iter().chain(more.iter().cloned());
+        let environment = environment.map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok(Self { secret, store_url, master_key, topic_prefix, environment, folder })
     }
 
     fn command(&self, name: &str, arguments: &[&str]) -> Result<(), LoadError> {
