@@ -9,7 +9,7 @@ mod leave;
 mod row;
 mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use encoding_rs::SHIFT_JIS;
@@ -169,7 +169,92 @@ pub enum FileFault {
     Zip(#[from] zip::result::ZipError),
 }
 
-/// Makes the files of the rows that are pending: by date and 社員コード, each day once, no protected one.
+/// What files of pending rows hold: by date and 社員コード, each day once, no protected one. The files are made one by one, so that
+/// no more than one of a large company's has to be in memory.
+pub struct Plan<'r> {
+    rows: Vec<&'r Row>,
+    layout: &'r Layout,
+    naming: &'r Naming,
+    protection: Stated,
+    parts: u32,
+    width: usize,
+    /// Days that were left out because they are protected.
+    pub protected: Vec<(Code, Date)>,
+}
+
+/// Plans the files of the rows that are pending.
+#[must_use]
+pub fn plan<'r>(
+    rows: impl IntoIterator<Item = &'r Row>,
+    layout: &'r Layout,
+    naming: &'r Naming,
+    protection: Stated,
+) -> Plan<'r> {
+    let mut protected = Vec::new();
+    let mut pending: BTreeMap<(Date, &Code), &Row> = BTreeMap::new();
+    for row in rows {
+        if protection.in_force().is_protected(row.code(), row.day()) {
+            protected.push((row.code().clone(), row.day()));
+        } else {
+            pending.insert((row.day(), row.code()), row);
+        }
+    }
+    protected.sort_unstable();
+    let rows: Vec<&Row> = pending.into_values().collect();
+    let parts = u32::try_from(rows.len().div_ceil(most(layout))).unwrap_or(u32::MAX);
+    // All names of one plan are equally long, so that they stand in order wherever they are listed.
+    let width = parts.saturating_add(naming.before).to_string().len().max(2);
+    Plan { rows, layout, naming, protection, parts, width, protected }
+}
+
+fn most(layout: &Layout) -> usize {
+    match usize::try_from(layout.rows_per_file) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(most) => most,
+    }
+}
+
+impl Plan<'_> {
+    /// Codes that do not exist in the encoding of the files. While there are any, the files that hold them can not be made.
+    #[must_use]
+    pub fn not_in_encoding(&self) -> BTreeSet<Code> {
+        match self.layout.encoding {
+            Encoding::Utf8Bom => BTreeSet::new(),
+            Encoding::Cp932 => {
+                let foreign = self.rows.iter().filter(|row| SHIFT_JIS.encode(row.own_text()).2);
+                foreign.map(|row| row.code().clone()).collect()
+            }
+        }
+    }
+
+    /// How many files there are.
+    #[must_use]
+    pub fn parts(&self) -> u32 {
+        self.parts
+    }
+
+    /// The files, each made when it is asked for.
+    ///
+    /// # Errors
+    /// [`FileFault`] when the text or the encoding does not allow it.
+    pub fn files(&self) -> impl Iterator<Item = Result<File, FileFault>> + '_ {
+        (1..).zip(self.rows.chunks(most(self.layout))).map(|(part, rows)| {
+            let number = self.naming.before.saturating_add(part);
+            let name = self.naming.name(&format!("{number:0width$}", width = self.width));
+            file(name, (part, self.parts), rows, self.layout, &self.protection)
+        })
+    }
+
+    fn formula_like(&self) -> Vec<Code> {
+        let mut codes: Vec<Code> =
+            self.rows.iter().map(|row| row.code()).filter(|code| code.is_formula_like()).cloned().collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+}
+
+/// Makes all files of the rows that are pending at once.
 ///
 /// # Errors
 /// [`FileFault`] when the text or the encoding does not allow it.
@@ -179,41 +264,16 @@ pub fn make(
     naming: &Naming,
     protection: &Stated,
 ) -> Result<Files, FileFault> {
-    let mut made = Files::default();
-    let mut pending: BTreeMap<(Date, Code), Row> = BTreeMap::new();
-    for row in rows {
-        if protection.in_force().is_protected(row.code(), row.day()) {
-            made.protected.push((row.code().clone(), row.day()));
-        } else {
-            pending.insert((row.day(), row.code().clone()), row);
-        }
-    }
-    made.protected.sort_unstable();
-    let pending: Vec<Row> = pending.into_values().collect();
-    let mut formula_like: Vec<Code> =
-        pending.iter().map(Row::code).filter(|code| code.is_formula_like()).cloned().collect();
-    formula_like.sort_unstable();
-    formula_like.dedup();
-    made.formula_like = formula_like;
-    let most = match usize::try_from(layout.rows_per_file) {
-        Ok(0) | Err(_) => usize::MAX,
-        Ok(most) => most,
-    };
-    let parts = u32::try_from(pending.len().div_ceil(most)).unwrap_or(u32::MAX);
-    // All names of one make are equally long, so that they stand in order wherever they are listed.
-    let width = parts.saturating_add(naming.before).to_string().len().max(2);
-    for (part, rows) in (1..).zip(pending.chunks(most)) {
-        let number = naming.before.saturating_add(part);
-        let name = naming.name(&format!("{number:0width$}"));
-        made.files.push(file(name, (part, parts), rows, layout, protection)?);
-    }
-    Ok(made)
+    let rows: Vec<Row> = rows.into_iter().collect();
+    let plan = plan(&rows, layout, naming, protection.clone());
+    let files = plan.files().collect::<Result<Vec<File>, FileFault>>()?;
+    Ok(Files { files, formula_like: plan.formula_like(), protected: plan.protected })
 }
 
 fn file(
     name: String,
     (part, parts): (u32, u32),
-    rows: &[Row],
+    rows: &[&Row],
     layout: &Layout,
     protection: &Stated,
 ) -> Result<File, FileFault> {
@@ -227,7 +287,7 @@ fn file(
     Ok(File { name, part, parts, rows: rows.collect(), protection: protection.in_force().fingerprint(), bytes })
 }
 
-fn text(rows: &[Row], layout: &Layout) -> Result<String, FileFault> {
+fn text(rows: &[&Row], layout: &Layout) -> Result<String, FileFault> {
     let fault = |error: &dyn fmt::Display| FileFault::Csv(error.to_string());
     let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let leave: Vec<&str> = layout.leave_columns.iter().flat_map(LeaveColumns::headers).collect();
@@ -255,13 +315,13 @@ fn cells(row: &Row, leave: &[&str], status: Status) -> Vec<String> {
     cells
 }
 
-fn encoded(text: &str, rows: &[Row], encoding: Encoding) -> Result<Vec<u8>, FileFault> {
+fn encoded(text: &str, rows: &[&Row], encoding: Encoding) -> Result<Vec<u8>, FileFault> {
     match encoding {
         Encoding::Utf8Bom => Ok(format!("\u{feff}{text}").into_bytes()),
         Encoding::Cp932 => match SHIFT_JIS.encode(text) {
             (bytes, _, false) => Ok(bytes.into_owned()),
             _ => {
-                let foreign = |row: &&Row| SHIFT_JIS.encode(row.own_text()).2;
+                let foreign = |row: &&&Row| SHIFT_JIS.encode(row.own_text()).2;
                 Err(FileFault::NotInEncoding {
                     codes: rows.iter().filter(foreign).map(|row| row.code().clone()).collect(),
                 })

@@ -82,5 +82,5 @@ pub fn trial(
     if let Some(row) = rows.into_iter().find(|row| protection.in_force().is_protected(row.code(), row.day())) {
         return Err(TrialFault::Protected(row.code().clone()));
     }
-    Ok(file(naming.name("test"), (1, 1), &rows.map(Row::clone), layout, protection)?)
+    Ok(file(naming.name("test"), (1, 1), &rows, layout, protection)?)
 }

@@ -321,6 +321,17 @@ pub async fn pending(
     sql.rows(&query, values).await?.iter().map(|row| read(store, row)).collect()
 }
 
+/// How many days of a link are pending.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn count_pending(sql: &impl Sql, link: &str) -> Result<usize> {
+    let query = "SELECT COUNT(*) AS days FROM attendance_days WHERE link_id = $1 AND state = 'pending'";
+    let row = sql.row(query, vec![link.into()]).await?;
+    let days: i64 = row.map(|row| row.get("days")).transpose()?.unwrap_or(0);
+    Ok(usize::try_from(days).unwrap_or(0))
+}
+
 /// What was decided about a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {

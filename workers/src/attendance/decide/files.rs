@@ -1,9 +1,9 @@
 //! The files of all days that are pending, and what they mean for the runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use renkei_attendance::decide::Decision;
-use renkei_attendance::files::{self, File, FileFault, Layout, Naming, Row};
+use renkei_attendance::files::{self, File, Layout, Naming, Plan, Row};
 use renkei_runtime::clock::Millis;
 use renkei_store::attendance::book;
 use renkei_store::attendance::files::{self as stored, FileInfo, NewFile, StoredRow};
@@ -34,40 +34,44 @@ enum Wanted {
     /// What is open is right.
     Nothing,
     /// What is open stays in the hands that hold it, and the rest goes into files of its own.
-    Beside(Vec<File>),
+    Beside(Vec<Row>),
     /// All pending rows go into new files, in the place of those that are open.
-    Instead(Vec<File>),
+    Instead,
 }
 
 /// Makes the files that are wanted now, unless they are there, and ends the decision.
 pub(super) async fn make(context: &Context, job: &Job, judge: &Judge, now: Millis) -> Result<()> {
     let store = &context.store;
     let pending = pending(context, judge).await?;
-    let run = pending.run;
-    let wanted = wanted(context, judge, pending).await?;
+    let midnight = calendar::on(judge.today, jiff::civil::Time::midnight());
+    let before = stored::made_since(&store.db, &judge.link.id, midnight).await?;
+    let naming = Naming { made: judge.today, link: judge.link.id.clone(), before };
+    let wanted = wanted(context, judge, &pending, &naming).await?;
     let tx = store.begin().await?;
-    let made = match &wanted {
-        Wanted::Nothing => &Vec::new(),
-        Wanted::Beside(made) => made,
-        Wanted::Instead(made) => {
+    let rows = match &wanted {
+        Wanted::Nothing => None,
+        Wanted::Beside(rest) => Some(rest),
+        Wanted::Instead => {
             stored::supersede(&tx, &judge.link.id).await?;
-            made
+            Some(&pending.rows)
         }
     };
-    for file in made {
-        keep(context, &tx, judge, run, file, now).await?;
+    let (mut count, mut written) = (0, 0);
+    let plan = rows.and_then(|rows| planned(judge, rows.iter(), &judge.settings.files, &naming));
+    for file in made(judge, plan.as_ref()) {
+        keep(context, &tx, judge, pending.run, &file, now).await?;
+        (count, written) = (count + 1, written + file.rows.len());
     }
     runs_follow(&tx, judge).await?;
     jobs::finish(&tx, job).await?;
     tx.commit().await?;
-    if !made.is_empty() {
-        let rows: usize = made.iter().map(|file| file.rows.len()).sum();
-        tracing::info!(link.id = %judge.link.id, file.count = made.len(), file.rows = rows, "attendance files made");
+    if count > 0 {
+        tracing::info!(link.id = %judge.link.id, file.count = count, file.rows = written, "attendance files made");
     }
     Ok(())
 }
 
-async fn wanted(context: &Context, judge: &Judge, pending: Pending) -> Result<Wanted> {
+async fn wanted(context: &Context, judge: &Judge, pending: &Pending, naming: &Naming) -> Result<Wanted> {
     let store = &context.store;
     let open = stored::open(&store.db, &judge.link.id).await?;
     let mut outrun = false;
@@ -75,24 +79,38 @@ async fn wanted(context: &Context, judge: &Judge, pending: Pending) -> Result<Wa
         // What a later run wants written again is not done by a file that was imported before that run, perhaps.
         outrun = outrun || stored::is_outrun(&store.db, &judge.link.tenant, file).await?;
     }
-    let midnight = calendar::on(judge.today, jiff::civil::Time::midnight());
-    let before = stored::made_since(&store.db, &judge.link.id, midnight).await?;
-    let naming = Naming { made: judge.today, link: judge.link.id.clone(), before };
-    let all = made(judge, pending.rows.iter().cloned(), &judge.settings.files, &naming);
-    let mut same = open.len() == all.len() && !outrun;
-    for (file, fresh) in open.iter().zip(&all) {
-        same = same && stored::content(store, &store.db, file).await?.as_deref() == Some(&fresh.bytes[..]);
-    }
-    if same {
+    if !outrun && are_right(context, judge, &open, pending, naming).await? {
         return Ok(Wanted::Nothing);
     }
     if !open.is_empty()
         && !outrun
-        && let Some(rest) = refused_rest(context, judge, &open, &pending).await?
+        && let Some(rest) = refused_rest(context, judge, &open, pending).await?
     {
-        return Ok(Wanted::Beside(made(judge, rest.into_iter(), &judge.settings.files, &naming)));
+        return Ok(Wanted::Beside(rest));
     }
-    Ok(Wanted::Instead(all))
+    Ok(Wanted::Instead)
+}
+
+/// Whether the open files say exactly what is pending. Of each only one is held at a time: all of a large company would not fit.
+async fn are_right(
+    context: &Context,
+    judge: &Judge,
+    open: &[FileInfo],
+    pending: &Pending,
+    naming: &Naming,
+) -> Result<bool> {
+    let store = &context.store;
+    let plan = planned(judge, pending.rows.iter(), &judge.settings.files, naming);
+    let parts = plan.as_ref().map_or(0, Plan::parts);
+    if usize::try_from(parts).ok() != Some(open.len()) {
+        return Ok(false);
+    }
+    for (file, fresh) in open.iter().zip(made(judge, plan.as_ref())) {
+        if stored::content(store, &store.db, file).await?.as_deref() != Some(&fresh.bytes[..]) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The pending rows beside those of the open files, if they are nothing but rows that クラウドログ refused of a file which was
@@ -116,12 +134,13 @@ async fn refused_rest(
         for row in stored::rows(&store.db, file.id).await? {
             let StoredRow { code, day, content, .. } = row;
             match rest.remove(&(code.clone(), day.clone())) {
-                Some(waits) => rows.push(waits.clone()),
+                Some(waits) => rows.push(waits),
                 None => return Ok(None),
             }
             holds_refused = holds_refused || imported.contains(&(code, day, content));
         }
-        let fresh = made(judge, rows.into_iter(), &as_one, &naming);
+        let plan = planned(judge, rows.into_iter(), &as_one, &naming);
+        let fresh: Vec<File> = made(judge, plan.as_ref()).collect();
         let bytes = stored::content(store, &store.db, file).await?;
         if fresh.len() != 1 || fresh.first().map(|file| &file.bytes) != bytes.as_ref() {
             return Ok(None);
@@ -141,7 +160,9 @@ async fn refused_rest(
 async fn pending(context: &Context, judge: &Judge) -> Result<Pending> {
     let store = &context.store;
     let matching = judge.matching();
-    let mut pending = Pending { rows: Vec::new(), run: 0 };
+    // A list that grows by doubling would hold up to three times as much as it needs.
+    let count = book::count_pending(&store.db, &judge.link.id).await?;
+    let mut pending = Pending { rows: Vec::with_capacity(count), run: 0 };
     let mut after = (String::new(), String::new());
     loop {
         let days = book::pending(store, &store.db, &judge.link.id, (&after.0, &after.1), CHUNK).await?;
@@ -158,23 +179,31 @@ async fn pending(context: &Context, judge: &Judge) -> Result<Pending> {
 }
 
 /// None until somebody said what is closed.
-fn made(judge: &Judge, rows: impl Iterator<Item = Row> + Clone, layout: &Layout, naming: &Naming) -> Vec<File> {
-    let Ok(protection) = judge.protection.stated(judge.today) else { return Vec::new() };
-    match files::make(rows.clone(), layout, naming, &protection) {
-        Ok(made) => made.files,
-        Err(FileFault::NotInEncoding { codes }) => {
-            // The others need not wait for a code that the encoding of the file does not have.
-            let foreign: BTreeSet<_> = codes.into_iter().collect();
-            tracing::warn!(link.id = %judge.link.id, code.count = foreign.len(),
-                "codes do not exist in the encoding of the file");
-            let rest = rows.filter(|row| !foreign.contains(row.code()));
-            files::make(rest, layout, naming, &protection).map(|made| made.files).unwrap_or_default()
-        }
-        Err(error) => {
-            tracing::error!(link.id = %judge.link.id, error = %error, "attendance files can not be made");
-            Vec::new()
-        }
+fn planned<'r>(
+    judge: &Judge,
+    rows: impl Iterator<Item = &'r Row> + Clone,
+    layout: &'r Layout,
+    naming: &'r Naming,
+) -> Option<Plan<'r>> {
+    let protection = judge.protection.stated(judge.today).ok()?;
+    let plan = files::plan(rows.clone(), layout, naming, protection.clone());
+    let foreign = plan.not_in_encoding();
+    if foreign.is_empty() {
+        return Some(plan);
     }
+    // The others need not wait for a code that the encoding of the file does not have.
+    tracing::warn!(link.id = %judge.link.id, code.count = foreign.len(), "codes do not exist in the encoding of the file");
+    Some(files::plan(rows.filter(|row| !foreign.contains(row.code())), layout, naming, protection))
+}
+
+/// The files of a plan, each made when it is asked for.
+fn made<'p>(judge: &'p Judge, plan: Option<&'p Plan<'_>>) -> impl Iterator<Item = File> + 'p {
+    plan.into_iter().flat_map(Plan::files).filter_map(|file| {
+        file.inspect_err(|error| {
+            tracing::error!(link.id = %judge.link.id, error = %error, "an attendance file can not be made");
+        })
+        .ok()
+    })
 }
 
 async fn keep(context: &Context, tx: &Tx, judge: &Judge, run: i64, file: &File, now: Millis) -> Result<()> {
