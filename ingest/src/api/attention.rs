@@ -2,8 +2,8 @@
 
 use actix_web::{HttpResponse, Resource, web};
 use renkei_events::codes::Code;
-use renkei_store::attention::{self, AT_ONCE, Whom};
-use renkei_store::decisions::{self, Decision, DecisionError, Verdict};
+use renkei_store::attention::{self, Whom};
+use renkei_store::decisions::{self, Decision, DecisionError, Verdict, Who};
 use renkei_store::employees::{FullRow, RowState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -211,22 +211,17 @@ async fn decide(api: &Api, caller: &TenantCaller, choice: &Choice, retry: bool) 
         (Some(_), None) | (None, Some(_)) if choice.all => {
             return Err(ApiError::invalid("/all", "leaves no room for code or employees"));
         }
-        (_, Some(ids)) if ids.is_empty() || ids.len() > AT_ONCE => {
-            return Err(ApiError::invalid("/employees", "must have 1 to 500 entries"));
-        }
-        (_, Some(ids)) => {
-            let odd = ids.iter().position(|id| id.chars().any(char::is_control));
-            if let Some(at) = odd {
-                return Err(ApiError::invalid(&format!("/employees/{at}"), "has a control character"));
-            }
-            Whom::Employees(ids)
-        }
         (Some(code), None) => {
             Code::parse(code).ok_or_else(|| ApiError::invalid("/code", "is not a code"))?;
             Whom::Code(Some(code))
         }
-        (None, None) if choice.all => Whom::Code(None),
-        (None, None) => return Err(ApiError::invalid("/employees", "give code, employees or \"all\": true")),
+        (None, None) if !choice.all => {
+            return Err(ApiError::invalid("/employees", "give code, employees or \"all\": true"));
+        }
+        (None, ids) => match chosen(choice.all, ids.as_deref())? {
+            Who::All => Whom::Code(None),
+            Who::Some(ids) => Whom::Employees(ids),
+        },
     };
     let scoped = Scoped::new(api, caller);
     let changed = within_time(api, MANY_PEOPLE_TIME, async {

@@ -1,7 +1,7 @@
 //! Bodies and queries, read strictly: what is not known is refused, with the place where it stands.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_LENGTH, IF_MATCH};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, IF_MATCH};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
@@ -47,9 +47,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
+/// The length of a body as it is announced.
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 async fn take(request: &HttpRequest, mut payload: Payload, clock: &dyn Clock) -> Result<Vec<u8>, ApiError> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > LARGEST_BODY as u64) {
+    if announced_length(request.headers()).is_some_and(|length| length > LARGEST_BODY as u64) {
         return Err(ApiError::BodyTooLarge);
     }
     if !is_plain_json(request.headers()) {

@@ -3,10 +3,11 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::middleware::Next;
 use actix_web::web;
 
+use super::input::announced_length;
 use super::openapi::{self, Takes};
 use super::problem::ApiError;
 
@@ -36,8 +37,8 @@ fn check(takes: Takes, request: &ServiceRequest) -> Result<(), ApiError> {
         let expected = "; this call takes no parameters".to_owned();
         return Err(ApiError::UnknownField { pointer: format!("/{name}"), name, expected });
     }
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if !takes.body && (length.unwrap_or(0) > EMPTY_OBJECT || request.headers().contains_key(TRANSFER_ENCODING)) {
+    let length = announced_length(request.headers()).unwrap_or(0);
+    if !takes.body && (length > EMPTY_OBJECT || request.headers().contains_key(TRANSFER_ENCODING)) {
         return Err(ApiError::invalid("", "this call takes no body"));
     }
     Ok(())

@@ -116,6 +116,40 @@ pub struct Link {
     pub trouble: Option<(String, Millis)>,
 }
 
+impl Link {
+    /// A link to a company of a source that no window has read yet, with its id for a name and every decision at its default.
+    #[must_use]
+    pub fn draft(
+        store: &Store,
+        id: &str,
+        tenant: &str,
+        (source, company): (AttendanceSource, &str),
+        key: SecretString,
+        key_issued: Date,
+        created: Millis,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            tenant: tenant.to_owned(),
+            name: id.to_owned(),
+            source,
+            company: company.to_owned(),
+            queue: queue(store, source, company, &key),
+            key,
+            key_issued,
+            auto: true,
+            settings: "{}".to_owned(),
+            settings_version: 1,
+            segments: "{}".to_owned(),
+            stated: Vec::new(),
+            created,
+            complete: None,
+            failed: false,
+            trouble: None,
+        }
+    }
+}
+
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("id", &self.id).field("source", &self.source).finish_non_exhaustive()

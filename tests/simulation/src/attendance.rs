@@ -118,25 +118,7 @@ impl Attendance {
         let tx = store.begin().await.unwrap();
         let now = store.now_in(&tx).await.unwrap();
         renkei_store::connections::put_tenant(&tx, "t1", "テスト", now).await.unwrap();
-        let link = Link {
-            id: id.to_owned(),
-            tenant: "t1".to_owned(),
-            name: id.to_owned(),
-            source,
-            company: company.to_owned(),
-            queue: links::queue(store, source, company, &key),
-            key,
-            key_issued: calendar::today(now),
-            auto: true,
-            settings: "{}".to_owned(),
-            settings_version: 1,
-            segments: "{}".to_owned(),
-            stated: Vec::new(),
-            created: now,
-            complete: None,
-            failed: false,
-            trouble: None,
-        };
+        let link = Link::draft(store, id, "t1", (source, company), key, calendar::today(now), now);
         links::put(store, &tx, &link).await.unwrap();
         let slot = calendar::next_daily(now, renkei_workers::attendance::run::AT);
         links::plan_window(&tx, &link, slot).await.unwrap();

@@ -123,24 +123,15 @@ async fn settle(context: &Context, job: &Job, check: &Check, wish: &Wish, code: 
     link_checks::answer(&tx, &check.id, code.map(Code::as_str), now).await?;
     if code.is_none() {
         let before = links::find_own(store, &tx, &check.tenant, &check.link).await?;
+        let company = (wish.source, wish.company.as_str());
+        let issued = wish.key_issued.parse().unwrap_or_else(|_| calendar::today(now));
+        let created = before.as_ref().map_or(now, |link| link.created);
         let link = Link {
-            id: check.link.clone(),
-            tenant: check.tenant.clone(),
             name: wish.name.clone(),
-            source: wish.source,
-            company: wish.company.clone(),
-            queue: links::queue(store, wish.source, &wish.company, &wish.key),
-            key: wish.key.clone(),
-            key_issued: wish.key_issued.parse().unwrap_or_else(|_| calendar::today(now)),
             auto: wish.auto,
             settings: wish.settings.clone(),
-            settings_version: 1,
-            segments: "{}".to_owned(),
             stated: wish.stated.clone(),
-            created: before.as_ref().map_or(now, |link| link.created),
-            complete: None,
-            failed: false,
-            trouble: None,
+            ..Link::draft(store, &check.link, &check.tenant, company, wish.key.clone(), issued, created)
         };
         links::put(store, &tx, &link).await?;
         links::set_trouble(&tx, &link.id, None, now).await?;

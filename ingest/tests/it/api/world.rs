@@ -291,23 +291,16 @@ async fn link(store: &Store, tx: &Tx, tenant: &str, now: Millis) {
     let key = SecretString::from(format!("api-key-{tenant}"));
     let id = format!("{tenant}-l");
     let link = Link {
-        id: id.clone(),
-        tenant: tenant.to_owned(),
-        name: id.clone(),
-        source: AttendanceSource::Hrmos,
-        company: tenant.to_owned(),
-        queue: links::queue(store, AttendanceSource::Hrmos, tenant, &key),
-        key: key.clone(),
-        key_issued: jiff::civil::date(2026, 4, 1),
-        auto: true,
         settings: json!({"closing": {"kind": "not_used"}}).to_string(),
-        settings_version: 1,
-        segments: "{}".to_owned(),
-        stated: Vec::new(),
-        created: now,
-        complete: None,
-        failed: false,
-        trouble: None,
+        ..Link::draft(
+            store,
+            &id,
+            tenant,
+            (AttendanceSource::Hrmos, tenant),
+            key.clone(),
+            jiff::civil::date(2026, 4, 1),
+            now,
+        )
     };
     links::put(store, tx, &link).await.unwrap();
     let wish = Wish {

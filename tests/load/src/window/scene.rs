@@ -149,26 +149,12 @@ async fn declare(store: &Store, source: &Source) -> Result<(), LoadError> {
     let tx = store.begin().await?;
     let now = store.now_in(&tx).await?;
     connections::put_tenant(&tx, TENANT, "測定", now).await?;
-    let key = source.key();
+    let company = (source.kind, COMPANY);
     let link = Link {
-        id: LINK.to_owned(),
-        tenant: TENANT.to_owned(),
         name: "測定用の連携".to_owned(),
-        source: source.kind,
-        company: COMPANY.to_owned(),
-        queue: links::queue(store, source.kind, COMPANY, &key),
-        key,
-        key_issued: calendar::today(now),
-        auto: true,
         // Before somebody has said what is closed no file is made.
         settings: serde_json::json!({"closing": {"kind": "not_used"}}).to_string(),
-        settings_version: 1,
-        segments: "{}".to_owned(),
-        stated: Vec::new(),
-        created: now,
-        complete: None,
-        failed: false,
-        trouble: None,
+        ..Link::draft(store, LINK, TENANT, company, source.key(), calendar::today(now), now)
     };
     links::put(store, &tx, &link).await?;
     let listed: Vec<ListedMember> = codes(source.size)

@@ -17,23 +17,10 @@ async fn link(stage: &Stage, id: &str, days_left: i32, source: AttendanceSource)
     let key = SecretString::from("key".to_owned());
     let ends = calendar::today(now).checked_add(days_left.days()).unwrap();
     let link = Link {
-        id: id.to_owned(),
-        tenant: "t1".to_owned(),
         name: format!("勤怠 {id}"),
-        source,
-        company: "h1".to_owned(),
         queue: links::queue(store, source, id, &key),
-        key,
-        key_issued: ends.checked_sub(3.months()).unwrap(),
-        auto: true,
         settings: json!({"recipients": ["kintai@example.jp"]}).to_string(),
-        settings_version: 1,
-        segments: "{}".to_owned(),
-        stated: Vec::new(),
-        created: now,
-        complete: None,
-        failed: false,
-        trouble: None,
+        ..Link::draft(store, id, "t1", (source, "h1"), key, ends.checked_sub(3.months()).unwrap(), now)
     };
     links::put(store, &tx, &link).await.unwrap();
     tx.commit().await.unwrap();
