@@ -27,7 +27,7 @@ pub enum Broken {
     BaselineSent,
     /// A landing does not look whether something newer came.
     LandingIgnoresNewer,
-    /// A lane forgets when somebody who waits may be tried again.
+    /// Events that come do not wake the account they are for.
     LostWakeUp,
     /// A paused connection's changes go on.
     PauseLeaks,

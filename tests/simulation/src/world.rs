@@ -141,6 +141,8 @@ pub struct World {
     events: u64,
     /// Whether the log may hold something that nobody consumed.
     unread: AtomicBool,
+    /// How often each account was woken, as the lanes know it.
+    woken: BTreeMap<String, Option<i64>>,
     folder: Option<tempfile::TempDir>,
 }
 
@@ -232,6 +234,7 @@ impl World {
             starts: Vec::new(),
             events: 0,
             unread: AtomicBool::new(true),
+            woken: BTreeMap::new(),
             folder,
         };
         world.start_worker("w1");

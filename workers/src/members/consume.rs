@@ -219,7 +219,7 @@ impl Writing<'_> {
         let now = store.now_in(&tx).await?;
         let ids: BTreeSet<&str> = kept.iter().map(|placed| placed.event.connection_id.as_str()).collect();
         let before = accounts_of(&self.current(&tx, &ids).await?);
-        for account in &before {
+        for account in before.iter().filter(|_| !broken::is(Broken::LostWakeUp)) {
             accounts::wake(&tx, account, now).await?;
         }
         // Read under the accounts' locks: activation decides what is a baseline, and a connection may just have moved to

@@ -182,8 +182,24 @@ impl World {
             self.unread.store(false, Ordering::SeqCst);
             return false;
         }
-        self.wake_all();
+        self.wake_woken().await;
         true
+    }
+
+    /// The lanes of those accounts that the store has as woken: what was consumed says nothing to a worker by itself.
+    async fn wake_woken(&mut self) {
+        let now = self.clock.now();
+        for (account, _) in accounts::docs(&self.store).await.unwrap() {
+            let seq = accounts::wake_seq(&self.store, &account).await.unwrap();
+            if self.woken.insert(account.clone(), seq) == Some(seq) {
+                continue;
+            }
+            for worker in &mut self.workers {
+                for (_, at) in worker.next.iter_mut().filter(|((known, _), _)| *known == account) {
+                    *at = now;
+                }
+            }
+        }
     }
 
     /// A hint to everybody: the store says what is due.

@@ -1,6 +1,5 @@
 //! Changes of members: `PATCH /members`; and before them the calls that search for a bad record.
 
-use renkei_runtime::broken::{self, Broken};
 use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, OpenBatch, Repair};
 use renkei_store::employees::{self, Going, Op};
@@ -24,7 +23,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let repairs = batches::repairs(&held.tx, &account).await?;
     let (ready, later) = employees::due_summary(&held.tx, &account, &going, Op::Update, held.now).await?;
     if (repairs.is_empty() && ready == 0) || going.is_empty() {
-        return Ok(later.filter(|_| !broken::is(Broken::LostWakeUp)).map_or(NextWake::Woken, NextWake::At));
+        return Ok(later.map_or(NextWake::Woken, NextWake::At));
     }
     if held.token().is_none() || !held.knows_enough() {
         return Ok(NextWake::Woken);
@@ -47,7 +46,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
         return search(context, lease, held, &open, repair).await;
     }
     if ready == 0 {
-        return Ok(later.filter(|_| !broken::is(Broken::LostWakeUp)).map_or(NextWake::Woken, NextWake::At));
+        return Ok(later.map_or(NextWake::Woken, NextWake::At));
     }
     updates(context, lease, held, &going).await
 }

@@ -1,6 +1,5 @@
 //! Hires: `POST /members`.
 
-use renkei_runtime::broken::{self, Broken};
 use renkei_store::accounts::Lease;
 use renkei_store::batches;
 use renkei_store::employees::{self, Op};
@@ -29,7 +28,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let (ready, later) = employees::due_summary(&held.tx, &account, &going, Op::Create, held.now).await?;
     let ready = usize::try_from(ready).unwrap_or(0);
     if ready == 0 {
-        return Ok(later.filter(|_| !broken::is(Broken::LostWakeUp)).map_or(NextWake::Woken, NextWake::At));
+        return Ok(later.map_or(NextWake::Woken, NextWake::At));
     }
     if held.token().is_none() || !held.knows_enough() {
         // The lanes for the token and for reads run for it, and wake this one.
