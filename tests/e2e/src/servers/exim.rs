@@ -17,10 +17,24 @@ pub const USER: &str = "renkei";
 /// Its password.
 pub const PASSWORD: &str = "pass word";
 
-/// A mail server on 127.0.0.1 with STARTTLS, a login that is only offered inside of TLS, and a folder of mails. It takes mail for
-/// everybody but for `reject@…` (550) and `later@…` (451).
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offers {
+    /// STARTTLS, and PLAIN inside of it.
+    StartTls,
+    /// TLS from the first byte, and PLAIN.
+    TlsAtOnce,
+    /// STARTTLS, and LOGIN alone inside of it.
+    LoginOnly,
+    /// No TLS; PLAIN and mail from anybody in plain text.
+    PlainText,
+}
+
+/// A mail server on 127.0.0.1 with a folder of mails. Where it offers TLS, a login is only offered inside of it, and needed. It
+/// takes mail for everybody but for `reject@…` (550) and `later@…` (451).
 #[derive(Debug)]
 pub struct Exim {
+    offers: Offers,
     port: u16,
     program: PathBuf,
     // Before the folder: the process has to be gone when the folder is removed.
@@ -29,11 +43,19 @@ pub struct Exim {
 }
 
 impl Exim {
-    /// Starts a server and waits until it answers.
+    /// Starts a server with STARTTLS and PLAIN, and waits until it answers.
     ///
     /// # Errors
     /// When Exim or openssl is not installed, or it does not start.
     pub fn start() -> Result<Self, ServerError> {
+        Self::offering(Offers::StartTls)
+    }
+
+    /// Starts another kind of server, and waits until it answers.
+    ///
+    /// # Errors
+    /// When Exim or openssl is not installed, or it does not start.
+    pub fn offering(offers: Offers) -> Result<Self, ServerError> {
         let program = ["/usr/sbin/exim4", "/usr/sbin/exim", "/usr/local/sbin/exim"].map(PathBuf::from);
         let program = program.into_iter().find(|path| path.is_file()).ok_or_else(|| ServerError::Missing {
             what: "Exim".to_owned(),
@@ -44,7 +66,7 @@ impl Exim {
         let copy = folder.join("exim");
         std::fs::copy(&program, &copy).map_err(ServerError::file(&program))?;
         std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).map_err(ServerError::file(&copy))?;
-        let server = Self { port: free_port()?, program: copy, daemon: Daemon::default(), folder };
+        let server = Self { offers, port: free_port()?, program: copy, daemon: Daemon::default(), folder };
         server.certificate()?;
         std::fs::create_dir(server.folder.join("spool")).map_err(ServerError::file(server.folder.path()))?;
         server.folder.write("exim.conf", &server.configuration())?;
@@ -139,10 +161,37 @@ impl Exim {
         let folder = self.folder.path().display();
         let (user, group) = if is_root() { (NOBODY.to_owned(), "nogroup".to_owned()) } else { (id("-un"), id("-gn")) };
         let port = self.port;
+        let (at_once, hosts) = match self.offers {
+            Offers::TlsAtOnce => (format!("tls_on_connect_ports = {port}"), "*"),
+            Offers::StartTls | Offers::LoginOnly => (String::new(), "*"),
+            Offers::PlainText => (String::new(), ""),
+        };
+        let (logins, strangers) = match self.offers {
+            Offers::PlainText => ("*", "accept"),
+            _ => ("${if eq{$tls_in_cipher}{}{}{*}}", "deny !authenticated = *"),
+        };
+        let login = match self.offers {
+            Offers::LoginOnly => format!(
+                "login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = Username:: : Password::
+  server_condition = ${{if and{{{{eq{{$auth1}}{{{USER}}}}}{{eq{{$auth2}}{{{PASSWORD}}}}}}}}}
+  server_set_id = $auth1"
+            ),
+            _ => format!(
+                "plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = ${{if and{{{{eq{{$auth2}}{{{USER}}}}}{{eq{{$auth3}}{{{PASSWORD}}}}}}}}}
+  server_set_id = $auth2"
+            ),
+        };
         format!(
             "primary_hostname = localhost
 spool_directory = {folder}/spool
 log_file_path = {folder}/%s.log
+log_selector = +smtp_no_mail +smtp_connection
 pid_file_path = {folder}/exim.pid
 daemon_smtp_ports = {port}
 local_interfaces = 127.0.0.1
@@ -151,17 +200,18 @@ exim_group = {group}
 deliver_drop_privilege = true
 never_users =
 keep_environment =
-tls_advertise_hosts = *
+{at_once}
+tls_advertise_hosts = {hosts}
 tls_certificate = {folder}/cert.pem
 tls_privatekey = {folder}/key.pem
-auth_advertise_hosts = ${{if eq{{$tls_in_cipher}}{{}}{{}}{{*}}}}
+auth_advertise_hosts = {logins}
 host_lookup =
 rfc1413_query_timeout = 0s
 acl_smtp_rcpt = check_rcpt
 
 begin acl
 check_rcpt:
-  deny !authenticated = *
+  {strangers}
   deny local_parts = reject
   defer local_parts = later
   accept
@@ -182,11 +232,7 @@ maildir:
   group = {group}
 
 begin authenticators
-plain:
-  driver = plaintext
-  public_name = PLAIN
-  server_condition = ${{if and{{{{eq{{$auth2}}{{{USER}}}}}{{eq{{$auth3}}{{{PASSWORD}}}}}}}}}
-  server_set_id = $auth2
+{login}
 "
         )
     }

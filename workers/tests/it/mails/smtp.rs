@@ -1,4 +1,4 @@
-//! Through a real mail server: Exim with STARTTLS and a login.
+//! Through a real mail server: Exim, with each kind of TLS and login.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use renkei_e2e::servers::Exim;
-use renkei_e2e::servers::exim::{PASSWORD, USER};
+use renkei_e2e::servers::exim::{Offers, PASSWORD, USER};
 use renkei_events::codes::Code;
 use renkei_runtime::config::{SmtpConfig, SmtpTls};
 use renkei_store::outbox;
@@ -19,7 +19,11 @@ use super::steps::{MINUTE, Stage, with_people};
 const ARRIVES: Duration = Duration::from_secs(20);
 
 async fn exim() -> Exim {
-    tokio::task::spawn_blocking(Exim::start).await.unwrap().expect("exim starts")
+    offering(Offers::StartTls).await
+}
+
+async fn offering(offers: Offers) -> Exim {
+    tokio::task::spawn_blocking(move || Exim::offering(offers)).await.unwrap().expect("exim starts")
 }
 
 async fn arrived(server: &Arc<Exim>, count: usize) -> Vec<String> {
@@ -193,4 +197,43 @@ async fn i8_without_tls_neither_mail_nor_password_leaves() {
     stage.tell_for(5 * MINUTE).await;
     assert_eq!(counts(&stage).await, [("waiting".to_owned(), 1)], "{}", server.log());
     assert_eq!(server.mails().len(), 0);
+}
+
+#[tokio::test]
+async fn a_mail_goes_over_tls_from_the_first_byte() {
+    let server = Arc::new(offering(Offers::TlsAtOnce).await);
+    let at_once = SmtpConfig { tls: SmtpTls::Implicit, ..config(&server, PASSWORD) };
+    let stage = stage(&at_once, &["hr@example.jp"]).await;
+    stage.tell_for(2 * MINUTE).await;
+    let mails = arrived(&server, 1).await;
+    assert_eq!(mails.len(), 1, "{}", server.log());
+    assert!(headers(&mails[0]).contains("TLS1."), "{}", mails[0]);
+    assert_eq!(counts(&stage).await, [("sent".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_mail_goes_where_only_the_older_login_is_offered() {
+    let server = Arc::new(offering(Offers::LoginOnly).await);
+    let stage = stage(&config(&server, PASSWORD), &["hr@example.jp"]).await;
+    stage.tell_for(2 * MINUTE).await;
+    assert_eq!(arrived(&server, 1).await.len(), 1, "{}", server.log());
+    assert!(server.log().contains("A=login:renkei"), "{}", server.log());
+    assert_eq!(counts(&stage).await, [("sent".to_owned(), 1)]);
+}
+
+/// It would take mail and password in plain text, as somebody in between can make it seem.
+#[tokio::test]
+async fn i8_a_server_that_offers_no_starttls_gets_neither_mail_nor_password() {
+    let server = Arc::new(offering(Offers::PlainText).await);
+    let stage = stage(&config(&server, PASSWORD), &["hr@example.jp"]).await;
+    stage.tell_for(5 * MINUTE).await;
+    assert_eq!(counts(&stage).await, [("waiting".to_owned(), 1)], "{}", server.log());
+    assert_eq!(server.mails().len(), 0);
+    assert!(!server.log().contains("A=plain"), "{}", server.log());
+    // The same server takes the mail of whoever wants no TLS.
+    let open = SmtpConfig { tls: SmtpTls::None, login: None, ..config(&server, PASSWORD) };
+    let mut stage = stage;
+    stage.post = post(&open);
+    stage.tell_for(70 * MINUTE).await;
+    assert_eq!(arrived(&server, 1).await.len(), 1, "{}", server.log());
 }
