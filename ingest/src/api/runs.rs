@@ -26,7 +26,7 @@ pub struct RunView {
     /// sweep, first_load, window or manual.
     #[schema(value_type = String)]
     kind: RunKind,
-    /// The connection that it was about.
+    /// The connection or link that it was about.
     connection: String,
     /// `system`, or who started it.
     executor: String,
@@ -71,7 +71,7 @@ impl From<Run> for RunView {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct RunQuery {
-    /// Of this connection only.
+    /// Of this connection or link only.
     connection: Option<String>,
     /// 1 to 200; 50 if left out.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
@@ -206,9 +206,12 @@ pub(super) async fn list_runs(caller: TenantCaller, api: web::Data<Api>, query: 
     let rows = within(&api, async {
         let mut subjects = Vec::new();
         if let Some(id) = query.0.connection.as_deref() {
-            subjects.push(Scoped::new(&api, &caller).connection(id).await?.id.clone());
+            match own_link(&api, &caller, id).await {
+                Err(ApiError::NotFound) => Scoped::new(&api, &caller).connection(id).await.map(drop)?,
+                link => link.map(drop)?,
+            }
+            subjects.push(id);
         }
-        let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
         Ok(runs::page(&api.store.db, caller.tenant.as_str(), &subjects, before, listing.most()).await?)
     });
     let page = listing.page(rows.await?, |run| run.id, RunView::from)?;
