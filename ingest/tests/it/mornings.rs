@@ -6,6 +6,7 @@ mod forgetting;
 mod mails;
 mod office;
 mod seeded;
+mod shared_codes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -186,6 +186,7 @@ pub async fn forget_code(
            AND file_id IN (SELECT file_id FROM attendance_files WHERE tenant_id = $1)"
             .to_owned(),
         format!("DELETE FROM attendance_staging WHERE code = $2 AND {of_runs}"),
+        format!("DELETE FROM attendance_shared_codes WHERE code = $2 AND {of_links}"),
         format!("DELETE FROM run_notes WHERE code = $2 AND {of_runs}"),
         format!("DELETE FROM morning_told WHERE code = $2 AND {of_links}"),
         format!("DELETE FROM attendance_protections WHERE code = $2 AND {of_links}"),

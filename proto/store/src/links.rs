@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
-use crate::attendance::files;
+use crate::attendance::{files, shared_codes};
 use crate::db::{Row, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, NewJob};
@@ -311,6 +311,7 @@ pub async fn remove(tx: &Tx, link: &str) -> Result<()> {
     jobs::remove(tx, &window_job(link)).await?;
     tx.exec("DELETE FROM links WHERE link_id = $1", vec![link.into()]).await?;
     tx.exec("DELETE FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
+    shared_codes::remove_link(tx, link).await?;
     files::supersede(tx, link).await?;
     Ok(())
 }

@@ -22,6 +22,7 @@ impl MigratorTrait for Steps {
             Box::new(Step { name: "0008_crowdlog", sql: include_str!("../migrations/0008_crowdlog.sql") }),
             Box::new(Step { name: "0009_mornings", sql: include_str!("../migrations/0009_mornings.sql") }),
             Box::new(Step { name: "0010_previews", sql: include_str!("../migrations/0010_previews.sql") }),
+            Box::new(Step { name: "0011_shared_codes", sql: include_str!("../migrations/0011_shared_codes.sql") }),
         ]
     }
 }

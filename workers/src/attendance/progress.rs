@@ -63,10 +63,14 @@ pub(super) struct Progress {
     pub(super) unreadable: i64,
     /// How many people without a 社員コード were met.
     pub(super) without_code: i64,
-    /// How many 社員コード several people of one date had.
+    /// How many 社員コード several people of a date had.
     pub(super) doubles: i64,
     /// How many 社員コード another link brought, too.
     pub(super) in_several_links: i64,
+    /// Whether the dates are read whole because a code that several people had is one person's again.
+    pub(super) reads_again: bool,
+    /// Whether such a code was met.
+    pub(super) code_freed: bool,
     /// Tries in a row that brought nothing.
     pub(super) failures: u32,
     /// Since when.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::civil::date;
 use renkei_sandbox::crowdlog::{Encoding, Member, MemberHeaders, PastMidnight};
+use renkei_store::links::AttendanceSource;
 use renkei_store::runs::RunState;
 use renkei_workers::attendance::folder::{Changed, Folder};
 use serde_json::{Value, json};
@@ -214,4 +215,16 @@ async fn the_folder_holds_what_waits_and_nothing_else() {
     let day = Duration::from_secs(24 * 3600);
     office.attendance.world.clock.set(office.attendance.world.now() + 14 * day);
     assert_eq!(folder.look(&store).await.unwrap(), Changed { put: 0, removed: left });
+}
+
+#[actix_web::test]
+async fn runs_are_listed_by_the_link_that_they_are_about() {
+    let mut office = Office::bare().await;
+    office.attendance.link("l2", "h1", AttendanceSource::Hrmos).await;
+    office.attendance.run_to(date(2026, 4, 2), 7, 0).await;
+    for (of, count) in [("", 2), ("?connection=l1", 1)] {
+        let answer = office.call(ask("GET", &format!("/api/v1/runs{of}"), None)).await;
+        assert_eq!(answer.json()["items"].as_array().map(Vec::len), Some(count), "{of}");
+    }
+    assert_eq!(office.call(ask("GET", "/api/v1/runs?connection=l3", None)).await.status, 404);
 }

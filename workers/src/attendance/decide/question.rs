@@ -16,6 +16,7 @@ use renkei_store::Store;
 use renkei_store::attendance::book::{self, BookDay};
 use renkei_store::attendance::members;
 use renkei_store::attendance::protections::{self, ListedDays};
+use renkei_store::attendance::shared_codes;
 use renkei_store::error::StoreError;
 use renkei_store::links::{AttendanceSource, Link};
 use renkei_store::seal::Keys;
@@ -46,9 +47,11 @@ impl Judge {
         let listed = protections::of_link(&store.db, &link.id).await?;
         let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days))
             .map_err(|fault| StoreError::Corrupt(fault.to_string()))?;
+        let shared_from = first.to_string();
         let oldest = book::dates(&store.db, &link.id, &first.to_string(), "", 1).await?;
         let first = oldest.first().cloned().unwrap_or_else(|| first.to_string());
-        let people = book::people(&store.db, &link.id, &first, &today.to_string()).await?;
+        let mut people = book::people(&store.db, &link.id, &first, &today.to_string()).await?;
+        people.extend(shared_codes::people(&store.db, &link.id, &shared_from).await?);
         let people = people.into_iter().filter_map(|(code, person)| {
             Some(AtSource { code: Code::new(&code).ok()?, link: link.id.clone(), person })
         });

@@ -19,6 +19,7 @@ use renkei_store::error::StoreError;
 use renkei_store::forgotten;
 
 use super::Step;
+use super::shared_codes::Sharing;
 use crate::attendance::progress::Phase;
 use crate::attendance::reading;
 use crate::clients::hrmos::{self as client, Fault};
@@ -50,7 +51,7 @@ impl Step<'_> {
             return Ok(());
         }
         let page = self.progress.page.max(1);
-        let since = self.progress.since.filter(|_| self.progress.known_to.is_some_and(|known| day <= known));
+        let since = self.since(day);
         let answer = client::daily(&self.context.transport, &self.company(), &token, day, page, since).await;
         let read = match answer {
             Ok(read) => read,
@@ -88,16 +89,23 @@ impl Step<'_> {
         self.end_of_date(run, day).await
     }
 
+    /// Since when changed rows of a date are read; `None`: all of them.
+    fn since(&self, day: Date) -> Option<jiff::Timestamp> {
+        self.progress.since.filter(|_| self.progress.known_to.is_some_and(|known| day <= known))
+    }
+
     /// All pages of the date are there.
     async fn end_of_date(mut self, run: i64, day: Date) -> Result<()> {
         let store = &self.context.store;
         let doubles: BTreeSet<String> = staging::doubles(&store.db, run).await?.into_iter().collect();
+        let mut sharing = self.sharing(store).await?;
+        sharing.begin(day.to_string(), self.since(day).is_none(), doubles);
         let (mut after, mut notes) = (String::new(), Vec::new());
         loop {
             let staged = staging::page(store, &store.db, run, &after, CHUNK).await?;
             let Some(last) = staged.last() else { break };
             after.clone_from(&last.person);
-            notes.extend(self.put_changed(run, day, &staged, &doubles).await?);
+            notes.extend(self.put_changed(run, day, &staged, &mut sharing).await?);
         }
         (self.progress.page, self.progress.total, self.progress.moved) = (1, None, 0);
         match self.progress.next_day() {
@@ -105,6 +113,7 @@ impl Step<'_> {
             None => self.progress.phase = Phase::Destroy,
         }
         let tx = store.begin().await?;
+        self.progress.code_freed |= sharing.write(&tx).await?;
         self.note(&tx, run, &notes).await?;
         staging::clear(&tx, run).await?;
         self.keep(&tx, self.now).await?;
@@ -130,7 +139,7 @@ impl Step<'_> {
         run: i64,
         day: Date,
         staged: &[Staged],
-        doubles: &BTreeSet<String>,
+        sharing: &mut Sharing,
     ) -> Result<Vec<Note>> {
         let store = &self.context.store;
         let note = |reason: Code, code: &str, detail: &str| Note {
@@ -143,20 +152,34 @@ impl Step<'_> {
         let text = day.to_string();
         let staged: Vec<&Staged> =
             staged.iter().filter(|row| forgotten.get(&row.code).is_none_or(|last| *last < text)).collect();
+        sharing.see(&staged);
+        if !sharing.whole {
+            // The other one's row may not have changed.
+            let codes: Vec<&str> = staged.iter().map(|row| row.code.as_str()).filter(|code| !code.is_empty()).collect();
+            let known = book::contents(&store.db, &self.link.tenant, &text, &codes).await?;
+            for row in &staged {
+                if let Some((_, link, person)) = known.get(&row.code)
+                    && *link == self.link.id
+                    && *person != row.person
+                {
+                    sharing.meet(&row.code, &row.person, person);
+                }
+            }
+        }
         let mut notes: Vec<Note> = Vec::new();
         for row in &staged {
             if row.code.is_empty() {
                 notes.push(note(Code::AttendanceNoNumber, &row.person, ""));
-            } else if doubles.contains(&row.code) {
+            } else if sharing.is_double(&row.code) {
                 notes.push(note(Code::AttendanceDoubleNumber, &row.code, ""));
             }
         }
         // Whoever has no code, or shares one, is nobody to クラウドログ.
         let usable: Vec<&Staged> =
-            staged.into_iter().filter(|row| !row.code.is_empty() && !doubles.contains(&row.code)).collect();
+            staged.into_iter().filter(|row| !row.code.is_empty() && !sharing.is_double(&row.code)).collect();
         self.correct_codes(&usable).await?;
         let codes: Vec<&str> = usable.iter().map(|row| row.code.as_str()).collect();
-        let known = book::contents(&store.db, &self.link.tenant, &day.to_string(), &codes).await?;
+        let known = book::contents(&store.db, &self.link.tenant, &text, &codes).await?;
         let mut records = Vec::new();
         for row in usable {
             if let Some((content, link, person)) = known.get(&row.code) {

@@ -96,6 +96,7 @@ impl Step<'_> {
             // What a person asks for is written again, changed or not: クラウドログ may have been edited by hand.
             book::force(&tx, &self.link.id, run, &first.to_string(), &last.to_string()).await?;
         }
+        self.shared_dates_are_read(&tx).await?;
         links::want_decision(store, &tx, &self.link.id, self.now).await?;
         if let Some(run) = self.progress.run {
             // Their files may hold rows that this run took over.

@@ -157,6 +157,7 @@ impl Step<'_> {
         people: Arc<People>,
         slice: &Slice,
     ) -> Result<()> {
+        let mut sharing = self.sharing(&self.context.store).await?;
         let mut notes = Vec::new();
         let mut by_date: BTreeMap<Date, Vec<Staged>> = BTreeMap::new();
         for (day, person, row) in slice.rows().filter(|(day, _, _)| first <= *day && *day <= last) {
@@ -169,9 +170,9 @@ impl Step<'_> {
             let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
             self.progress.rows += count(staged.len());
             self.add_emptied(day, &people, &mut staged).await?;
-            let doubles: BTreeSet<String> = people.doubles(day).into_iter().collect();
+            sharing.begin(day.to_string(), true, people.doubles(day).into_iter().collect());
             for chunk in staged.chunks(CHUNK as usize) {
-                notes.extend(self.put_changed(run, day, chunk, &doubles).await?);
+                notes.extend(self.put_changed(run, day, chunk, &mut sharing).await?);
             }
         }
         self.progress.day = Some(last);
@@ -184,6 +185,7 @@ impl Step<'_> {
             None => self.progress.phase = Phase::Destroy,
         }
         let tx = self.context.store.begin().await?;
+        self.progress.code_freed |= sharing.write(&tx).await?;
         self.note(&tx, run, &notes).await?;
         self.keep(&tx, self.now).await?;
         Ok(tx.commit().await?)

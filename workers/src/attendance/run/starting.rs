@@ -49,6 +49,7 @@ impl Step<'_> {
             self.keep(&tx, self.now + LOOK_AGAIN).await?;
             return Ok(tx.commit().await?);
         }
+        self.read_shared_dates_again(&tx).await?;
         run.state = RunState::Running;
         run.started = self.now;
         self.progress.began = self.now;

@@ -1,0 +1,149 @@
+//! 社員コード that two people of the source have, where it does not tell of both at once.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::{Date, date};
+use renkei_sandbox::hrmos::{Day, at as clock};
+use serde_json::{Value, json};
+
+use super::office::{FIRST, LINK, Office};
+use crate::api::world::ask;
+
+const LAST: Date = date(2026, 3, 31);
+
+/// The second of the sample has the number of the first, and the first alone works on the second date.
+async fn sharing() -> (Office, i64, i64, String) {
+    let mut office = Office::bare().await;
+    let (first, code) = office.somebody().await;
+    let now = office.attendance.world.now();
+    let second = office
+        .attendance
+        .company("h1", |company| {
+            company.set(|settings| settings.number_touches_rows = false);
+            let second = company.users()[1].id;
+            company.change_number(now, second, Some(&code));
+            for (user, days) in [(first, [true, true]), (second, [true, false])] {
+                for (day, works) in [FIRST, FIRST.tomorrow().unwrap()].into_iter().zip(days) {
+                    match works {
+                        true => company.set_day(now, user, day, Day::work(clock(9, 0), clock(18, 0))),
+                        false => company.remove_day(user, day),
+                    }
+                }
+            }
+            second
+        })
+        .await;
+    office.upload_members().await;
+    office.settings(json!({"closing": {"kind": "not_used"}})).await;
+    office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    (office, first, second, code)
+}
+
+async fn days_in_files(office: &mut Office, code: &str) -> BTreeSet<Date> {
+    office.rows().await.into_keys().filter(|(of, _)| of == code).map(|(_, day)| day).collect()
+}
+
+#[actix_web::test]
+async fn a_code_of_two_is_nobodys_on_a_date_of_one_of_them_either() {
+    let (mut office, _, _, code) = sharing().await;
+    assert_eq!(days_in_files(&mut office, &code).await, BTreeSet::new());
+    let matching = office.get("matching").await.json();
+    let named = |matching: &Value| matching["doubles_at_source"]["codes"].as_array().unwrap().contains(&json!(code));
+    assert!(named(&matching), "{matching}");
+    // On a later day one of the two is corrected, so that the source tells of that one alone.
+    let (day, now) = (date(2026, 3, 10), office.attendance.world.now());
+    let first = office.somebody().await.0;
+    let day_of = Day::work(clock(10, 0), clock(19, 0));
+    office.attendance.company("h1", |company| company.set_day(now, first, day, day_of)).await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    assert_eq!(days_in_files(&mut office, &code).await, BTreeSet::new());
+}
+
+/// The other one's row did not change, so that a window does not read it.
+#[actix_web::test]
+async fn a_code_that_somebody_else_gets_too_is_nobodys_from_then_on() {
+    let mut office = Office::after_the_first_window().await;
+    let (_, code) = office.somebody().await;
+    assert!(!days_in_files(&mut office, &code).await.is_empty());
+    let (day, now) = (date(2026, 3, 10), office.attendance.world.now());
+    let second = office.attendance.company("h1", |company| company.users()[1].id).await;
+    office
+        .attendance
+        .company("h1", |company| {
+            company.change_number(now, second, Some(&code));
+            company.set_day(now, second, day, Day::work(clock(6, 0), clock(7, 0)));
+            // Neither works on the date that the window reads whole.
+            let users = company.users().to_vec();
+            for user in &users[..2] {
+                company.remove_day(user.id, date(2026, 4, 2));
+            }
+        })
+        .await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    assert_eq!(days_in_files(&mut office, &code).await, BTreeSet::new());
+    let days = office.get(&format!("days?code={code}&from={day}&to={day}")).await.json();
+    let (first, _) = office.somebody().await;
+    let told = office.attendance.company("h1", |company| company.day(first, day)).await.is_some();
+    assert_eq!(days["items"].as_array().map(Vec::len), Some(usize::from(told)), "{days}");
+    assert!(!days.to_string().contains("06:00"), "it is the first one's day still: {days}");
+}
+
+/// Whoever is gone never comes with another number: a window that reads everything sees it, that of a Sunday.
+#[actix_web::test]
+async fn a_code_whose_other_owner_was_deleted_is_the_first_ones_after_a_sunday() {
+    let (mut office, first, second, code) = sharing().await;
+    let now = office.attendance.world.now();
+    office
+        .attendance
+        .company("h1", |company| company.edit_user(now, second, |user| user.end_date = Some(date(2026, 1, 31))))
+        .await;
+    office.attendance.run_to(date(2026, 4, 4), 6, 0).await;
+    assert_eq!(days_in_files(&mut office, &code).await, BTreeSet::new());
+    office.attendance.run_to(date(2026, 4, 5), 6, 0).await;
+    let days = days_in_files(&mut office, &code).await;
+    assert!(days.len() > 20, "{first}: {days:?}");
+}
+
+/// A manual run reads its own days; the others come with the window.
+#[actix_web::test]
+async fn a_code_that_a_manual_run_sees_freed_is_read_again_by_the_next_window() {
+    let (mut office, _, second, code) = sharing().await;
+    let now = office.attendance.world.now();
+    office.attendance.company("h1", |company| company.change_number(now, second, Some("NEW-1"))).await;
+    let days = json!({"first_day": "2026-03-09", "last_day": "2026-03-13"});
+    // It ends after the window has fallen due, which waits for it.
+    office.attendance.run_to(date(2026, 4, 3), 4, 59).await;
+    office.attendance.run_for(std::time::Duration::from_secs(56)).await;
+    assert_eq!(office.call(ask("POST", &format!("{LINK}/runs"), Some(days))).await.status, 202);
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let runs = office.attendance.runs().await;
+    assert_eq!(runs.iter().filter(|run| run.kind == renkei_store::runs::RunKind::Manual).count(), 1, "{runs:?}");
+    let days = days_in_files(&mut office, &code).await;
+    assert!(days.len() > 20, "{days:?}");
+}
+
+#[actix_web::test]
+async fn a_code_that_one_of_two_gave_up_is_the_others_from_the_window_after_the_next() {
+    let (mut office, first, second, code) = sharing().await;
+    let now = office.attendance.world.now();
+    office
+        .attendance
+        .company("h1", |company| {
+            company.change_number(now, second, Some("NEW-1"));
+            company.set_day(now, second, date(2026, 3, 10), Day::work(clock(10, 0), clock(19, 0)));
+        })
+        .await;
+    // The first window only sees that the number is another one, and the next reads everything.
+    office.attendance.run_to(date(2026, 4, 4), 6, 0).await;
+    let truth = office.truth(LAST).await;
+    let first_kept = date(2026, 2, 23);
+    let expected: BTreeSet<Date> =
+        truth.into_keys().filter(|(of, day)| *of == code && *day >= first_kept).map(|(_, day)| day).collect();
+    assert!(expected.len() > 20, "{expected:?}");
+    let days: BTreeSet<Date> =
+        days_in_files(&mut office, &code).await.into_iter().filter(|day| (first_kept..=LAST).contains(day)).collect();
+    assert_eq!(days, expected);
+    let answer = office.get("matching").await.json();
+    assert!(!answer["doubles_at_source"]["codes"].as_array().unwrap().contains(&json!(code)), "{answer}");
+    assert_eq!(office.somebody().await.0, first);
+}

@@ -1,0 +1,128 @@
+//! Where several people of a link had one 社員コード. Rows of the book bear a code, so they can not say that two people have it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::Value;
+
+use crate::db::{Sql, Tx, pieces, tuples};
+use crate::error::Result;
+
+/// Somebody who had a code on a date on which others had it, too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sharer {
+    /// 社員コード.
+    pub code: String,
+    /// `YYYY-MM-DD`.
+    pub day: String,
+    /// The source's own id.
+    pub person: String,
+}
+
+/// Who shares codes of a link, on any date; and whether another number on another date does not end it.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn of_link(sql: &impl Sql, link: &str) -> Result<BTreeMap<Sharer, bool>> {
+    let query = "SELECT code, day, person, firm FROM attendance_shared_codes WHERE link_id = $1 AND day <> ''";
+    let rows = sql.rows(query, vec![link.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let sharer = Sharer { code: row.get("code")?, day: row.get("day")?, person: row.get("person")? };
+            Ok((sharer, row.get::<i64>("firm")? == 1))
+        })
+        .collect()
+}
+
+/// Who shared a code of a link from `first` on: code and person.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn people(sql: &impl Sql, link: &str, first: &str) -> Result<Vec<(String, String)>> {
+    let query = "SELECT DISTINCT code, person FROM attendance_shared_codes WHERE link_id = $1 AND day >= $2";
+    let rows = sql.rows(query, vec![link.into(), first.into()]).await?;
+    rows.iter().map(|row| Ok((row.get("code")?, row.get("person")?))).collect()
+}
+
+/// Writes down who shares a code now.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn add(tx: &Tx, link: &str, sharers: &[(&Sharer, bool)]) -> Result<()> {
+    for chunk in pieces(sharers, 100) {
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 5);
+        for (sharer, firm) in chunk {
+            let Sharer { code, day, person } = (*sharer).clone();
+            values.extend([link.into(), code.into(), day.into(), person.into(), i64::from(*firm).into()]);
+        }
+        let sql = format!(
+            "INSERT INTO attendance_shared_codes (link_id, code, day, person, firm) VALUES {}
+             ON CONFLICT (link_id, code, day, person) DO UPDATE SET firm = excluded.firm",
+            tuples(chunk.len(), 5, 1)
+        );
+        tx.exec(&sql, values).await?;
+    }
+    Ok(())
+}
+
+/// Who does not share a code any more.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn remove(tx: &Tx, link: &str, sharers: &[&Sharer]) -> Result<()> {
+    for sharer in sharers {
+        let sql = "DELETE FROM attendance_shared_codes WHERE link_id = $1 AND code = $2 AND day = $3 AND person = $4";
+        let Sharer { code, day, person } = (*sharer).clone();
+        tx.exec(sql, vec![link.into(), code.into(), day.into(), person.into()]).await?;
+    }
+    Ok(())
+}
+
+/// These codes are nobody's no more: the dates on which they were have to be read again.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn want_again(tx: &Tx, link: &str, codes: &BTreeSet<String>) -> Result<()> {
+    let sql = "INSERT INTO attendance_shared_codes (link_id, code, day, person, firm) VALUES ($1, $2, '', '', 0)
+        ON CONFLICT (link_id, code, day, person) DO NOTHING";
+    for code in codes {
+        tx.exec(sql, vec![link.into(), code.clone().into()]).await?;
+    }
+    Ok(())
+}
+
+/// Whether dates of a link have to be read again.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn is_wanted_again(sql: &impl Sql, link: &str) -> Result<bool> {
+    let query = "SELECT code FROM attendance_shared_codes WHERE link_id = $1 AND day = '' LIMIT 1";
+    Ok(sql.row(query, vec![link.into()]).await?.is_some())
+}
+
+/// They were read.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn read_again(tx: &Tx, link: &str) -> Result<()> {
+    tx.exec("DELETE FROM attendance_shared_codes WHERE link_id = $1 AND day = ''", vec![link.into()]).await?;
+    Ok(())
+}
+
+/// Drops what was so before `first`.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn tidy(tx: &Tx, link: &str, first: &str) -> Result<()> {
+    let sql = "DELETE FROM attendance_shared_codes WHERE link_id = $1 AND day < $2 AND day <> ''";
+    tx.exec(sql, vec![link.into(), first.into()]).await?;
+    Ok(())
+}
+
+/// A link is gone.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn remove_link(tx: &Tx, link: &str) -> Result<()> {
+    tx.exec("DELETE FROM attendance_shared_codes WHERE link_id = $1", vec![link.into()]).await?;
+    Ok(())
+}
