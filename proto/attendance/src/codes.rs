@@ -39,12 +39,6 @@ impl Code {
         NearKey(if plain.is_empty() && !folded.is_empty() { "0".to_owned() } else { plain.to_owned() })
     }
 
-    /// Whether a spreadsheet would take the code for a formula. クラウドログ needs it as it is, so it is told and not changed.
-    #[must_use]
-    pub fn is_formula_like(&self) -> bool {
-        self.0.starts_with(['=', '+', '-', '@'])
-    }
-
     /// Whether it consists of the digits 0 to 9.
     pub(crate) fn is_number(&self) -> bool {
         self.0.bytes().all(|byte| byte.is_ascii_digit())
@@ -121,15 +115,6 @@ mod tests {
         ];
         for (one, other, near) in rows {
             assert_eq!(code(one).near_key() == code(other).near_key(), near, "{one} {other}");
-        }
-    }
-
-    #[test]
-    fn what_a_spreadsheet_calculates_is_told() {
-        for (text, formula) in
-            [("=1+1", true), ("+1", true), ("-1", true), ("@a", true), ("P-1", false), ("1=1", false)]
-        {
-            assert_eq!(code(text).is_formula_like(), formula, "{text}");
         }
     }
 }

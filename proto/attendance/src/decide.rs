@@ -14,7 +14,7 @@ pub use why::{Detail, Handwork, Why};
 use crate::breaks::BreakMode;
 use crate::codes::Code;
 use crate::day::{Day, Leave};
-use crate::files::{Content, LeaveColumns, NoRow, Row};
+use crate::files::{Content, Encoding, LeaveColumns, NoRow, Row};
 use crate::matching::{Match, Nobody};
 use crate::members::Member;
 use crate::protection::InForce;
@@ -43,6 +43,8 @@ pub struct Settings<'s> {
     pub break_mode: BreakMode,
     /// The leave columns of the company's template.
     pub leave_columns: Option<&'s LeaveColumns>,
+    /// The encoding of the files.
+    pub encoding: Encoding,
 }
 
 impl Settings<'_> {
@@ -216,6 +218,8 @@ fn written(
     let leave = untold.map(Handwork::beside_work);
     if !question.forced && question.held == Some(row.content()) {
         Decision::Done { leave }
+    } else if !settings.encoding.has(row.own_text()) {
+        Decision::Handwork(Handwork::of(Detail::CodeNotInEncoding, day))
     } else {
         Decision::Pending { row, leave }
     }

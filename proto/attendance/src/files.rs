@@ -9,7 +9,7 @@ mod leave;
 mod row;
 mod trial;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use encoding_rs::SHIFT_JIS;
@@ -62,6 +62,14 @@ pub enum Encoding {
     Utf8Bom,
     /// Windows-31J, called Shift_JIS on the import screen.
     Cp932,
+}
+
+impl Encoding {
+    /// Whether it has every character of the text.
+    #[must_use]
+    pub fn has(self, text: &str) -> bool {
+        self == Self::Utf8Bom || !SHIFT_JIS.encode(text).2
+    }
 }
 
 /// How files are written.
@@ -140,18 +148,6 @@ impl fmt::Debug for File {
     }
 }
 
-/// What [`make`] makes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Files {
-    /// The files; none when there is no row.
-    pub files: Vec<File>,
-    /// Days that were left out because they are protected.
-    pub protected: Vec<(Code, Date)>,
-    /// Codes in the files that a spreadsheet would take for formulas. They stand there as they are, since クラウドログ compares
-    /// them to the character; whoever opens a file in a spreadsheet is to be warned.
-    pub formula_like: Vec<Code>,
-}
-
 /// A file can not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileFault {
@@ -215,18 +211,6 @@ fn most(layout: &Layout) -> usize {
 }
 
 impl Plan<'_> {
-    /// Codes that do not exist in the encoding of the files. While there are any, the files that hold them can not be made.
-    #[must_use]
-    pub fn not_in_encoding(&self) -> BTreeSet<Code> {
-        match self.layout.encoding {
-            Encoding::Utf8Bom => BTreeSet::new(),
-            Encoding::Cp932 => {
-                let foreign = self.rows.iter().filter(|row| SHIFT_JIS.encode(row.own_text()).2);
-                foreign.map(|row| row.code().clone()).collect()
-            }
-        }
-    }
-
     /// How many files there are.
     #[must_use]
     pub fn parts(&self) -> u32 {
@@ -244,30 +228,6 @@ impl Plan<'_> {
             file(name, (part, self.parts), rows, self.layout, &self.protection)
         })
     }
-
-    fn formula_like(&self) -> Vec<Code> {
-        let mut codes: Vec<Code> =
-            self.rows.iter().map(|row| row.code()).filter(|code| code.is_formula_like()).cloned().collect();
-        codes.sort_unstable();
-        codes.dedup();
-        codes
-    }
-}
-
-/// Makes all files of the rows that are pending at once.
-///
-/// # Errors
-/// [`FileFault`] when the text or the encoding does not allow it.
-pub fn make(
-    rows: impl IntoIterator<Item = Row>,
-    layout: &Layout,
-    naming: &Naming,
-    protection: &Stated,
-) -> Result<Files, FileFault> {
-    let rows: Vec<Row> = rows.into_iter().collect();
-    let plan = plan(&rows, layout, naming, protection.clone());
-    let files = plan.files().collect::<Result<Vec<File>, FileFault>>()?;
-    Ok(Files { files, formula_like: plan.formula_like(), protected: plan.protected })
 }
 
 fn file(
@@ -321,7 +281,7 @@ fn encoded(text: &str, rows: &[&Row], encoding: Encoding) -> Result<Vec<u8>, Fil
         Encoding::Cp932 => match SHIFT_JIS.encode(text) {
             (bytes, _, false) => Ok(bytes.into_owned()),
             _ => {
-                let foreign = |row: &&&Row| SHIFT_JIS.encode(row.own_text()).2;
+                let foreign = |row: &&&Row| !encoding.has(row.own_text());
                 Err(FileFault::NotInEncoding {
                     codes: rows.iter().filter(foreign).map(|row| row.code().clone()).collect(),
                 })

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use renkei_attendance::breaks::BreakMode;
 use renkei_attendance::day::{Day, Leave, Minutes, Span};
 use renkei_attendance::decide::{Decision, Detail, PastMidnight, Question, Settings, Why, decide};
-use renkei_attendance::files::{Content, LeaveColumn, LeaveColumns};
+use renkei_attendance::files::{Content, Encoding, LeaveColumn, LeaveColumns};
 use renkei_attendance::imported::{Imported, MarkFault, Marking, Standing, mark};
 use renkei_attendance::matching::{Match, Nobody};
 use renkei_attendance::members::Member;
@@ -33,6 +33,7 @@ struct Case {
     past_midnight: PastMidnight,
     break_mode: BreakMode,
     leave_columns: Option<LeaveColumns>,
+    encoding: Encoding,
 }
 
 impl Case {
@@ -46,6 +47,7 @@ impl Case {
             past_midnight: PastMidnight::Extended,
             break_mode: BreakMode::Each,
             leave_columns: None,
+            encoding: Encoding::Utf8Bom,
         }
     }
 
@@ -74,6 +76,7 @@ impl Case {
             past_midnight: self.past_midnight,
             break_mode: self.break_mode,
             leave_columns: self.leave_columns.as_ref(),
+            encoding: self.encoding,
         };
         decide(&question, &settings, &self.protection.in_force(TODAY), keyed)
     }
@@ -116,6 +119,9 @@ fn each_day_has_one_outcome() {
         move |case: &mut Case| case.leave_columns = Some(columns(kinds, without_times))
     };
     let skip = |case: &mut Case| case.past_midnight = PastMidnight::Skip;
+    let own = |text: &'static str, encoding| {
+        move |case: &mut Case| (case.member, case.encoding) = (Ok(member(text)), encoding)
+    };
     let closed = |day| Protection { closing: Closing::On { date: day }, listed: Vec::new() };
     let rows = [
         // What the day itself says.
@@ -134,6 +140,13 @@ fn each_day_has_one_outcome() {
         (
             Case::day(work(540, 1_080, &[(720, 780), (900, 915)])).with(|case| case.break_mode = BreakMode::Merged),
             "pending 09:00 18:00 12:00-13:15 ",
+        ),
+        // What クラウドログ calls the person, where the file has to be in an encoding that lacks it.
+        (Case::day(ordinary()).with(own("𠮷1", Encoding::Utf8Bom)), "pending 09:00 18:00 12:00-13:00 "),
+        (Case::day(ordinary()).with(own("髙1", Encoding::Cp932)), "pending 09:00 18:00 12:00-13:00 "),
+        (
+            Case::day(ordinary()).with(own("𠮷1", Encoding::Cp932)),
+            "by hand + attendance.code_not_in_encoding: 09:00-18:00、休憩 12:00-13:00",
         ),
         // Times past midnight.
         (Case::day(night()).with(skip), "by hand + attendance.past_midnight: 22:00-25:30、休憩 24:00-24:30"),
@@ -284,7 +297,7 @@ fn where_they_are_refused_exactly_those_rows_come_back_and_go_to_a_person_once_t
     let mut desk = week(theirs::PastMidnight::Refuse);
     let late: BTreeSet<_> = told(&desk).filter(|(_, day)| day.past_midnight()).map(|(key, _)| key.clone()).collect();
     assert_eq!(late.len(), 21);
-    let rows = |files: &renkei_attendance::files::Files| -> BTreeSet<_> {
+    let rows = |files: &desk::Files| -> BTreeSet<_> {
         files.files.iter().flat_map(|file| &file.rows).map(|row| (row.code.clone(), row.day)).collect()
     };
     assert_eq!(rows(&desk.morning()).len(), 150);

@@ -228,3 +228,37 @@ async fn runs_are_listed_by_the_link_that_they_are_about() {
     }
     assert_eq!(office.call(ask("GET", "/api/v1/runs?connection=l3", None)).await.status, 404);
 }
+
+/// Each of them would keep its file from being made.
+#[actix_web::test]
+async fn codes_that_the_encoding_does_not_have_keep_nobody_else_from_the_files() {
+    let mut office = Office::bare().await;
+    let foreign = ["𠮷1", "𠮷2"];
+    let now = office.attendance.world.now();
+    for (at, code) in foreign.into_iter().enumerate() {
+        let user = office.attendance.company("h1", |company| company.users()[at].id).await;
+        office.attendance.company("h1", |company| company.change_number(now, user, Some(code))).await;
+        office.crowdlog.add_member(Member::new(code, "見本"));
+    }
+    // As クラウドログ exports it where one of its codes is not in Shift_JIS.
+    let list = office.crowdlog.export_members(true, Encoding::Utf8Bom, &MemberHeaders::default());
+    let put = Request { body: list, ..ask("PUT", "/api/v1/crowdlog/members", None) }.set("content-type", "text/csv");
+    assert_eq!(office.call(put).await.status, 200);
+    let files = |encoding: &str| json!({"closing": {"kind": "not_used"}, "files": {"encoding": encoding, "rows_per_file": 150}});
+    office.settings(files("cp932")).await;
+    office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    let waiting = office.open().await;
+    assert!(waiting.len() > 1, "the two stand in several files: {waiting:?}");
+    let handwork = office.get("handwork?limit=200").await.json();
+    let by_hand = |list: &Value, code: &str| {
+        let items = list["items"].as_array().unwrap();
+        items.iter().filter(|item| item["code"] == code && item["reason"] == "attendance.code_not_in_encoding").count()
+    };
+    assert!(foreign.into_iter().all(|code| by_hand(&handwork, code) > 10), "{handwork}");
+    // They are in the next files as soon as these are in UTF-8.
+    office.settings(files("utf8_bom")).await;
+    let rows = office.rows().await;
+    assert!(foreign.into_iter().all(|code| rows.keys().filter(|(of, _)| of == code).count() > 10));
+    let handwork = office.get("handwork?limit=200").await.json();
+    assert!(foreign.into_iter().all(|code| by_hand(&handwork, code) == 0), "{handwork}");
+}

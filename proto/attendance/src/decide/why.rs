@@ -26,6 +26,10 @@ told! {
         NearMiss = "attendance.near_miss",
             "クラウドログによく似た社員コードがありますが、一致していません",
             "クラウドログ has a 社員コード that looks alike but is not the same";
+        /// The file is in an encoding that does not have the code.
+        CodeNotInEncoding = "attendance.code_not_in_encoding",
+            "社員コードに、ファイルの文字コードでは書けない文字があります",
+            "The 社員コード has a character that the encoding of the file does not have";
     }
 }
 

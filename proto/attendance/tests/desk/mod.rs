@@ -10,11 +10,11 @@ use renkei_attendance::breaks::BreakMode;
 use renkei_attendance::codes::Code;
 use renkei_attendance::day::{Day, Leave, Minutes, Span};
 use renkei_attendance::decide::{Decision, PastMidnight, Question, Settings, decide};
-use renkei_attendance::files::{self, Content, File, Files, Layout, Naming};
+use renkei_attendance::files::{self, Content, File, FileFault, Layout, Naming, Row};
 use renkei_attendance::imported::{Imported, MarkFault, Marking, Standing, mark};
 use renkei_attendance::matching::{AtSource, Matching};
 use renkei_attendance::members::{self, Format, Member};
-use renkei_attendance::protection::{Closing, Protection};
+use renkei_attendance::protection::{Closing, Protection, Stated};
 use renkei_attendance::reading::Reading;
 use renkei_sandbox::crowdlog::{self as theirs, CrowdLog, Encoding, Hours, ImportResult, MemberHeaders};
 use sha2::{Digest as _, Sha256};
@@ -24,6 +24,21 @@ pub const TODAY: Date = date(2026, 4, 10);
 pub fn keyed(bytes: &[u8]) -> String {
     let hash = Sha256::new().chain_update(b"a key").chain_update(bytes).finalize();
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// All files of some rows.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Files {
+    pub files: Vec<File>,
+    /// Days that were left out because they are protected.
+    pub protected: Vec<(Code, Date)>,
+}
+
+/// Makes all files at once.
+pub fn make(rows: &[Row], layout: &Layout, naming: &Naming, protection: &Stated) -> Result<Files, FileFault> {
+    let plan = files::plan(rows, layout, naming, protection.clone());
+    let files = plan.files().collect::<Result<Vec<File>, FileFault>>()?;
+    Ok(Files { files, protected: plan.protected })
 }
 
 pub fn code(text: &str) -> Code {
@@ -113,6 +128,7 @@ impl Desk {
             past_midnight: self.past_midnight,
             break_mode: self.break_mode,
             leave_columns: self.layout.leave_columns.as_ref(),
+            encoding: self.layout.encoding,
         };
         let in_force = self.protection.in_force(TODAY);
         let decided = self.book.iter().map(|((code, day), entry)| {
@@ -144,7 +160,7 @@ impl Desk {
     pub fn files(&mut self) -> Files {
         let rows: Vec<_> = self.decide().values().filter_map(|decision| decision.row().cloned()).collect();
         let protection = self.protection.stated(TODAY).unwrap();
-        files::make(rows, &self.layout, &naming(), &protection).unwrap()
+        make(&rows, &self.layout, &naming(), &protection).unwrap()
     }
 
     /// A person imports a file.

@@ -141,6 +141,9 @@ codes! {
     AttendanceProtected: "attendance.protected", Settings, Wait,
         "締め日以前の日、または保護の対象の日です",
         "The day is closed or protected";
+    AttendanceCodeNotInEncoding: "attendance.code_not_in_encoding", Settings, Act,
+        "社員コードに、ファイルの文字コードでは書けない文字があります",
+        "The 社員コード has a character that the encoding of the file does not have";
     AttendanceLeaveWithoutTimes: "attendance.leave_without_times", Settings, Act,
         "出社と退社のない休暇です",
         "Leave without start and end of work";

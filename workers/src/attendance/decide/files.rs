@@ -181,19 +181,12 @@ async fn pending(context: &Context, judge: &Judge) -> Result<Pending> {
 /// None until somebody said what is closed.
 fn planned<'r>(
     judge: &Judge,
-    rows: impl Iterator<Item = &'r Row> + Clone,
+    rows: impl Iterator<Item = &'r Row>,
     layout: &'r Layout,
     naming: &'r Naming,
 ) -> Option<Plan<'r>> {
     let protection = judge.protection.stated(judge.today).ok()?;
-    let plan = files::plan(rows.clone(), layout, naming, protection.clone());
-    let foreign = plan.not_in_encoding();
-    if foreign.is_empty() {
-        return Some(plan);
-    }
-    // The others need not wait for a code that the encoding of the file does not have.
-    tracing::warn!(link.id = %judge.link.id, code.count = foreign.len(), "codes do not exist in the encoding of the file");
-    Some(files::plan(rows.filter(|row| !foreign.contains(row.code())), layout, naming, protection))
+    Some(files::plan(rows, layout, naming, protection))
 }
 
 /// The files of a plan, each made when it is asked for.

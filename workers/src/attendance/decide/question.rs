@@ -90,6 +90,7 @@ impl Judge {
             past_midnight: self.settings.past_midnight,
             break_mode: self.settings.breaks,
             leave_columns: self.settings.files.leave_columns.as_ref(),
+            encoding: self.settings.files.encoding,
         };
         Some(decide(&question, &settings, &self.in_force, |row| self.keys.hash("attendance_row", &[row])))
     }
