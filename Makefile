@@ -22,8 +22,10 @@ FUZZ_SECONDS ?= 300
 # How many seeds `make sim` runs, and from which one on.
 SEEDS ?= 200
 FROM ?= 0
-# How many seeds each deliberate fault of `make prove` is tried with, and how many new ones run without any fault.
+# How many seeds each deliberate fault of `make prove` is tried with at most, how many have to find it until the next one is
+# tried (as many as there are seeds: the whole table, which takes hours), and how many new seeds run without any fault.
 BROKEN_SEEDS ?= 200
+BROKEN_ENOUGH ?= 3
 FRESH_SEEDS ?= 300
 
 .DEFAULT_GOAL := help
@@ -67,7 +69,7 @@ prove: ## what takes long: kill runs, budget runs in real time, faults put in on
 	@$(KEEP_CLEAN) $(BUILD)/cargo_test.sh --ignored --test-threads=1 prove_
 	@cargo build --package renkei-simulation --features broken --target-dir $(OUT)/broken
 	@$(OUT)/broken/debug/renkei-sim --fresh $(FRESH_SEEDS)
-	@$(OUT)/broken/debug/renkei-sim --broken all --seeds $(BROKEN_SEEDS) --enough $(BROKEN_SEEDS)
+	@$(OUT)/broken/debug/renkei-sim --broken all --seeds $(BROKEN_SEEDS) --enough $(BROKEN_ENOUGH)
 	@$(KEEP_CLEAN) tests/api/fuzz.sh
 	@$(KEEP_CLEAN) $(BUILD)/fuzz.sh $(FUZZ_SECONDS)
 

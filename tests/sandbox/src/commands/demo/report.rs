@@ -80,10 +80,12 @@ pub(super) async fn print(parts: &Parts, scene: &Demo, sent: &Sent, arrived: boo
     }
     let problems = differences(&scene.expected, &company.shown_members(0, usize::MAX));
     println!();
+    let answered = |status: u16| sent.statuses.get(&status).copied().unwrap_or(0);
     println!(
-        "webhooks sent       {:>6}   ({} repeated after 429 or 503)",
+        "webhooks sent       {:>6}   ({} repeated after 429, {} after 503)",
         sent.requests,
-        sent.requests - sent.accepted
+        answered(429),
+        answered(503)
     );
     println!("webhooks accepted   {:>6}   with {} records", sent.accepted, sent.records);
     for (kind, (rows, waits)) in &mut written {
