@@ -68,6 +68,23 @@ async fn a_manual_run_takes_back_a_file_that_was_imported_before_it_perhaps() {
     assert_eq!(office.call(ask("POST", &path, Some(json!({"refused_rows": []})))).await.status, 409);
 }
 
+/// The files stayed as they were, and nobody could download them.
+#[actix_web::test]
+async fn i10_files_are_made_anew_when_days_that_they_do_not_hold_are_protected() {
+    let mut office = Office::after_the_first_window().await;
+    let (old, before) = (office.open().await, office.rows().await);
+    let (_, code) = office.somebody().await;
+    let days = json!({"code": code, "from": "2025-01-01", "to": "2025-01-31"});
+    assert_eq!(office.call(ask("POST", &format!("{LINK}/protections"), Some(days))).await.status, 201);
+    office.settle().await;
+    let new = office.open().await;
+    assert!(ids(&new).iter().all(|id| !ids(&old).contains(id)), "{new:?}");
+    for file in &new {
+        assert_eq!(office.download(file).await.status, 200);
+    }
+    assert_eq!(office.rows().await, before, "with the same rows");
+}
+
 #[actix_web::test]
 async fn a_run_that_met_people_it_can_not_tell_apart_is_one_with_warnings() {
     let mut office = Office::after_the_first_window().await;

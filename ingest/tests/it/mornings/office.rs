@@ -118,7 +118,9 @@ impl Office {
     pub async fn rows(&mut self) -> BTreeMap<(String, Date), String> {
         let mut rows = BTreeMap::new();
         for file in self.open().await {
-            let text = String::from_utf8(self.download(&file).await.body).unwrap();
+            let answer = self.download(&file).await;
+            assert_eq!(answer.status, 200, "{file}");
+            let text = String::from_utf8(answer.body).unwrap();
             for line in text.trim_start_matches('\u{feff}').lines().skip(1) {
                 let cells: Vec<&str> = line.split(',').collect();
                 let before = rows.insert((cells[0].to_owned(), cells[1].parse().unwrap()), line.to_owned());

@@ -341,6 +341,8 @@ impl Play {
 async fn judge(seeds: std::ops::Range<u64>) {
     let (mut done, mut wrong) = (Done::new(), Vec::new());
     for seed in seeds {
+        // Whatever stops the test is told together with what it was about.
+        println!("seed {seed}");
         let mut play = Play::begin(seed).await;
         for _ in 0..MORNINGS {
             play.afternoon().await;

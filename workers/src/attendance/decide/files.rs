@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use renkei_attendance::decide::Decision;
 use renkei_attendance::files::{self, File, Layout, Naming, Plan, Row};
 use renkei_runtime::clock::Millis;
+use renkei_store::Store;
 use renkei_store::attendance::book;
 use renkei_store::attendance::files::{self as stored, FileInfo, NewFile, StoredRow};
 use renkei_store::db::Tx;
@@ -106,11 +107,18 @@ async fn are_right(
         return Ok(false);
     }
     for (file, fresh) in open.iter().zip(made(judge, plan.as_ref())) {
-        if stored::content(store, &store.db, file).await?.as_deref() != Some(&fresh.bytes[..]) {
+        if !is_same(store, file, &fresh).await? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Whether an open file is what would be made now. With other days protected it is not, even with the same rows: whoever asks
+/// for it is told that another one is made.
+async fn is_same(store: &Store, file: &FileInfo, fresh: &File) -> Result<bool> {
+    Ok(file.protection == fresh.protection.as_str()
+        && stored::content(store, &store.db, file).await?.as_ref() == Some(&fresh.bytes))
 }
 
 /// The pending rows beside those of the open files, if they are nothing but rows that クラウドログ refused of a file which was
@@ -141,8 +149,8 @@ async fn refused_rest(
         }
         let plan = planned(judge, rows.into_iter(), &as_one, &naming);
         let fresh: Vec<File> = made(judge, plan.as_ref()).collect();
-        let bytes = stored::content(store, &store.db, file).await?;
-        if fresh.len() != 1 || fresh.first().map(|file| &file.bytes) != bytes.as_ref() {
+        let [fresh] = fresh.as_slice() else { return Ok(None) };
+        if !is_same(store, file, fresh).await? {
             return Ok(None);
         }
     }
