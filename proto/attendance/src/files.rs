@@ -1,7 +1,7 @@
 //! Files for クラウドログ's import (ファイルの種類: 勤怠).
 //!
 //! A file is text with a header of exact names, CRLF, the mark of UTF-8, and `/` between breaks, so that no cell of it needs
-//! quotes (rules 17 and 21 to 26 of the simulator). [`make`] takes the rows that are pending and what is protected, and can not
+//! quotes (rules 17 and 21 to 26 of the simulator). [`plan`] takes the rows that are pending and what is protected, and can not
 //! be called before somebody has said what is closed.
 
 mod archive;
