@@ -6,6 +6,7 @@ use renkei_store::attendance::files::{self, FileState, NewFile, StoredRow};
 use renkei_store::attendance::handwork::{self, Item};
 use renkei_store::attendance::members::{self, ListedMember};
 use renkei_store::attendance::protections::{self, ListedDays};
+use renkei_store::attendance::shared_codes::{self, Sharer};
 use renkei_store::db::Sql;
 use renkei_store::{connections, links};
 
@@ -232,5 +233,43 @@ async fn however_much_changes_a_decision_is_wanted_once() {
         tx.commit().await.unwrap();
         assert_eq!(waiting().await, 2, "{name}");
         assert!(links::watched(&store.db).await.unwrap().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn who_shares_a_code_is_kept_by_date_until_it_ends() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let sharer = |day: &str, person: &str| Sharer { code: "P1".into(), day: day.into(), person: person.into() };
+        let [old, a, b] = [sharer("2026-02-01", "a"), sharer("2026-03-01", "a"), sharer("2026-03-01", "b")];
+        let tx = store.begin().await.unwrap();
+        shared_codes::add(&tx, "l", &[(&old, false), (&a, false), (&b, false)]).await.unwrap();
+        shared_codes::add(&tx, "l", &[(&a, true)]).await.unwrap();
+        shared_codes::add(&tx, "another", &[(&b, false)]).await.unwrap();
+        tx.commit().await.unwrap();
+        let known = shared_codes::of_link(&store.db, "l").await.unwrap();
+        assert_eq!(
+            known.into_iter().collect::<Vec<_>>(),
+            [(old, false), (a.clone(), true), (b.clone(), false)],
+            "{name}"
+        );
+        let mut people = shared_codes::people(&store.db, "l", "2026-02-02").await.unwrap();
+        people.sort();
+        assert_eq!(people, [("P1".to_owned(), "a".to_owned()), ("P1".to_owned(), "b".to_owned())], "{name}");
+        let tx = store.begin().await.unwrap();
+        shared_codes::remove(&tx, "l", &[&b]).await.unwrap();
+        for _ in 0..2 {
+            shared_codes::want_again(&tx, "l", &["P1".to_owned()].into()).await.unwrap();
+        }
+        shared_codes::tidy(&tx, "l", "2026-02-02").await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(shared_codes::is_wanted_again(&store.db, "l").await.unwrap(), "{name}");
+        assert!(!shared_codes::is_wanted_again(&store.db, "another").await.unwrap(), "{name}");
+        assert_eq!(shared_codes::of_link(&store.db, "l").await.unwrap().into_keys().collect::<Vec<_>>(), [a], "{name}");
+        let tx = store.begin().await.unwrap();
+        shared_codes::read_again(&tx, "l").await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(!shared_codes::is_wanted_again(&store.db, "l").await.unwrap(), "{name}");
+        assert_eq!(shared_codes::of_link(&store.db, "another").await.unwrap().len(), 1, "{name}");
     }
 }
