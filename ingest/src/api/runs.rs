@@ -204,15 +204,14 @@ pub(super) async fn list_runs(caller: TenantCaller, api: web::Data<Api>, query: 
     let listing = Listing::new(&api.store, "runs", caller.tenant.as_str(), query.0.limit, query.0.cursor);
     let before = listing.after()?.unwrap_or(i64::MAX);
     let rows = within(&api, async {
-        let mut subjects = Vec::new();
-        if let Some(id) = query.0.connection.as_deref() {
+        let subject = query.0.connection.as_deref();
+        if let Some(id) = subject {
             match own_link(&api, &caller, id).await {
                 Err(ApiError::NotFound) => Scoped::new(&api, &caller).connection(id).await.map(drop)?,
                 link => link.map(drop)?,
             }
-            subjects.push(id);
         }
-        Ok(runs::page(&api.store.db, caller.tenant.as_str(), &subjects, before, listing.most()).await?)
+        Ok(runs::page(&api.store.db, caller.tenant.as_str(), subject.as_slice(), before, listing.most()).await?)
     });
     let page = listing.page(rows.await?, |run| run.id, RunView::from)?;
     Ok(HttpResponse::Ok().json(page))

@@ -98,7 +98,7 @@ impl Step<'_> {
     async fn end_of_date(mut self, run: i64, day: Date) -> Result<()> {
         let store = &self.context.store;
         let doubles: BTreeSet<String> = staging::doubles(&store.db, run).await?.into_iter().collect();
-        let mut sharing = self.sharing(store).await?;
+        let mut sharing = self.sharing().await?;
         sharing.begin(day.to_string(), self.since(day).is_none(), doubles);
         let (mut after, mut notes) = (String::new(), Vec::new());
         loop {

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::ToSpan as _;
 use renkei_attendance::window::MOST_DAYS;
-use renkei_store::Store;
 use renkei_store::attendance::shared_codes::{self, Sharer};
 use renkei_store::attendance::staging::Staged;
 use renkei_store::db::Tx;
@@ -123,8 +122,9 @@ fn shared(sharers: &BTreeMap<Sharer, bool>) -> BTreeSet<String> {
 }
 
 impl Step<'_> {
-    pub(super) async fn sharing(&self, store: &Store) -> Result<Sharing> {
-        let before = shared_codes::of_link(&store.db, &self.link.id).await?;
+    /// Who shares codes of the link, as far as it is known before a date is read.
+    pub(super) async fn sharing(&self) -> Result<Sharing> {
+        let before = shared_codes::of_link(&self.context.store.db, &self.link.id).await?;
         Ok(Sharing {
             link: self.link.id.clone(),
             now: before.clone(),

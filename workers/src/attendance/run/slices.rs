@@ -157,7 +157,7 @@ impl Step<'_> {
         people: Arc<People>,
         slice: &Slice,
     ) -> Result<()> {
-        let mut sharing = self.sharing(&self.context.store).await?;
+        let mut sharing = self.sharing().await?;
         let mut notes = Vec::new();
         let mut by_date: BTreeMap<Date, Vec<Staged>> = BTreeMap::new();
         for (day, person, row) in slice.rows().filter(|(day, _, _)| first <= *day && *day <= last) {

@@ -58,6 +58,16 @@ async fn stage(config: &SmtpConfig, to: &[&str]) -> Stage {
     stage
 }
 
+/// The one mail that somebody gets through a server.
+async fn the_mail(server: &Arc<Exim>, config: &SmtpConfig) -> String {
+    let stage = stage(config, &["hr@example.jp"]).await;
+    stage.tell_for(2 * MINUTE).await;
+    let mails = arrived(server, 1).await;
+    assert_eq!(counts(&stage).await, [("sent".to_owned(), 1)]);
+    let [mail] = mails.try_into().unwrap_or_else(|mails| panic!("{mails:?}: {}", server.log()));
+    mail
+}
+
 async fn counts(stage: &Stage) -> Vec<(String, i64)> {
     outbox::counts(&stage.world.store.db).await.unwrap()
 }
@@ -202,23 +212,15 @@ async fn i8_without_tls_neither_mail_nor_password_leaves() {
 #[tokio::test]
 async fn a_mail_goes_over_tls_from_the_first_byte() {
     let server = Arc::new(offering(Offers::TlsAtOnce).await);
-    let at_once = SmtpConfig { tls: SmtpTls::Implicit, ..config(&server, PASSWORD) };
-    let stage = stage(&at_once, &["hr@example.jp"]).await;
-    stage.tell_for(2 * MINUTE).await;
-    let mails = arrived(&server, 1).await;
-    assert_eq!(mails.len(), 1, "{}", server.log());
-    assert!(headers(&mails[0]).contains("TLS1."), "{}", mails[0]);
-    assert_eq!(counts(&stage).await, [("sent".to_owned(), 1)]);
+    let mail = the_mail(&server, &SmtpConfig { tls: SmtpTls::Implicit, ..config(&server, PASSWORD) }).await;
+    assert!(headers(&mail).contains("TLS1."), "{mail}");
 }
 
 #[tokio::test]
 async fn a_mail_goes_where_only_the_older_login_is_offered() {
     let server = Arc::new(offering(Offers::LoginOnly).await);
-    let stage = stage(&config(&server, PASSWORD), &["hr@example.jp"]).await;
-    stage.tell_for(2 * MINUTE).await;
-    assert_eq!(arrived(&server, 1).await.len(), 1, "{}", server.log());
+    the_mail(&server, &config(&server, PASSWORD)).await;
     assert!(server.log().contains("A=login:renkei"), "{}", server.log());
-    assert_eq!(counts(&stage).await, [("sent".to_owned(), 1)]);
 }
 
 /// It would take mail and password in plain text, as somebody in between can make it seem.
