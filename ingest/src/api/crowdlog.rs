@@ -13,7 +13,7 @@ use renkei_attendance::members::{self as list, List, Member, Refusal};
 use renkei_attendance::window::MOST_DAYS;
 use renkei_events::codes::Code;
 use renkei_store::attendance::members::{self, ListInfo, ListedMember};
-use renkei_store::attendance::{book, shared_codes};
+use renkei_store::attendance::shared_codes;
 use renkei_store::db::Sql;
 use renkei_store::links;
 use serde::Serialize;
@@ -160,8 +160,7 @@ pub(super) async fn put_member_list(
 /// Whom a link brought a day of in the last 40 days, and who shared a code there.
 pub(super) async fn people_of(sql: &impl Sql, link: &str, today: Date) -> Result<Vec<AtSource>, ApiError> {
     let first = today.saturating_sub(MOST_DAYS.days()).to_string();
-    let mut people = book::people(sql, link, &first, &today.to_string()).await?;
-    people.extend(shared_codes::people(sql, link, &first).await?);
+    let people = shared_codes::people_with_book(sql, link, (&first, &today.to_string()), &first).await?;
     let people = people.into_iter().filter_map(|(code, person)| {
         Some(AtSource { code: MemberCode::new(&code).ok()?, link: link.to_owned(), person })
     });

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::Value;
 
+use super::book;
 use crate::db::{Sql, Tx, pieces, tuples};
 use crate::error::Result;
 
@@ -31,6 +32,22 @@ pub async fn of_link(sql: &impl Sql, link: &str) -> Result<BTreeMap<Sharer, bool
             Ok((sharer, row.get::<i64>("firm")? == 1))
         })
         .collect()
+}
+
+/// Whose codes are to be compared with クラウドログ's: who of a link stands in the book from `first` to `last`, and who shared a code from
+/// `shared_from` on; code and the source's own id.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn people_with_book(
+    sql: &impl Sql,
+    link: &str,
+    (first, last): (&str, &str),
+    shared_from: &str,
+) -> Result<Vec<(String, String)>> {
+    let mut people = book::people(sql, link, first, last).await?;
+    people.extend(self::people(sql, link, shared_from).await?);
+    Ok(people)
 }
 
 /// Who shared a code of a link from `first` on: code and person.

@@ -50,8 +50,8 @@ impl Judge {
         let shared_from = first.to_string();
         let oldest = book::dates(&store.db, &link.id, &first.to_string(), "", 1).await?;
         let first = oldest.first().cloned().unwrap_or_else(|| first.to_string());
-        let mut people = book::people(&store.db, &link.id, &first, &today.to_string()).await?;
-        people.extend(shared_codes::people(&store.db, &link.id, &shared_from).await?);
+        let last = today.to_string();
+        let people = shared_codes::people_with_book(&store.db, &link.id, (&first, &last), &shared_from).await?;
         let people = people.into_iter().filter_map(|(code, person)| {
             Some(AtSource { code: Code::new(&code).ok()?, link: link.id.clone(), person })
         });
