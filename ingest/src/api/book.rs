@@ -19,6 +19,8 @@ use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, MANY_PEOPLE_TIME, Time, resource, within, within_time};
 
+/// How much of a day's history is shown.
+const BEFORE: u32 = 100;
 /// How many items of handwork are read at once for a file.
 const CHUNK: u32 = 500;
 
@@ -60,6 +62,33 @@ impl DayView {
             value: if reveal { String::from_utf8_lossy(&day.told.value).into_owned() } else { MASK.to_owned() },
         }
     }
+}
+
+/// What a day was before.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DayBefore {
+    /// The link that brought it.
+    link: String,
+    /// The run that brought it.
+    run: i64,
+    /// Since when it was so.
+    since: Time,
+    /// What the source said, as JSON text; masked as `•••` unless it is revealed.
+    value: String,
+}
+
+/// Which day.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// 社員コード.
+    code: String,
+    /// The day, `YYYY-MM-DD`.
+    day: String,
+    /// Show what the source said; that is written into the audit.
+    #[param(value_type = Option<bool>)]
+    reveal: Option<Flag>,
 }
 
 /// Which days.
@@ -141,6 +170,7 @@ pub struct HandworkQuery {
 pub(super) fn resources() -> Vec<Resource> {
     vec![
         resource("/links/{id}/days").route(web::get().to(list_days)),
+        resource("/links/{id}/history").route(web::get().to(day_history)),
         resource("/links/{id}/handwork").route(web::get().to(list_handwork)),
         resource("/links/{id}/handwork.csv").route(web::get().to(download_handwork)),
         resource("/links/{id}/handwork/{handwork_id}/done").route(web::post().to(tick_handwork)),
@@ -149,6 +179,43 @@ pub(super) fn resources() -> Vec<Resource> {
 
 fn day(pointer: &str, text: Option<&str>, usual: Date) -> Result<String, ApiError> {
     Ok(text.map_or(Ok(usual), |text| date(pointer, text))?.to_string())
+}
+
+fn without_controls(code: &str) -> Result<(), ApiError> {
+    if code.chars().any(char::is_control) {
+        return Err(ApiError::invalid("/code", "has a control character"));
+    }
+    Ok(())
+}
+
+/// What one person's day was before, newest first, with the runs that brought it; the last 100.
+#[utoipa::path(get, path = "/api/v1/links/{id}/history", tag = "tenant", params(("id" = String, Path), HistoryQuery),
+    responses((status = 200, body = Vec<DayBefore>)))]
+pub(super) async fn day_history(
+    caller: TenantCaller,
+    api: web::Data<Api>,
+    id: web::Path<String>,
+    query: Query<HistoryQuery>,
+) -> Answer {
+    let HistoryQuery { code, day, reveal } = query.0;
+    without_controls(&code)?;
+    let day = date("/day", &day)?.to_string();
+    let reveal = is_set(reveal);
+    let before = within(&api, async {
+        let link = own_link(&api, &caller, &id).await?;
+        if reveal {
+            Scoped::new(&api, &caller).audit_alone("days.reveal", &link.id).await?;
+        }
+        Ok(book::history(&api.store, &api.store.db, &link.tenant, (&code, &day), BEFORE).await?)
+    });
+    let shown = |value: Vec<u8>| if reveal { String::from_utf8_lossy(&value).into_owned() } else { MASK.to_owned() };
+    let views = before.await?.into_iter().map(|old| DayBefore {
+        link: old.link,
+        run: old.run,
+        since: old.since.into(),
+        value: shown(old.value),
+    });
+    Ok(HttpResponse::Ok().json(views.collect::<Vec<_>>()))
 }
 
 /// The days that a link brought, by day and 社員コード, with what became of them.
@@ -163,9 +230,7 @@ pub(super) async fn list_days(
     let DayQuery { code, from, to, reveal, limit, cursor } = query.0;
     let from = day("/from", from.as_deref(), Date::constant(2000, 1, 1))?;
     let to = day("/to", to.as_deref(), Date::constant(9999, 12, 31))?;
-    if code.as_deref().is_some_and(|code| code.chars().any(char::is_control)) {
-        return Err(ApiError::invalid("/code", "has a control character"));
-    }
+    code.as_deref().map_or(Ok(()), without_controls)?;
     let owner = format!("{}/{id}", caller.tenant);
     let listing = Listing::new(&api.store, "days", &owner, limit, cursor);
     let after: (String, String) = listing.after()?.unwrap_or_default();

@@ -187,6 +187,12 @@ pub(super) async fn put_link_settings(
     if !times.iter().all(|minutes| (0..=240).contains(minutes)) {
         return Err(ApiError::invalid("/kingoftime", "minutes of rounding and difference must be 0 to 240"));
     }
+    if let Some(columns) = &settings.files.leave_columns
+        && let Some(foreign) = columns.foreign_to(settings.files.encoding)
+    {
+        let detail = format!("{foreign} does not exist in the encoding of the files");
+        return Err(ApiError::invalid("/files/leave_columns", detail));
+    }
     let text = serde_json::to_string(&settings).map_err(|error| ApiError::from(StoreError::from(error)))?;
     let link = within(&api, async {
         let (tx, mut link, now) = begin_change(&api, &caller, &id, &request).await?;

@@ -3,6 +3,7 @@
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use jiff::civil::Date;
+use renkei_attendance::window::Window;
 use renkei_events::ids::ConnectionId;
 use renkei_runtime::clock::Millis;
 use renkei_store::db::Tx;
@@ -28,6 +29,19 @@ const STATEMENTS: [(&str, &str); 4] = [
     ("builtin_sync_off", "クラウドログ標準の外部連携の自動同期は「使用しない」にしています。"),
 ];
 
+/// What somebody should know before a link is made.
+const NOTES: [(&str, &str); 3] = [
+    (
+        "imported_by_hand",
+        "クラウドログに勤怠を登録する公開の方法は確認できていません。毎朝、ご担当者の方にファイルを取り込んでいただきます。",
+    ),
+    ("forty_days", "41日以上前の修正は自動では連携されません。期間を指定して同期してください。"),
+    (
+        "initial_values",
+        "手入力が必要な日には、クラウドログの初期値が表示されていることがあります。内容をご確認ください。",
+    ),
+];
+
 /// A link. The key is in no answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LinkView {
@@ -35,12 +49,14 @@ pub struct LinkView {
     id: String,
     /// 連携名.
     name: String,
-    /// hrmos.
+    /// hrmos, kingoftime or kinkakuji.
     source: String,
     /// The company of the source's login URL.
     company: String,
     /// When the key was issued.
     key_issued: String,
+    /// When it ends, where the source ends keys by itself.
+    key_ends: Option<String>,
     /// 自動同期.
     auto: bool,
     /// What was ticked, by whom and when.
@@ -53,8 +69,27 @@ pub struct LinkView {
     trouble: Option<String>,
     /// Since when.
     trouble_since: Option<Time>,
+    /// The days that no window brought because the last one failed: a manual run brings them.
+    missed: Option<MissedDays>,
     /// The version of the settings, as in `ETag`.
     settings_version: i64,
+}
+
+/// Days that are missing.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MissedDays {
+    /// The first, `YYYY-MM-DD`.
+    first_day: String,
+    /// The last.
+    last_day: String,
+}
+
+/// From the day on which the last window that came to its end was due, and no more than a manual run can bring.
+fn missed(link: &Link, today: Date) -> Option<MissedDays> {
+    let window = Window::due(today);
+    let first = link.complete.map_or(window.first(), |due| due.max(window.first()));
+    let missed = MissedDays { first_day: first.to_string(), last_day: window.last().to_string() };
+    (link.failed && first <= window.last()).then_some(missed)
 }
 
 /// Something that was ticked.
@@ -97,9 +132,9 @@ pub struct NewLink {
 pub struct NewKey {
     /// The company of the login URL, or the login URL itself; as before if left out.
     company: Option<String>,
-    /// API KEY.
-    #[schema(value_type = String)]
-    api_key: SecretString,
+    /// API KEY, or the access token; as before if left out, where the company is another one.
+    #[schema(value_type = Option<String>)]
+    api_key: Option<SecretString>,
     /// When the key was issued, `YYYY-MM-DD`; today if left out.
     key_issued: Option<String>,
 }
@@ -136,6 +171,17 @@ pub struct LinkOptions {
     egress_addresses: Vec<String>,
     /// What has to be ticked.
     statements: Vec<StatementOption>,
+    /// What somebody should know beforehand, to be shown beside the form.
+    notes: Vec<NoteOption>,
+}
+
+/// Something to be known.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NoteOption {
+    /// Its name.
+    id: &'static str,
+    /// The words.
+    text: &'static str,
 }
 
 /// A source.
@@ -187,12 +233,14 @@ async fn view(api: &Api, link: &Link) -> Result<LinkView, ApiError> {
         source: link.source.as_str().to_owned(),
         company: link.company.clone(),
         key_issued: link.key_issued.to_string(),
+        key_ends: link.source.key_ends(link.key_issued).map(|day| day.to_string()),
         auto: link.auto,
         stated: stated.collect(),
         created: link.created.into(),
         next: next.filter(|_| link.auto).map(|job| job.due.into()),
         trouble,
         trouble_since: since.map(Time::from),
+        missed: missed(link, setup::today_in_tokyo(api.clock.now())),
         settings_version: link.settings_version,
     })
 }
@@ -286,7 +334,9 @@ pub(super) async fn create_link(caller: TenantCaller, api: web::Data<Api>, body:
     let check = within(&api, async {
         let tx = api.store.begin().await?;
         let now = api.store.now_in(&tx).await?;
-        if links::find(&api.store, &tx, &wanted.id).await?.is_some() {
+        if links::find(&api.store, &tx, &wanted.id).await?.is_some()
+            || link_checks::is_wanted_elsewhere(&tx, caller.tenant.as_str(), &wanted.id).await?
+        {
             return Err(ApiError::conflict("this id is taken"));
         }
         let stated = STATEMENTS.iter().map(|(what, _)| Statement {
@@ -294,15 +344,17 @@ pub(super) async fn create_link(caller: TenantCaller, api: web::Data<Api>, body:
             who: caller.actor.clone(),
             at: now,
         });
-        let wish = Wish {
+        let new = link_checks::NewLink {
             name: wanted.name.clone(),
+            auto: wanted.auto.unwrap_or(true),
+            stated: stated.collect(),
+        };
+        let wish = Wish {
             source,
             company: company.clone(),
             key: wanted.api_key.clone(),
             key_issued: key_issued.clone(),
-            auto: wanted.auto.unwrap_or(true),
-            settings: "{}".to_owned(),
-            stated: stated.collect(),
+            new: Some(new),
         };
         let id = uuid::Uuid::now_v7().to_string();
         link_checks::want(&api.store, &tx, &id, caller.tenant.as_str(), &wanted.id, &wish, now).await?;
@@ -341,11 +393,13 @@ pub(super) async fn get_link_options(_: TenantCaller, api: web::Data<Api>) -> An
         label: source.label(),
         available: true,
     });
+    let sources = sources.chain([SourceOption { id: "jobcan", label: "ジョブカン", available: false }]);
     let statements = STATEMENTS.iter().map(|(id, text)| StatementOption { id, text });
     Ok(HttpResponse::Ok().json(LinkOptions {
         sources: sources.collect(),
         egress_addresses: api.egress_addresses.clone(),
         statements: statements.collect(),
+        notes: NOTES.into_iter().map(|(id, text)| NoteOption { id, text }).collect(),
     }))
 }
 
@@ -405,25 +459,26 @@ pub(super) async fn put_link_key(
 ) -> Answer {
     let link = within(&api, own_link(&api, &caller, &id)).await?;
     let wanted = body.0;
-    key("/api_key", &wanted.api_key)?;
+    let (api_key, key_issued) = match wanted.api_key {
+        Some(api_key) => {
+            key("/api_key", &api_key)?;
+            (api_key, issued(&api, wanted.key_issued.as_deref())?)
+        }
+        // The same key may open another company.
+        None if wanted.company.is_none() => return Err(ApiError::invalid("/api_key", "is missing")),
+        None if wanted.key_issued.is_some() => {
+            return Err(ApiError::invalid("/key_issued", "goes with a new key only"));
+        }
+        None => (link.key.clone(), link.key_issued.to_string()),
+    };
     let company = match wanted.company.as_deref() {
         Some(text) => company_of(link.source, Some(text))?,
         None => link.company.clone(),
     };
-    let key_issued = issued(&api, wanted.key_issued.as_deref())?;
     let check = within(&api, async {
         let tx = api.store.begin().await?;
         let now = api.store.now_in(&tx).await?;
-        let wish = Wish {
-            name: link.name.clone(),
-            source: link.source,
-            company,
-            key: wanted.api_key.clone(),
-            key_issued,
-            auto: link.auto,
-            settings: link.settings.clone(),
-            stated: link.stated.clone(),
-        };
+        let wish = Wish { source: link.source, company, key: api_key, key_issued, new: None };
         let check = uuid::Uuid::now_v7().to_string();
         link_checks::want(&api.store, &tx, &check, caller.tenant.as_str(), &link.id, &wish, now).await?;
         Scoped::new(&api, &caller).audit(&tx, "link.key", &link.id, now).await?;

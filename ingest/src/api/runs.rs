@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, Resource, web};
-use renkei_attendance::window::MOST_DAYS;
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use renkei_attendance::window::Window;
 use renkei_store::links;
 use renkei_store::runs::{self, Run, RunKind, RunState};
 use serde::{Deserialize, Serialize};
@@ -43,12 +45,25 @@ pub struct RunView {
     first_day: Option<String>,
     /// Last day of the period, for attendance.
     last_day: Option<String>,
+    /// Of a run of attendance that did not come to its end: the first day that was not read.
+    first_day_not_read: Option<String>,
     /// What was counted, such as seen, new, already_known, calls, duration_ms.
     counts: BTreeMap<String, i64>,
 }
 
+/// Which day of the period it was that was not read any more; of a run that read none, the first one.
+fn first_day_not_read(run: &Run) -> Option<String> {
+    if !matches!(run.state, RunState::Failed | RunState::Cancelled) {
+        return None;
+    }
+    let first: Date = run.days.as_ref()?.0.parse().ok()?;
+    let at = run.counts.get(runs::FIRST_DAY_NOT_READ).copied().unwrap_or(1);
+    Some(first.checked_add((at - 1).days()).ok()?.to_string())
+}
+
 impl From<Run> for RunView {
     fn from(run: Run) -> Self {
+        let first_day_not_read = first_day_not_read(&run);
         let (first_day, last_day) = run.days.unzip();
         Self {
             id: run.id,
@@ -61,6 +76,7 @@ impl From<Run> for RunView {
             ended: run.ended.map(Time::from),
             first_day,
             last_day,
+            first_day_not_read,
             counts: run.counts,
         }
     }
@@ -135,15 +151,8 @@ pub(super) async fn start_run(
 ) -> Answer {
     let link = within(&api, own_link(&api, &caller, &id)).await?;
     let (first, last) = (date("/first_day", &body.0.first_day)?, date("/last_day", &body.0.last_day)?);
-    if last < first {
-        return Err(ApiError::invalid("/last_day", "is before the first day"));
-    }
-    if last > setup::today_in_tokyo(api.clock.now()) {
-        return Err(ApiError::invalid("/last_day", "must not lie ahead"));
-    }
-    if first.until(last).map_or(MOST_DAYS, |span| span.get_days()) >= MOST_DAYS {
-        return Err(ApiError::invalid("/last_day", "40 days at most"));
-    }
+    let today = setup::today_in_tokyo(api.clock.now());
+    Window::chosen(first, last, today).map_err(|fault| ApiError::invalid("/last_day", fault.to_string()))?;
     within(&api, async {
         let tx = api.store.begin().await?;
         links::lock_tenant(&tx, caller.tenant.as_str()).await?;
@@ -151,8 +160,9 @@ pub(super) async fn start_run(
         if let Some(run) = open.first() {
             return Err(ApiError::conflict(under_way(run)));
         }
-        if let Some(waiting) = links::manual_waiting(&tx, caller.tenant.as_str()).await? {
-            return Err(ApiError::conflict(format!("a run of link {waiting} is about to start")));
+        if let Some((waiting, executor)) = links::manual_waiting(&tx, caller.tenant.as_str()).await? {
+            let detail = format!("a run of link {waiting} is about to start, wanted by {executor}");
+            return Err(ApiError::conflict(detail));
         }
         let now = api.store.now_in(&tx).await?;
         links::plan_manual(&tx, &link, (first, last), &caller.actor, now).await?;
@@ -179,16 +189,15 @@ fn under_way(run: &Run) -> String {
     responses((status = 200, body = RunView), (status = 409)))]
 pub(super) async fn cancel_run(caller: TenantCaller, api: web::Data<Api>, id: web::Path<String>) -> Answer {
     let run = within(&api, async {
-        let mut run = own_run(&api, &caller, &id).await?;
+        let wanted = own_run(&api, &caller, &id).await?;
         let tx = api.store.begin().await?;
         links::lock_tenant(&tx, caller.tenant.as_str()).await?;
         let open = runs::open_ones(&tx, caller.tenant.as_str(), &[RunKind::Window, RunKind::Manual]).await?;
-        if !open.iter().any(|open| open.id == run.id) {
+        let Some(mut run) = open.into_iter().find(|open| open.id == wanted.id) else {
             return Err(ApiError::conflict("the run has ended"));
-        }
+        };
         let now = api.store.now_in(&tx).await?;
-        run.state = RunState::Cancelled;
-        runs::update(&tx, &run).await?;
+        links::cancel_run(&api.store, &tx, &mut run, now).await?;
         Scoped::new(&api, &caller).audit(&tx, "run.cancel", &id, now).await?;
         tx.commit().await?;
         api.store.hint();

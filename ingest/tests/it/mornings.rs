@@ -5,6 +5,7 @@ mod files;
 mod forgetting;
 mod mails;
 mod office;
+mod runs;
 mod seeded;
 mod shared_codes;
 
@@ -170,6 +171,8 @@ async fn what_decides_about_days_makes_them_pending_again() {
     assert!(corrected >= 20, "the window of somebody who works on weekdays: {corrected}");
     assert!(rows.keys().all(|(code, _)| *code != number));
     office.import_all().await;
+    let history = format!("history?code=NEW-1&day={}&reveal=true", date(2026, 4, 2));
+    assert_eq!(office.get(&history).await.json(), json!([]), "a day that was told once");
     // A changed table of work types: each day of that type, and no other.
     office.settings(json!({"closing": {"kind": "not_used"}, "work_types": {"夜勤": "morning"}})).await;
     let rows = office.rows().await;

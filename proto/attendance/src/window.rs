@@ -1,13 +1,10 @@
-//! Which dates a run covers, and how many calls it makes.
+//! Which dates a run covers, and how much of them is asked for.
 
 use jiff::civil::{Date, Weekday};
 use jiff::{Timestamp, ToSpan as _};
 
 /// The most dates of a run, and how many a window has (rules 3 and 4 of the simulator).
 pub const MOST_DAYS: i32 = 40;
-
-/// Rows of a page of the source.
-const ROWS_OF_A_PAGE: u64 = 100;
 
 /// The dates of a run, from 1 to [`MOST_DAYS`] of them, each at most once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +79,7 @@ impl Window {
 pub struct Complete {
     /// The day on which it was due.
     pub due: Date,
-    /// When it began to read.
+    /// When it began to read, or earlier.
     pub started: Timestamp,
 }
 
@@ -112,14 +109,6 @@ impl Extent {
         }
         Self::Changed { known_to: complete.due.saturating_sub(1.day()), since }
     }
-}
-
-/// How many calls a run makes that is not disturbed: one for the token and one to give it back, the pages of work types, and
-/// of each date as many pages as its rows need, at least one.
-#[must_use]
-pub fn calls(rows_of_dates: impl IntoIterator<Item = u64>, segment_pages: u64) -> u64 {
-    let pages: u64 = rows_of_dates.into_iter().map(|rows| rows.div_ceil(ROWS_OF_A_PAGE).max(1)).sum();
-    2 + segment_pages + pages
 }
 
 #[cfg(test)]
@@ -174,19 +163,6 @@ mod tests {
         ];
         for (due, complete, failed, tells, extent) in rows {
             assert_eq!(Extent::of(due, complete, failed, tells), extent, "{due} {failed} {tells}");
-        }
-    }
-
-    #[test]
-    fn calls_are_counted_by_pages() {
-        for (rows, segment_pages, expected) in [
-            (vec![5_000; 40], 1, 2_003),
-            (vec![0; 40], 1, 43),
-            (vec![100; 40], 1, 43),
-            (vec![101; 40], 1, 83),
-            (vec![1], 2, 5),
-        ] {
-            assert_eq!(calls(rows.clone(), segment_pages), expected, "{rows:?}");
         }
     }
 

@@ -176,7 +176,11 @@ pub async fn forget_code(
         .await?;
     let of_links = "link_id IN (SELECT link_id FROM links WHERE tenant_id = $1)";
     let of_runs = "run_id IN (SELECT run_id FROM runs WHERE tenant_id = $1)";
-    let mut days = 0;
+    // What the person's days were under a number that was corrected since.
+    let corrected = "DELETE FROM attendance_history WHERE tenant_id = $1 AND EXISTS
+        (SELECT 1 FROM attendance_days AS now WHERE now.tenant_id = $1 AND now.code = $2 AND now.person <> ''
+           AND now.link_id = attendance_history.link_id AND now.person = attendance_history.person)";
+    let mut days = tx.exec(corrected, key()).await?;
     for table in ["attendance_days", "attendance_history"] {
         days += tx.exec(&format!("DELETE FROM {table} WHERE tenant_id = $1 AND code = $2"), key()).await?;
     }

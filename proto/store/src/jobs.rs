@@ -199,6 +199,46 @@ pub async fn remove(tx: &Tx, name: &str) -> Result<bool> {
     Ok(tx.exec("DELETE FROM jobs WHERE name = $1", vec![name.into()]).await? == 1)
 }
 
+/// Takes all jobs of a kind about `subject` off the calendar, whoever holds them.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn remove_all(tx: &Tx, kind: &str, subject: &str) -> Result<()> {
+    tx.exec("DELETE FROM jobs WHERE kind = $1 AND subject = $2", vec![kind.into(), subject.into()]).await?;
+    Ok(())
+}
+
+/// Jobs of a kind about `subject` belong to another queue from now on; whoever holds one goes on with it.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn move_to_queue(tx: &Tx, kind: &str, subject: &str, queue: &str) -> Result<()> {
+    let sql = "UPDATE jobs SET queue = $1 WHERE kind = $2 AND subject = $3";
+    tx.exec(sql, vec![queue.into(), kind.into(), subject.into()]).await?;
+    Ok(())
+}
+
+/// A job begins anew at its own time, whoever holds it: what was noted of it counts no more, and its holder writes nothing more.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn begin_anew(tx: &Tx, name: &str) -> Result<()> {
+    let sql =
+        "UPDATE jobs SET doc = '{}', due_ms = slot_ms, owner = NULL, until_ms = 0, epoch = epoch + 1 WHERE name = $1";
+    tx.exec(sql, vec![name.into()]).await?;
+    Ok(())
+}
+
+/// A job is over for this time, whoever holds it, and comes again for `slot`.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn put_off(tx: &Tx, name: &str, slot: Millis) -> Result<()> {
+    let sql = "UPDATE jobs SET doc = '{}', slot_ms = $1, due_ms = $1, owner = NULL, until_ms = 0, epoch = epoch + 1 WHERE name = $2";
+    tx.exec(sql, vec![slot.0.into(), name.into()]).await?;
+    Ok(())
+}
+
 /// A job on the calendar as the console shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {

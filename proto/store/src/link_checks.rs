@@ -16,11 +16,20 @@ use crate::error::{Result, StoreError};
 use crate::jobs::{self, NewJob};
 use crate::links::{self, AttendanceSource, CHECK, Statement};
 
-/// A link as somebody wants it.
-#[derive(Clone)]
-pub struct Wish {
+/// What a link that is not there yet is to be.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct NewLink {
     /// 連携名.
     pub name: String,
+    /// 自動同期.
+    pub auto: bool,
+    /// What was ticked.
+    pub stated: Vec<Statement>,
+}
+
+/// A key that somebody wants to be tried.
+#[derive(Clone)]
+pub struct Wish {
     /// What it reads from.
     pub source: AttendanceSource,
     /// The company of the source's login URL.
@@ -29,12 +38,8 @@ pub struct Wish {
     pub key: SecretString,
     /// When the key was issued, `YYYY-MM-DD`.
     pub key_issued: String,
-    /// 自動同期.
-    pub auto: bool,
-    /// Decisions of the administrator, as JSON.
-    pub settings: String,
-    /// What was ticked.
-    pub stated: Vec<Statement>,
+    /// The link to be made; `None`: the key is for a link that is there, of which nothing else changes.
+    pub new: Option<NewLink>,
 }
 
 impl fmt::Debug for Wish {
@@ -45,14 +50,11 @@ impl fmt::Debug for Wish {
 
 #[derive(Serialize, Deserialize)]
 struct Plain {
-    name: String,
     source: AttendanceSource,
     company: String,
     key: String,
     key_issued: String,
-    auto: bool,
-    settings: String,
-    stated: Vec<Statement>,
+    new: Option<NewLink>,
 }
 
 /// Where a check stands.
@@ -93,14 +95,11 @@ fn read(store: &Store, row: &Row) -> Result<Check> {
         Some(sealed) => {
             let plain: Plain = store.keys.open_json(&place(&id), &sealed)?;
             Some(Wish {
-                name: plain.name,
                 source: plain.source,
                 company: plain.company,
                 key: SecretString::from(plain.key),
                 key_issued: plain.key_issued,
-                auto: plain.auto,
-                settings: plain.settings,
-                stated: plain.stated,
+                new: plain.new,
             })
         }
         None => None,
@@ -127,14 +126,11 @@ fn read(store: &Store, row: &Row) -> Result<Check> {
 /// When the store does not answer.
 pub async fn want(store: &Store, tx: &Tx, id: &str, tenant: &str, link: &str, wish: &Wish, now: Millis) -> Result<()> {
     let plain = Plain {
-        name: wish.name.clone(),
         source: wish.source,
         company: wish.company.clone(),
         key: wish.key.expose_secret().to_owned(),
         key_issued: wish.key_issued.clone(),
-        auto: wish.auto,
-        settings: wish.settings.clone(),
-        stated: wish.stated.clone(),
+        new: wish.new.clone(),
     };
     let values: Vec<Value> =
         vec![id.into(), tenant.into(), link.into(), store.keys.seal_json(&place(id), &plain)?.into(), now.0.into()];
@@ -151,6 +147,15 @@ pub async fn want(store: &Store, tx: &Tx, id: &str, tenant: &str, link: &str, wi
     };
     jobs::put(tx, &job).await?;
     Ok(())
+}
+
+/// Whether another tenant wants a link of this id to be made and no worker has asked yet.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn is_wanted_elsewhere(sql: &impl Sql, tenant: &str, link: &str) -> Result<bool> {
+    let query = "SELECT 1 AS one FROM link_checks WHERE link_id = $1 AND state = 'wanted' AND tenant_id <> $2 LIMIT 1";
+    Ok(sql.row(query, vec![link.into(), tenant.into()]).await?.is_some())
 }
 
 /// One check.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use jiff::ToSpan as _;
 use jiff::civil::Date;
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +15,7 @@ use crate::attendance::{files, shared_codes};
 use crate::db::{Row, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, NewJob};
+use crate::runs::{self, Run, RunKind};
 
 /// The kind of the job that brings the days before, every day at 05:00.
 pub const WINDOW: &str = "window";
@@ -22,6 +25,9 @@ pub const MANUAL: &str = "manual_run";
 pub const DECIDE: &str = "decide";
 /// The kind of the job that asks a source whether it takes a key.
 pub const CHECK: &str = "key_check";
+
+/// How many months a key of HRMOS勤怠 lives.
+const HRMOS_KEY_MONTHS: i32 = 3;
 
 /// What attendance comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +59,15 @@ impl AttendanceSource {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.as_str() == text)
+    }
+
+    /// When a key ends that was issued on a day; `None`: it lasts until somebody stops it.
+    #[must_use]
+    pub fn key_ends(self, issued: Date) -> Option<Date> {
+        match self {
+            Self::Hrmos => Some(issued.saturating_add(HRMOS_KEY_MONTHS.months())),
+            Self::Kingoftime | Self::Kinkakuji => None,
+        }
     }
 
     /// What people call it.
@@ -204,17 +219,19 @@ pub fn queue(store: &Store, source: AttendanceSource, company: &str, key: &Secre
     format!("{}:{}", source.as_str(), store.keys.hash("source_credential", &parts))
 }
 
-/// Makes or replaces a link. How far its windows came stays.
+/// Makes or replaces a link. How far its windows came stays. `false`, and nothing is written: another tenant has one of this id
+/// (I9).
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn put(store: &Store, tx: &Tx, link: &Link) -> Result<()> {
+pub async fn put(store: &Store, tx: &Tx, link: &Link) -> Result<bool> {
     let sealed = store.keys.seal(&place(&link.id), link.key.expose_secret().as_bytes());
     let sql = "INSERT INTO links (link_id, tenant_id, name, source, company, api_key, queue, key_issued, auto, settings, stated, created_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         ON CONFLICT (link_id) DO UPDATE SET name = excluded.name, company = excluded.company, api_key = excluded.api_key,
           queue = excluded.queue, key_issued = excluded.key_issued, auto = excluded.auto, settings = excluded.settings,
-          stated = excluded.stated, settings_version = links.settings_version + 1";
+          stated = excluded.stated, settings_version = links.settings_version + 1
+        WHERE links.tenant_id = excluded.tenant_id";
     let values: Vec<Value> = vec![
         link.id.clone().into(),
         link.tenant.clone().into(),
@@ -229,8 +246,7 @@ pub async fn put(store: &Store, tx: &Tx, link: &Link) -> Result<()> {
         serde_json::to_string(&link.stated)?.into(),
         link.created.0.into(),
     ];
-    tx.exec(sql, values).await?;
-    Ok(())
+    Ok(tx.exec(sql, values).await? == 1)
 }
 
 /// One link, if there is one.
@@ -309,6 +325,7 @@ pub async fn watched(sql: &impl Sql) -> Result<Vec<Watched>> {
 /// When the store does not answer.
 pub async fn remove(tx: &Tx, link: &str) -> Result<()> {
     jobs::remove(tx, &window_job(link)).await?;
+    jobs::remove_all(tx, MANUAL, link).await?;
     tx.exec("DELETE FROM links WHERE link_id = $1", vec![link.into()]).await?;
     tx.exec("DELETE FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
     shared_codes::remove_link(tx, link).await?;
@@ -346,6 +363,56 @@ pub async fn set_segments(tx: &Tx, link: &str, segments: &str) -> Result<()> {
     Ok(())
 }
 
+/// The link has another key: what is on the calendar waits for that one's turn from now on. A run under way goes on with it.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn key_changed(tx: &Tx, link: &Link) -> Result<()> {
+    for kind in [WINDOW, MANUAL] {
+        jobs::move_to_queue(tx, kind, &link.id, &link.queue).await?;
+    }
+    Ok(())
+}
+
+/// The link reads another company from now on. What was read of the one before tells nothing of it: a run under way ends, a
+/// window that is due begins anew, and it reads everything.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn company_changed(tx: &Tx, link: &Link, now: Millis) -> Result<()> {
+    for mut run in runs::open_ones(tx, &link.tenant, &[RunKind::Window, RunKind::Manual]).await? {
+        if run.subject == link.id {
+            runs::stop(tx, &mut run, Code::AttendanceCancelled, now).await?;
+        }
+    }
+    jobs::remove_all(tx, MANUAL, &link.id).await?;
+    jobs::begin_anew(tx, &window_job(&link.id)).await?;
+    let sql = "UPDATE links SET complete_day = NULL, failed = 0, segments = '{}' WHERE link_id = $1";
+    tx.exec(sql, vec![link.id.clone().into()]).await?;
+    shared_codes::remove_link(tx, &link.id).await
+}
+
+/// Somebody cancels a run that has not ended. Whoever works on it writes nothing more; a window comes again on the next day. What
+/// was read stays, and is decided about.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn cancel_run(store: &Store, tx: &Tx, run: &mut Run, now: Millis) -> Result<()> {
+    runs::stop(tx, run, Code::AttendanceCancelled, now).await?;
+    match run.kind {
+        RunKind::Manual => jobs::remove_all(tx, MANUAL, &run.subject).await?,
+        _ => {
+            // Tokyo has no daylight saving, so every day has as many hours.
+            let days = (now.0 - run.slot.0).div_euclid(DAY_MS) + 1;
+            jobs::put_off(tx, &window_job(&run.subject), Millis(run.slot.0 + days.max(1) * DAY_MS)).await?;
+        }
+    }
+    want_decision(store, tx, &run.subject, now).await
+}
+
+/// A day in milliseconds.
+const DAY_MS: i64 = 24 * 3_600_000;
+
 /// What is wrong with a link's source; `None`: nothing any more. The time of the first failure stays.
 ///
 /// # Errors
@@ -359,11 +426,11 @@ pub async fn set_trouble(tx: &Tx, link: &str, code: Option<&str>, now: Millis) -
 }
 
 /// How far a manual run is, as it begins. The worker's own notes have the same names.
-#[derive(Serialize)]
-struct ManualDoc<'a> {
+#[derive(Serialize, Deserialize)]
+struct ManualDoc {
     first: Date,
     last: Date,
-    executor: &'a str,
+    executor: String,
 }
 
 /// Puts a manual run on the calendar, to begin at once.
@@ -378,20 +445,24 @@ pub async fn plan_manual(tx: &Tx, link: &Link, days: (Date, Date), executor: &st
         queue: link.queue.clone(),
         slot: now,
         due: now,
-        doc: serde_json::to_string(&ManualDoc { first: days.0, last: days.1, executor })?,
+        doc: serde_json::to_string(&ManualDoc { first: days.0, last: days.1, executor: executor.to_owned() })?,
     };
     jobs::put(tx, &job).await?;
     Ok(())
 }
 
-/// The link of a manual run of the tenant that is on the calendar, if there is one.
+/// The link of a manual run of the tenant that is on the calendar, and who wants it, if there is one.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn manual_waiting(sql: &impl Sql, tenant: &str) -> Result<Option<String>> {
-    let query = "SELECT subject FROM jobs, links WHERE jobs.kind = $1 AND links.link_id = jobs.subject AND links.tenant_id = $2 LIMIT 1";
+pub async fn manual_waiting(sql: &impl Sql, tenant: &str) -> Result<Option<(String, String)>> {
+    let query = "SELECT subject, doc FROM jobs, links WHERE jobs.kind = $1 AND links.link_id = jobs.subject AND links.tenant_id = $2 LIMIT 1";
     let row = sql.row(query, vec![MANUAL.into(), tenant.into()]).await?;
-    row.map(|row| row.get("subject")).transpose()
+    row.map(|row| {
+        let doc: ManualDoc = serde_json::from_str(&row.get::<String>("doc")?)?;
+        Ok((row.get("subject")?, doc.executor))
+    })
+    .transpose()
 }
 
 /// Something changed that decides which of a link's days have to go to クラウドログ: they are decided about anew. However much

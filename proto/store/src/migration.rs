@@ -23,6 +23,7 @@ impl MigratorTrait for Steps {
             Box::new(Step { name: "0009_mornings", sql: include_str!("../migrations/0009_mornings.sql") }),
             Box::new(Step { name: "0010_previews", sql: include_str!("../migrations/0010_previews.sql") }),
             Box::new(Step { name: "0011_shared_codes", sql: include_str!("../migrations/0011_shared_codes.sql") }),
+            Box::new(Step { name: "0012_history", sql: include_str!("../migrations/0012_history.sql") }),
         ]
     }
 }

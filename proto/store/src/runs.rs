@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 use serde::{Deserialize, Serialize};
 
+use crate::attendance::staging;
 use crate::db::{Row, Sql, Tx, list};
 use crate::error::{Result, StoreError};
 
@@ -76,6 +78,9 @@ stored_as!(RunState {
     Failed = "failed",
     Cancelled = "cancelled",
 });
+
+/// Of a run that did not come to its end: which date of its period, from 1, is the first one that was not read.
+pub const FIRST_DAY_NOT_READ: &str = "first_day_not_read";
 
 /// Names of what was counted, and how much.
 pub type Counts = BTreeMap<String, i64>;
@@ -171,6 +176,21 @@ pub async fn update(tx: &Tx, run: &Run) -> Result<()> {
     let sql = "UPDATE runs SET state = $1, code = $2, started_ms = $3, ended_ms = $4, counts = $5 WHERE run_id = $6";
     tx.exec(sql, values).await?;
     Ok(())
+}
+
+/// Ends a run from outside, for `code`. What it was reading is dropped; what it has read stays.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn stop(tx: &Tx, run: &mut Run, code: Code, now: Millis) -> Result<()> {
+    run.state = RunState::Cancelled;
+    run.code = Some(code.as_str().to_owned());
+    run.ended = Some(now);
+    if let Some(at) = run.counts.get("day").copied() {
+        run.counts.insert(FIRST_DAY_NOT_READ.to_owned(), at);
+    }
+    staging::clear(tx, run.id).await?;
+    update(tx, run).await
 }
 
 /// One run.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use renkei_attendance::reading::kingoftime::Slice;
 use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
+use renkei_store::Store;
+use renkei_store::db::Tx;
 use renkei_store::jobs::{self, Job};
 use renkei_store::link_checks::{self, Check, Wish};
 use renkei_store::links::{self, AttendanceSource, Link};
@@ -118,28 +120,55 @@ fn code_of(fault: Fault) -> Code {
 async fn settle(context: &Context, job: &Job, check: &Check, wish: &Wish, code: Option<Code>) -> Result<()> {
     let store = &context.store;
     let tx = store.begin().await?;
+    links::lock_tenant(&tx, &check.tenant).await?;
     let now = store.now_in(&tx).await?;
     jobs::finish(&tx, job).await?;
+    let code = match code {
+        None => take_over(store, &tx, check, wish, now).await?,
+        refused => refused,
+    };
     link_checks::answer(&tx, &check.id, code.map(Code::as_str), now).await?;
-    if code.is_none() {
-        let before = links::find_own(store, &tx, &check.tenant, &check.link).await?;
-        let company = (wish.source, wish.company.as_str());
-        let issued = wish.key_issued.parse().unwrap_or_else(|_| calendar::today(now));
-        let created = before.as_ref().map_or(now, |link| link.created);
-        let link = Link {
-            name: wish.name.clone(),
-            auto: wish.auto,
-            settings: wish.settings.clone(),
-            stated: wish.stated.clone(),
-            ..Link::draft(store, &check.link, &check.tenant, company, wish.key.clone(), issued, created)
-        };
-        links::put(store, &tx, &link).await?;
-        links::set_trouble(&tx, &link.id, None, now).await?;
-        // Under the new key; what was on the calendar for the old one is taken off. It begins with the next 05:00, never at once.
-        jobs::remove(&tx, &links::window_job(&link.id)).await?;
-        links::plan_window(&tx, &link, calendar::next_daily(now, AT)).await?;
-    }
     tx.commit().await?;
     tracing::info!(link.id = %check.link, link.accepted = code.is_none(), "a key was checked");
     Ok(())
+}
+
+/// The source takes the key: makes the link, or gives the one that is there its new key. What else somebody changed of it
+/// meanwhile stays. Answers why that can not be.
+async fn take_over(store: &Store, tx: &Tx, check: &Check, wish: &Wish, now: Millis) -> Result<Option<Code>> {
+    let issued = wish.key_issued.parse().unwrap_or_else(|_| calendar::today(now));
+    let company = (wish.source, wish.company.as_str());
+    let (link, before) = match (&wish.new, links::find(store, tx, &check.link).await?) {
+        (Some(new), None) => {
+            let draft = Link::draft(store, &check.link, &check.tenant, company, wish.key.clone(), issued, now);
+            (Link { name: new.name.clone(), auto: new.auto, stated: new.stated.clone(), ..draft }, None)
+        }
+        (None, Some(before)) if before.tenant == check.tenant && before.source == wish.source => {
+            let link = Link {
+                company: wish.company.clone(),
+                key: wish.key.clone(),
+                queue: links::queue(store, wish.source, &wish.company, &wish.key),
+                key_issued: issued,
+                ..before.clone()
+            };
+            (link, Some(before))
+        }
+        // Somebody else took the id while the source was asked.
+        (Some(_), Some(_)) => return Ok(Some(Code::ApiConflict)),
+        // The link was taken away meanwhile.
+        (None, _) => return Ok(Some(Code::ApiNotFound)),
+    };
+    if !links::put(store, tx, &link).await? {
+        return Ok(Some(Code::ApiConflict));
+    }
+    links::set_trouble(tx, &link.id, None, now).await?;
+    if let Some(before) = before {
+        links::key_changed(tx, &link).await?;
+        if before.company != link.company {
+            links::company_changed(tx, &link, now).await?;
+        }
+    }
+    // A new link begins with the next 05:00, never at once.
+    links::plan_window(tx, &link, calendar::next_daily(now, AT)).await?;
+    Ok(None)
 }

@@ -1,5 +1,7 @@
 //! How far a run is. Stands in its job, so that any worker can go on with it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use renkei_runtime::clock::Millis;
@@ -67,8 +69,8 @@ pub(super) struct Progress {
     pub(super) doubles: i64,
     /// How many 社員コード another link brought, too.
     pub(super) in_several_links: i64,
-    /// Whether the dates are read whole because a code that several people had is one person's again.
-    pub(super) reads_again: bool,
+    /// The codes that several people had and that are one person's again, for which the dates are read whole.
+    pub(super) codes_read_again: BTreeSet<String>,
     /// Whether such a code was met.
     pub(super) code_freed: bool,
     /// Tries in a row that brought nothing.

@@ -2,30 +2,56 @@
 
 use renkei_attendance::reading::{hrmos, kingoftime};
 use renkei_store::attendance::staging::Staged;
+use renkei_store::links::AttendanceSource;
 use renkei_store::seal::Keys;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::consume::content;
 
 /// A row of HRMOS勤怠. `None` when it does not say whom and which date it is about.
-pub(super) fn hrmos(keys: &Keys, row: &RawValue) -> Option<Staged> {
+pub(super) fn hrmos(keys: &Keys, company: &str, row: &RawValue) -> Option<Staged> {
     let found = hrmos::found(row.get())?;
-    // By way of a value, whose keys are in order: that is how it comes back from the log, and what is hashed.
-    let value = serde_json::to_value(&found.row).ok()?;
-    let value = serde_json::to_vec(&value).ok()?;
+    let value = as_it_comes_back(&found.row)?;
     Some(Staged {
         content: content(keys, &value),
-        person: found.person,
+        // Another company may have given the same id to somebody else.
+        person: format!("{company}/{}", found.person),
         code: found.code,
         updated_at: found.updated_at,
         value,
     })
 }
 
+/// The id of a person as the source's own screens show it.
+pub(super) fn own_id(person: &str) -> &str {
+    person.rsplit('/').next().unwrap_or(person)
+}
+
+/// By way of a value, whose keys are in order: that is how it comes back from the log, and what is hashed.
+fn as_it_comes_back(row: &impl Serialize) -> Option<Vec<u8>> {
+    serde_json::to_vec(&serde_json::to_value(row).ok()?).ok()
+}
+
+/// A day of which the source has no row any more.
+pub(super) fn gone(keys: &Keys, source: AttendanceSource, person: &str, code: &str) -> Option<Staged> {
+    let value = match source {
+        AttendanceSource::Hrmos => as_it_comes_back(&hrmos::Row::default()),
+        AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => as_it_comes_back(&kingoftime::Row::default()),
+    };
+    let value = value?;
+    Some(Staged {
+        content: content(keys, &value),
+        person: person.to_owned(),
+        code: code.to_owned(),
+        updated_at: String::new(),
+        value,
+    })
+}
+
 /// A row of KING OF TIME or 勤革時: its person's key, the code as the list of people has it, and what both lists say.
 pub(super) fn kingoftime(keys: &Keys, person: &str, code: &str, row: &kingoftime::Row) -> Option<Staged> {
-    let value = serde_json::to_vec(&serde_json::to_value(row).ok()?).ok()?;
+    let value = as_it_comes_back(row)?;
     Some(Staged {
         content: content(keys, &value),
         person: person.to_owned(),

@@ -32,6 +32,8 @@ use crate::sweep::{Sweeper, calendar};
 pub const AT: jiff::civil::Time = jiff::civil::Time::constant(5, 0, 0, 0);
 /// Until when a source that does not answer is waited for, in Tokyo.
 const GIVES_UP: jiff::civil::Time = jiff::civil::Time::constant(12, 0, 0, 0);
+/// How long it is waited for by a window whose source fails first after that.
+const LATE_PATIENCE: Duration = Duration::from_secs(7 * 3600);
 /// How long a manual run waits for a source that does not answer.
 const MANUAL_PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// After a call that brought nothing (S2's practice, doubled on), and from the sixth on.
@@ -93,9 +95,9 @@ pub(crate) async fn advance(sweeper: &Sweeper, context: &Context, job: &Job) -> 
 }
 
 impl Step<'_> {
-    async fn run(mut self) -> Result<()> {
-        if let Some(code) = self.must_end().await? {
-            return self.fail(code).await;
+    async fn run(self) -> Result<()> {
+        if self.is_overtaken() {
+            return self.fail(Code::AttendanceWindowOvertaken).await;
         }
         match self.progress.phase {
             Phase::Begin => self.begin().await,
@@ -109,17 +111,9 @@ impl Step<'_> {
         }
     }
 
-    /// A window whose next one is due, and a run that somebody cancelled, end here.
-    async fn must_end(&mut self) -> Result<Option<Code>> {
-        if self.is_window() && self.due().is_some_and(|due| self.now >= calendar::next_daily(due, AT)) {
-            return Ok(Some(Code::AttendanceWindowOvertaken));
-        }
-        if let Some(run) = self.progress.run
-            && runs::find(&self.context.store.db, run).await?.is_some_and(|run| run.state == RunState::Cancelled)
-        {
-            return Ok(Some(Code::AttendanceCancelled));
-        }
-        Ok(None)
+    /// Whether this is a window whose next one is due.
+    fn is_overtaken(&self) -> bool {
+        self.is_window() && self.due().is_some_and(|due| self.now >= calendar::next_daily(due, AT))
     }
 
     /// When the window that this run covers was due; `None` before that is known.
@@ -293,9 +287,9 @@ impl Step<'_> {
         };
         let since = *self.progress.failing_since.get_or_insert(self.now);
         let too_late = if self.is_window() {
-            // A window that begins later than noon has as long as one that begins at 05:00.
-            let begun = self.due().unwrap_or(since).max(since);
-            self.now >= calendar::next_daily(begun, GIVES_UP)
+            let noon = calendar::next_daily(self.due().unwrap_or(since), GIVES_UP);
+            // One that could not begin before noon has as long as one that begins at 05:00.
+            self.now >= if since < noon { noon } else { since + LATE_PATIENCE }
         } else {
             self.now.since(since) >= MANUAL_PATIENCE
         };

@@ -99,7 +99,7 @@ struct TokenBody {
 pub async fn token(transport: &Arc<dyn Transport>, company: &Company, key: &SecretString) -> Result<Token, Fault> {
     let header = format!("Basic {}", key.expose_secret());
     let answer = call(transport, company, "GET", "authentication/token", header).await?;
-    let body: TokenBody = serde_json::from_slice(&answer.bytes).map_err(|_| answer.unreadable())?;
+    let body: TokenBody = serde_json::from_slice(&answer.bytes).map_err(|fault| answer.unreadable(&fault))?;
     if body.token.expose_secret().is_empty() {
         return Err(Fault::Unreadable);
     }
@@ -156,7 +156,7 @@ async fn list(
 ) -> Result<Page, Fault> {
     let header = format!("Token {}", token.expose_secret());
     let answer = call(transport, company, "GET", &path, header).await?;
-    let rows: Vec<Box<RawValue>> = serde_json::from_slice(&answer.bytes).map_err(|_| answer.unreadable())?;
+    let rows: Vec<Box<RawValue>> = serde_json::from_slice(&answer.bytes).map_err(|fault| answer.unreadable(&fault))?;
     Ok(Page { rows, pages: answer.pages, total: answer.total })
 }
 
@@ -168,9 +168,13 @@ struct Answer {
 }
 
 impl Answer {
-    /// What a 200 is that is not what was asked for: an IP restriction may answer with a page for people.
-    fn unreadable(&self) -> Fault {
-        if self.html { Fault::Blocked } else { Fault::Unreadable }
+    /// What a 200 is that is not what was asked for: an IP restriction may answer with a page for people, and a body may break off.
+    fn unreadable(&self, fault: &serde_json::Error) -> Fault {
+        match (self.html, fault.is_eof()) {
+            (true, _) => Fault::Blocked,
+            (false, true) => Fault::NoAnswer,
+            (false, false) => Fault::Unreadable,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! A list has no pages: it is decoded while it comes in. Errors are told by their code, not by the status, which is 403 for a
 //! wrong token and for the forbidden hours alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -212,19 +212,19 @@ impl People {
         self.by_key.get(key)?.code.as_deref().map(str::trim).filter(|code| !code.is_empty())
     }
 
-    /// The codes that several people who are there on `day` share.
+    /// Who has each code, of the people who are there on `day`.
     #[must_use]
-    pub fn doubles(&self, day: Date) -> Vec<String> {
-        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    pub fn owners(&self, day: Date) -> BTreeMap<String, BTreeSet<String>> {
+        let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let there = |person: &&Person| {
             person.hired_date.is_none_or(|first| first <= day) && person.resignation_date.is_none_or(|last| day <= last)
         };
         for person in self.by_key.values().filter(there) {
             if let Some(code) = self.code(&person.key) {
-                *times.entry(code).or_default() += 1;
+                owners.entry(code.to_owned()).or_default().insert(person.key.clone());
             }
         }
-        times.into_iter().filter(|(_, times)| *times > 1).map(|(code, _)| code.to_owned()).collect()
+        owners
     }
 }
 
@@ -289,9 +289,12 @@ mod tests {
             person("c", None, None),
             person("d", Some(" "), None),
         ]);
-        assert_eq!(people.doubles(date(2026, 4, 1)), Vec::<String>::new());
-        assert_eq!(people.doubles(date(2026, 3, 31)), ["P1"]);
-        assert_eq!(people.doubles(date(2026, 3, 29)), Vec::<String>::new());
+        for (day, owners) in
+            [(date(2026, 4, 1), &["b"][..]), (date(2026, 3, 31), &["a", "b"]), (date(2026, 3, 29), &["a"])]
+        {
+            let found = people.owners(day).remove("P1").unwrap();
+            assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), owners, "{day}");
+        }
         assert_eq!((people.code("b"), people.code("c"), people.code("d")), (Some("P1"), None, None));
     }
 }

@@ -25,8 +25,6 @@ pub const HOLDS_UP_HIRES: Duration = Duration::from_secs(600);
 const SILENT_SWEEPS: i64 = 2;
 /// What stands before a link's id among the connections that mails are about.
 pub const LINK: &str = "link:";
-/// How many months a key of HRMOS勤怠 lives.
-const KEY_LASTS: i32 = 3;
 /// So many days before a key ends it is told.
 const KEY_WARNINGS: [(i32, Code); 2] =
     [(14, Code::AttendanceKeyEndsWithin14Days), (3, Code::AttendanceKeyEndsWithin3Days)];
@@ -113,8 +111,7 @@ async fn attendance(store: &Store, now: Millis, scan: &mut Scan) -> Result<()> {
         {
             scan.add(code, &id, "", *since);
         }
-        if AttendanceSource::parse(&link.source) == Some(AttendanceSource::Hrmos) {
-            let ends = link.key_issued.saturating_add(KEY_LASTS.months());
+        if let Some(ends) = AttendanceSource::parse(&link.source).and_then(|source| source.key_ends(link.key_issued)) {
             let left = calendar::today(now).until(ends).map_or(i32::MAX, |span| span.get_days());
             for (days, code) in KEY_WARNINGS {
                 if left <= days {

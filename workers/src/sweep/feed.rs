@@ -32,6 +32,8 @@ use crate::error::Result;
 const APPEND: Duration = Duration::from_secs(10);
 /// A change that is older than this should have come by webhook.
 const SHOULD_HAVE_COME: Duration = Duration::from_secs(600);
+/// How often a sweep begins with its first page again. A source that never takes its own cursor is in trouble.
+const BEGINS_ANEW: u32 = 2;
 /// The longest wait that a source may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
@@ -55,6 +57,8 @@ struct Progress {
     late: i64,
     calls: i64,
     failures: u32,
+    /// How often it began with the first page again because a cursor was not taken.
+    begun_anew: u32,
 }
 
 impl Sweeper {
@@ -89,9 +93,9 @@ impl Sweeper {
         match answer {
             Ok(page) => self.take(context, job, &connection, &feed, progress, page).await,
             // The cursor is not taken any more: from the first page again, with the same beginning.
-            Err(PageFault::BadRequest) if cursor.is_some() && progress.failures == 0 => {
+            Err(PageFault::BadRequest) if cursor.is_some() && progress.begun_anew < BEGINS_ANEW => {
                 progress.cursor = None;
-                progress.failures += 1;
+                progress.begun_anew += 1;
                 self.go_on(context, job, &progress, now).await
             }
             Err(fault) => self.failed(context, job, progress, fault).await,

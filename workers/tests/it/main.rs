@@ -21,6 +21,7 @@ mod judged_again;
 mod judging;
 mod known;
 mod layout_changes;
+mod link_changes;
 mod mails;
 mod mapping;
 mod mass;

@@ -59,7 +59,7 @@ async fn hrmos_book(attendance: &Attendance) -> Shown {
     for user in users.iter().filter(|user| user.works_on(BEFORE)) {
         let Some(code) = number(user) else { continue };
         let shared = users.iter().filter(|other| number(other).as_ref() == Some(&code)).count() > 1;
-        let entry = book.iter().find(|entry| entry.told.person == user.id.to_string());
+        let entry = book.iter().find(|entry| entry.told.person == format!("h1/{}", user.id));
         need(entry.is_some() != shared, &format!("{code} is in the book: {}", entry.is_some()))?;
         let Some(entry) = entry else { continue };
         let row: renkei_attendance::reading::hrmos::Row =
@@ -120,7 +120,7 @@ async fn hrmos(rule: u32) -> Shown {
         attendance.company("h1", |company| company.set_day(now, user, date(2026, 3, 2), day)).await;
         attendance.run_to(date(2026, 4, 3), 7, 0).await;
         let book = attendance.book("l1", date(2026, 3, 2)).await;
-        let found = book.iter().find(|entry| entry.told.person == user.to_string());
+        let found = book.iter().find(|entry| entry.told.person == format!("h1/{user}"));
         let told = found.is_some_and(|entry| String::from_utf8_lossy(&entry.told.value).contains("07:07"));
         return need(told, "the correction did not come");
     }

@@ -248,6 +248,21 @@ async fn bad_answers_of_a_feed_lose_nothing_and_are_told_as_they_should() {
 }
 
 #[tokio::test]
+async fn a_feed_that_never_takes_its_own_cursors_is_in_trouble_and_is_not_asked_without_end() {
+    let mut source = source().await;
+    source.run_for(MINUTE).await;
+    three_pages(&source).await;
+    source.company("c1", |company| company.faults_mut().expired_cursors = u32::MAX).await;
+    source.run_for(HOUR).await;
+    assert_eq!(feed(&source).await.trouble.map(|(code, _)| code), Some(Code::SourceFeedUnreadable.as_str().to_owned()));
+    let asked = calls(&source).await;
+    assert!(asked <= 5 * 6, "{asked}");
+    source.company("c1", |company| *company.faults_mut() = Faults::default()).await;
+    source.run_for(HOUR).await;
+    assert_eq!((on_the_log(&source).await, feed(&source).await.trouble), (450, None));
+}
+
+#[tokio::test]
 async fn a_record_that_breaks_the_contract_is_parked_once_and_stops_nobody() {
     let mut source = source().await;
     source.run_for(MINUTE).await;

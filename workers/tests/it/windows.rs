@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, date};
 use renkei_attendance::reading::hrmos::Row;
 use renkei_events::codes::Code;
-use renkei_sandbox::hrmos::{Between, CompanySpec, Day, IpTarget, PastEnd, User, at as clock};
+use renkei_sandbox::hrmos::{Between, CompanySpec, Day, EmptyDays, IpTarget, PastEnd, User, at as clock};
 use renkei_simulation::attendance::{Attendance, at};
+use renkei_store::attendance::book::GONE;
 use renkei_store::links::AttendanceSource;
 use renkei_store::runs::{RunKind, RunState};
 
@@ -141,7 +142,7 @@ async fn the_next_window_asks_for_changes_only_and_a_new_date_whole() {
     assert_eq!((runs.len(), runs[1].state), (2, RunState::Ok));
     assert!(runs[1].counts["changed"] < 300, "{:?}", runs[1].counts);
     let corrected = attendance.book("l1", day).await;
-    let row = corrected.iter().find(|entry| entry.told.person == user.to_string()).unwrap();
+    let row = corrected.iter().find(|entry| entry.told.person == format!("h1/{user}")).unwrap();
     assert!(String::from_utf8_lossy(&row.told.value).contains("07:07"));
     // Sunday reads everything again.
     attendance.run_to(date(2026, 4, 4), 12, 0).await;
@@ -227,11 +228,7 @@ async fn what_passes_is_waited_for_and_what_does_not_fails_at_once_and_says_what
         ("resets", |company| company.fault(|faults| faults.resets = 2), None),
         ("429 without a body", |company| company.fault(|faults| faults.too_many = 4), None),
         ("a token that ends", |company| company.fault(|faults| (faults.after, faults.unauthorized) = (9, 1)), None),
-        (
-            "cut off",
-            |company| company.fault(|faults| (faults.after, faults.cut_bodies) = (9, 1)),
-            Some(Code::AttendanceSourceUnreadable),
-        ),
+        ("cut off", |company| company.fault(|faults| (faults.after, faults.cut_bodies) = (9, 1)), None),
         ("no totals", |company| company.fault(|faults| faults.without_totals = 30), None),
         (
             "another key",
@@ -350,4 +347,69 @@ async fn without_anybody_who_keeps_the_book_a_run_says_so() {
     attendance.run_to(date(2026, 4, 3), 6, 0).await;
     assert_eq!(attendance.runs().await[1].state, RunState::Ok);
     assert!(attendance.book("l1", TODAY).await.len() > 20, "what was on the log is not lost");
+}
+
+/// A source that has no row of a day without entries: a day that was taken away is empty when it is read whole.
+#[tokio::test]
+async fn a_row_that_is_gone_empties_its_day_and_the_person_s_code_is_free() {
+    let mut attendance = sample(30).await;
+    attendance.company("h1", |company| company.set(|settings| settings.empty_days = EmptyDays::Missing)).await;
+    attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    let day = date(2026, 3, 12);
+    let user = attendance.company("h1", |company| company.users()[3].clone()).await;
+    let code = user.number.clone().unwrap();
+    let of = |book: Vec<renkei_store::attendance::book::BookDay>| book.into_iter().find(|day| day.told.code == code);
+    let now = attendance.world.now();
+    let work = Day::work(clock(9, 0), clock(18, 0));
+    attendance.company("h1", |company| company.set_day(now, user.id, day, work)).await;
+    attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    assert!(of(attendance.book("l1", day).await).unwrap().told.value.len() > 60);
+    attendance.company("h1", |company| company.remove_day(user.id, day)).await;
+    // A window that asks for changes is not told; that of Sunday reads everything.
+    attendance.run_to(date(2026, 4, 5), 6, 0).await;
+    let gone = of(attendance.book("l1", day).await).unwrap();
+    let row: Row = serde_json::from_slice(&gone.told.value).unwrap();
+    assert_eq!((row, gone.told.person.as_str()), (Row::default(), GONE));
+    let changed = attendance.runs().await.pop().unwrap().counts["changed"];
+    attendance.run_to(date(2026, 4, 12), 6, 0).await;
+    let again = attendance.runs().await.pop().unwrap().counts["changed"];
+    assert!(changed > 0 && again < changed + 40, "it is told once: {changed}, {again}");
+    // Entered again, it is the person's day again.
+    let now = attendance.world.now();
+    let work = Day::work(clock(10, 0), clock(19, 0));
+    attendance.company("h1", |company| company.set_day(now, user.id, day, work)).await;
+    attendance.run_to(date(2026, 4, 13), 6, 0).await;
+    assert_eq!(of(attendance.book("l1", day).await).unwrap().told.person, format!("h1/{}", user.id));
+}
+
+/// A date of which not everybody's row was read says nothing of who has none.
+#[tokio::test]
+async fn a_date_that_does_not_count_its_rows_empties_nobodys_day() {
+    let mut attendance = sample(30).await;
+    attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    attendance
+        .company("h1", |company| {
+            company.set(|settings| settings.empty_days = EmptyDays::Missing);
+            company.fault(|faults| faults.without_totals = 200);
+        })
+        .await;
+    attendance.run_to(date(2026, 4, 5), 6, 0).await;
+    for day in [FIRST, date(2026, 3, 10), TODAY] {
+        let book = attendance.book("l1", day).await;
+        assert!(book.len() > 20 && book.iter().all(|day| day.told.person != GONE), "{day}");
+    }
+}
+
+/// The first answer of a window that could begin only at 13:00 is a 503: it has as long as one that begins at 05:00.
+#[tokio::test]
+async fn a_window_that_begins_after_noon_waits_seven_hours() {
+    let mut attendance = sample(30).await;
+    attendance.world.run_until(at(date(2026, 4, 2), 13, 0)).await;
+    let until = at(date(2026, 4, 3), 2, 0);
+    attendance.company("h1", |company| company.fault(|faults| faults.unavailable_until = Some(until))).await;
+    attendance.run_to(date(2026, 4, 2), 19, 50).await;
+    assert_eq!(attendance.runs().await[0].state, RunState::Running);
+    attendance.run_to(date(2026, 4, 2), 20, 10).await;
+    let [run] = attendance.runs().await.try_into().unwrap();
+    assert_eq!((run.state, run.code.as_deref()), (RunState::Failed, Some(Code::AttendanceSourceUnavailable.as_str())));
 }

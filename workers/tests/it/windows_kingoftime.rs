@@ -8,7 +8,9 @@ use renkei_events::codes::Code;
 use renkei_sandbox::hrmos::at as clock;
 use renkei_sandbox::kingoftime::{CompanySpec, Day, Employee, EmptyDays, sample};
 use renkei_simulation::attendance::{Attendance, at};
-use renkei_store::link_checks::{self, CheckState, Wish};
+use renkei_store::attendance::book::GONE;
+use renkei_store::attendance::shared_codes;
+use renkei_store::link_checks::{self, CheckState, NewLink, Wish};
 use renkei_store::links::{self, AttendanceSource};
 use renkei_store::runs::RunState;
 use secrecy::SecretString;
@@ -317,14 +319,11 @@ async fn kinkakuji_is_asked_at_its_own_address_with_its_own_token() {
 async fn checked(attendance: &mut Attendance, key: &str) -> CheckState {
     let store = attendance.world.store.clone();
     let wish = Wish {
-        name: "連携".to_owned(),
         source: AttendanceSource::Kingoftime,
         company: String::new(),
         key: SecretString::from(key.to_owned()),
         key_issued: "2026-04-01".to_owned(),
-        auto: true,
-        settings: "{}".to_owned(),
-        stated: Vec::new(),
+        new: Some(NewLink { name: "連携".to_owned(), auto: true, stated: Vec::new() }),
     };
     let tx = store.begin().await.unwrap();
     let now = store.now_in(&tx).await.unwrap();
@@ -371,4 +370,65 @@ async fn a_token_is_taken_when_it_may_read_all_three_lists_and_nothing_is_kept_o
         let link = links::find(store, &store.db, "new").await.unwrap();
         assert_eq!(link.is_some(), state == CheckState::Accepted, "{name}");
     }
+}
+
+/// Somebody who never punches has the number of somebody who does: nobody can tell whose it is.
+#[tokio::test]
+async fn a_code_is_shared_with_whoever_is_listed_and_has_no_rows() {
+    let worker = Employee::new(1, Some("P0001"), "見本", "花子");
+    let other = Employee::new(2, Some("P0002"), "見本", "太郎");
+    let key = other.key.clone();
+    let mut spec = CompanySpec::new("k1").set(|settings| settings.empty_days = EmptyDays::Missing);
+    for day in [date(2026, 3, 19), date(2026, 3, 20)] {
+        spec = spec.day(&worker.key, day, Day::work(clock(9, 0), clock(18, 0)));
+    }
+    let mut attendance = Attendance::with_kingoftime(spec.employee(worker).employee(other)).await;
+    attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    attendance.at_kingoftime("k1", |company| assert!(company.change_code(&key, Some("P0001")))).await;
+    attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let store = attendance.world.store.clone();
+    let people = shared_codes::people_with_book(&store.db, "l1", ("2026-01-01", "2026-12-31"), "2026-01-01");
+    let people: BTreeSet<_> = people.await.unwrap().into_iter().filter(|(code, _)| code == "P0001").collect();
+    assert_eq!(people.len(), 2, "{people:?}");
+}
+
+/// Somebody was taken off the list and registered anew under another key, with the same number and the same day.
+#[tokio::test]
+async fn whoever_is_registered_anew_keeps_the_days() {
+    let old = Employee::new(1, Some("P0001"), "見本", "花子");
+    let new = Employee::new(2, Some("P0001"), "見本", "花子");
+    let day = date(2026, 3, 19);
+    let work = || Day::work(clock(9, 0), clock(18, 0)).automatic(60);
+    let spec = CompanySpec::new("k1")
+        .set(|settings| settings.empty_days = EmptyDays::Missing)
+        .day(&old.key, day, work())
+        .day(&old.key, date(2026, 3, 20), work())
+        .day(&new.key, day, work())
+        .employee(old.clone());
+    let mut attendance = Attendance::with_kingoftime(spec).await;
+    attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    attendance.at_kingoftime("k1", |company| company.replace(&old.key, new.clone())).await;
+    attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let runs = attendance.runs().await;
+    assert!(runs.iter().all(|run| run.state == RunState::Ok), "{runs:?}");
+    let [entry] = attendance.book("l1", day).await.try_into().ok().unwrap();
+    assert_eq!(entry.told.person, new.key);
+    assert!(String::from_utf8_lossy(&entry.told.value).contains("09:00"));
+    let [gone] = attendance.book("l1", date(2026, 3, 20)).await.try_into().ok().unwrap();
+    assert_eq!(gone.told.person, GONE);
+}
+
+/// Somebody left on paper and punched a day later, when another one has the number already.
+#[tokio::test]
+async fn a_code_of_two_on_one_date_is_nobodys_though_one_has_left() {
+    let gone = Employee::new(1, Some("P0001"), "見本", "花子").left(date(2026, 3, 18));
+    let heir = Employee::new(2, Some("P0001"), "見本", "太郎");
+    let day = date(2026, 3, 18);
+    let work = || Day::work(clock(9, 0), clock(18, 0)).automatic(60);
+    let spec = CompanySpec::new("k1").day(&gone.key, day, work()).day(&heir.key, day, work());
+    let mut attendance = Attendance::with_kingoftime(spec.employee(gone).employee(heir)).await;
+    attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    let [run] = attendance.runs().await.try_into().unwrap();
+    assert_eq!((run.state, run.counts["doubles"]), (RunState::Ok, 1), "{:?}", run.counts);
+    assert!(attendance.book("l1", day).await.is_empty());
 }

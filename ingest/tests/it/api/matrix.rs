@@ -71,6 +71,7 @@ fn sample(world: &World, operation: &str) -> Option<(String, Option<Value>)> {
         "download_files" => ("/api/v1/links/acme-l/files.zip".to_owned(), None),
         "mark_file" => ("/api/v1/links/acme-l/files/1/mark".to_owned(), Some(json!({"refused_rows": []}))),
         "list_days" => ("/api/v1/links/acme-l/days".to_owned(), None),
+        "day_history" => ("/api/v1/links/acme-l/history?code=acme-1&day=2026-03-01".to_owned(), None),
         "list_handwork" => ("/api/v1/links/acme-l/handwork".to_owned(), None),
         "download_handwork" => ("/api/v1/links/acme-l/handwork.csv".to_owned(), None),
         "tick_handwork" => ("/api/v1/links/acme-l/handwork/1/done".to_owned(), None),

@@ -116,6 +116,21 @@ async fn i11_without_the_daily_mail_only_what_can_not_be_written_is_told() {
     assert!(!mail.text.contains("取り込み"), "{}", mail.text);
 }
 
+/// A window that failed says nothing of whom it did not come to.
+#[actix_web::test]
+async fn i11_after_a_window_that_failed_nobody_is_named_once_more() {
+    let mut desk = Desk::new(vec!["kintai@example.jp"], true).await;
+    assert_eq!(desk.morning(date(2026, 4, 2)).await.len(), 1);
+    let key = desk.office.attendance.company("h1", |company| company.key().to_owned()).await;
+    let other = |company: &mut renkei_sandbox::hrmos::Company| company.regenerate_key(Millis(0), "b3RoZXI=");
+    desk.office.attendance.company("h1", other).await;
+    desk.morning(date(2026, 4, 3)).await;
+    let now = desk.office.attendance.world.now();
+    desk.office.attendance.company("h1", |company| company.regenerate_key(now, &key)).await;
+    let mails = desk.morning(date(2026, 4, 4)).await;
+    assert!(mails.iter().all(|(_, mail)| !mail.text.contains("同じ社員コードの方が複数います")), "{mails:?}");
+}
+
 /// What nobody was told counts as untold.
 #[actix_web::test]
 async fn i11_with_nobody_to_tell_a_morning_passes_and_the_next_one_tells() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::{Date, date};
-use renkei_sandbox::hrmos::{Day, at as clock};
+use renkei_sandbox::hrmos::{Day, EmptyDays, at as clock};
 use serde_json::{Value, json};
 
 use super::office::{FIRST, LINK, Office};
@@ -102,6 +102,96 @@ async fn a_code_whose_other_owner_was_deleted_is_the_first_ones_after_a_sunday()
     office.attendance.run_to(date(2026, 4, 5), 6, 0).await;
     let days = days_in_files(&mut office, &code).await;
     assert!(days.len() > 20, "{first}: {days:?}");
+}
+
+/// A date on which only the one who was deleted worked is that one's in the book: nobody's any more when it is read whole.
+#[actix_web::test]
+async fn a_lone_day_of_the_one_who_was_deleted_does_not_hold_the_code() {
+    let (mut office, first, second, code) = sharing().await;
+    let now = office.attendance.world.now();
+    let lone = date(2026, 3, 10);
+    office
+        .attendance
+        .company("h1", |company| {
+            company.set(|settings| settings.empty_days = EmptyDays::Missing);
+            company.set_day(now, second, lone, Day::work(clock(9, 0), clock(18, 0)));
+            company.remove_day(first, lone);
+        })
+        .await;
+    let days = json!({"first_day": lone.to_string(), "last_day": lone.to_string()});
+    assert_eq!(office.call(ask("POST", &format!("{LINK}/runs"), Some(days))).await.status, 202);
+    office.settle().await;
+    let in_the_book = office.get(&format!("days?code={code}&from={lone}&to={lone}")).await.json();
+    assert_eq!(in_the_book["items"].as_array().map(Vec::len), Some(1), "{in_the_book}");
+    let gone = date(2026, 1, 31);
+    office.attendance.company("h1", |company| company.edit_user(now, second, |user| user.end_date = Some(gone))).await;
+    office.attendance.run_to(date(2026, 4, 5), 6, 0).await;
+    let days = days_in_files(&mut office, &code).await;
+    assert!(days.len() > 15 && !days.contains(&lone), "{days:?}");
+}
+
+/// When one of three gets a number of one's own, two are left who share theirs.
+#[actix_web::test]
+async fn a_code_of_three_is_nobodys_when_one_of_them_gets_another() {
+    let (mut office, _, second, code) = sharing().await;
+    let now = office.attendance.world.now();
+    let third = office
+        .attendance
+        .company("h1", |company| {
+            let third = company.users()[2].id;
+            company.set(|settings| settings.number_touches_rows = true);
+            company.change_number(now, third, Some(&code));
+            third
+        })
+        .await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let now = office.attendance.world.now();
+    office
+        .attendance
+        .company("h1", |company| {
+            company.set(|settings| settings.number_touches_rows = false);
+            company.change_number(now, second, Some("NEW-1"));
+            company.set_day(now, second, date(2026, 3, 10), Day::work(clock(10, 0), clock(19, 0)));
+        })
+        .await;
+    for day in [date(2026, 4, 4), date(2026, 4, 5), date(2026, 4, 6)] {
+        office.attendance.run_to(day, 6, 0).await;
+        assert_eq!(days_in_files(&mut office, &code).await, BTreeSet::new(), "{day}, beside {third}");
+    }
+}
+
+/// Correcting numbers one after the other is the usual way to clean up: each is free by its second window.
+#[actix_web::test]
+async fn a_second_code_that_is_given_up_meanwhile_is_read_again_too() {
+    let (mut office, _, second, code) = sharing().await;
+    let now = office.attendance.world.now();
+    let others = office
+        .attendance
+        .company("h1", |company| {
+            company.set(|settings| settings.number_touches_rows = true);
+            let (third, fourth) = (company.users()[2].clone(), company.users()[3].clone());
+            company.change_number(now, fourth.id, third.number.as_deref());
+            (third.number.unwrap(), fourth.id)
+        })
+        .await;
+    office.attendance.run_to(date(2026, 4, 6), 6, 0).await;
+    let (other, fourth) = others;
+    for (day, person, number) in [(date(2026, 4, 7), second, "NEW-1"), (date(2026, 4, 8), fourth, "NEW-2")] {
+        let now = office.attendance.world.now();
+        office
+            .attendance
+            .company("h1", |company| {
+                company.set(|settings| settings.number_touches_rows = false);
+                company.change_number(now, person, Some(number));
+                company.set_day(now, person, date(2026, 3, 10), Day::work(clock(10, 0), clock(19, 0)));
+            })
+            .await;
+        office.attendance.run_to(day, 6, 0).await;
+    }
+    office.attendance.run_to(date(2026, 4, 10), 6, 0).await;
+    for code in [&code, &other] {
+        assert!(days_in_files(&mut office, code).await.len() > 15, "{code}");
+    }
 }
 
 /// A manual run reads its own days; the others come with the window.

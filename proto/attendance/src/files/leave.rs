@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::HEADER;
+use super::{Encoding, HEADER};
 use crate::day::Leave;
 
 /// A column for leave.
@@ -80,6 +80,16 @@ impl LeaveColumns {
     #[must_use]
     pub fn can_tell_without_times(&self, leave: Leave) -> bool {
         leave == Leave::FullDay && self.full_day_without_times && self.can_tell(leave)
+    }
+
+    /// What stands in the columns and does not exist in an encoding, if anything.
+    #[must_use]
+    pub fn foreign_to(&self, encoding: Encoding) -> Option<&str> {
+        let texts = self
+            .columns
+            .iter()
+            .flat_map(|column| std::iter::once(&column.header).chain(column.values.values()).map(String::as_str));
+        texts.into_iter().find(|text| !encoding.has(text))
     }
 
     pub(super) fn headers(&self) -> impl Iterator<Item = &str> {

@@ -56,6 +56,9 @@ impl DayState {
     }
 }
 
+/// Stands for the person of a day of which the source has no row any more: whoever it was of may be there no more.
+pub const GONE: &str = "";
+
 /// A day that a run told of.
 #[derive(Clone)]
 pub struct Told {
@@ -67,7 +70,7 @@ pub struct Told {
     pub day: String,
     /// The link.
     pub link: String,
-    /// The source's own id of the person.
+    /// The source's own id of the person, or [`GONE`].
     pub person: String,
     /// What of the source's row matters, as JSON.
     pub value: Vec<u8>,
@@ -143,8 +146,8 @@ pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u
         // Only what really is replaced: the same run read twice is no history.
         let sql = format!(
             "WITH told (t, c, d, r) AS (VALUES {})
-             INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, run_id, value)
-             SELECT tenant_id, code, day, changed_ms, link_id, run_id, value FROM attendance_days, told
+             INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value)
+             SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value FROM attendance_days, told
              WHERE tenant_id = told.t AND code = told.c AND day = told.d AND run_began_ms < told.r",
             tuples(chunk.len(), 4, 1)
         );
@@ -206,6 +209,42 @@ pub async fn contents(
         }
     }
     Ok(found)
+}
+
+/// What a day was before, for a while.
+#[derive(Clone)]
+pub struct Before {
+    /// The link that brought it.
+    pub link: String,
+    /// The run.
+    pub run: i64,
+    /// Since when it was so.
+    pub since: Millis,
+    /// What of the source's row mattered, as JSON.
+    pub value: Vec<u8>,
+}
+
+/// What a day of a company was before, newest first.
+///
+/// # Errors
+/// When the store does not answer, or a row does not open.
+pub async fn history(
+    store: &Store,
+    sql: &impl Sql,
+    tenant: &str,
+    (code, day): (&str, &str),
+    most: u32,
+) -> Result<Vec<Before>> {
+    let query = "SELECT link_id, person, run_id, at_ms, value FROM attendance_history
+        WHERE tenant_id = $1 AND code = $2 AND day = $3 ORDER BY at_ms DESC, run_id DESC LIMIT $4";
+    let rows = sql.rows(query, vec![tenant.into(), code.into(), day.into(), i64::from(most).into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let (link, person): (String, String) = (row.get("link_id")?, row.get("person")?);
+            let value = store.keys.open(&place(tenant, &link, &person, day), &row.get::<Vec<u8>>("value")?)?;
+            Ok(Before { run: row.get("run_id")?, since: Millis(row.get("at_ms")?), value, link })
+        })
+        .collect()
 }
 
 /// How many days a run has written so far.
@@ -293,12 +332,13 @@ pub async fn of_date(
     sql.rows(&query, values).await?.iter().map(|row| read(store, row)).collect()
 }
 
-/// Whom a link brought a day of on one date: the source's ids and the codes.
+/// Whom a link brought a day of on one date that is not [`GONE`]: the source's ids and the codes.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn people_of_date(sql: &impl Sql, link: &str, day: &str) -> Result<Vec<(String, String)>> {
-    let query = "SELECT person, code FROM attendance_days WHERE link_id = $1 AND day = $2 ORDER BY person";
+    let query =
+        "SELECT person, code FROM attendance_days WHERE link_id = $1 AND day = $2 AND person <> '' ORDER BY person";
     let rows = sql.rows(query, vec![link.into(), day.into()]).await?;
     rows.iter().map(|row| Ok((row.get("person")?, row.get("code")?))).collect()
 }

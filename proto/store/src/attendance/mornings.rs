@@ -63,7 +63,7 @@ pub async fn waiting(sql: &impl Sql, link: &str) -> Result<Waiting> {
     })
 }
 
-/// Whose days of a link from `first` on are not written, and why; and what the last window could not bring.
+/// Whose days of a link from `first` on are not written, and why; and what the last window that came to its end could not bring.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -71,7 +71,7 @@ pub async fn unwritten(sql: &impl Sql, link: &str, first: &str) -> Result<BTreeS
     let query = "SELECT DISTINCT code, why FROM attendance_days WHERE link_id = $1 AND day >= $2 AND why IS NOT NULL
         AND why NOT IN ('attendance.empty_at_source', 'attendance.protected')
         UNION SELECT code, reason FROM run_notes WHERE run_id =
-          (SELECT MAX(run_id) FROM runs WHERE subject = $1 AND kind = 'window' AND ended_ms IS NOT NULL)";
+          (SELECT MAX(run_id) FROM runs WHERE subject = $1 AND kind = 'window' AND state IN ('awaiting_import', 'ok', 'warned'))";
     let rows = sql.rows(query, vec![link.into(), first.into()]).await?;
     rows.iter().map(|row| Ok((row.get("code")?, row.get("why")?))).collect()
 }

@@ -45,8 +45,12 @@ pub async fn people_with_book(
     (first, last): (&str, &str),
     shared_from: &str,
 ) -> Result<Vec<(String, String)>> {
-    let mut people = book::people(sql, link, first, last).await?;
+    let (gone, mut people): (Vec<_>, Vec<_>) =
+        book::people(sql, link, first, last).await?.into_iter().partition(|(_, person)| person == book::GONE);
     people.extend(self::people(sql, link, shared_from).await?);
+    // Whom the source has no row of any more shares no code with anybody.
+    let there: BTreeSet<String> = people.iter().map(|(code, _)| code.clone()).collect();
+    people.extend(gone.into_iter().filter(|(code, _)| !there.contains(code)));
     Ok(people)
 }
 
@@ -107,13 +111,13 @@ pub async fn want_again(tx: &Tx, link: &str, codes: &BTreeSet<String>) -> Result
     Ok(())
 }
 
-/// Whether dates of a link have to be read again.
+/// The codes of a link for which its dates have to be read again.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn is_wanted_again(sql: &impl Sql, link: &str) -> Result<bool> {
-    let query = "SELECT code FROM attendance_shared_codes WHERE link_id = $1 AND day = '' LIMIT 1";
-    Ok(sql.row(query, vec![link.into()]).await?.is_some())
+pub async fn wanted_again(sql: &impl Sql, link: &str) -> Result<BTreeSet<String>> {
+    let query = "SELECT code FROM attendance_shared_codes WHERE link_id = $1 AND day = ''";
+    sql.rows(query, vec![link.into()]).await?.iter().map(|row| row.get("code")).collect()
 }
 
 /// They were read.

@@ -86,6 +86,15 @@ pub async fn doubles(sql: &impl Sql, run: i64) -> Result<Vec<String>> {
     sql.rows(query, vec![run.into()]).await?.iter().map(|row| row.get("code")).collect()
 }
 
+/// Whom the date has rows of: the source's ids and the codes.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn people(sql: &impl Sql, run: i64) -> Result<Vec<(String, String)>> {
+    let rows = sql.rows("SELECT person, code FROM attendance_staging WHERE run_id = $1", vec![run.into()]).await?;
+    rows.iter().map(|row| Ok((row.get("person")?, row.get("code")?))).collect()
+}
+
 /// Clears the rows of a run.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use renkei_store::attendance::members::{self, ListedMember};
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::attendance::shared_codes::{self, Sharer};
 use renkei_store::db::Sql;
-use renkei_store::{connections, links};
+use renkei_store::{connections, forgotten, links};
 
 use crate::engines::both;
 
@@ -263,13 +263,38 @@ async fn who_shares_a_code_is_kept_by_date_until_it_ends() {
         }
         shared_codes::tidy(&tx, "l", "2026-02-02").await.unwrap();
         tx.commit().await.unwrap();
-        assert!(shared_codes::is_wanted_again(&store.db, "l").await.unwrap(), "{name}");
-        assert!(!shared_codes::is_wanted_again(&store.db, "another").await.unwrap(), "{name}");
+        assert_eq!(shared_codes::wanted_again(&store.db, "l").await.unwrap(), ["P1".to_owned()].into(), "{name}");
+        assert_eq!(shared_codes::wanted_again(&store.db, "another").await.unwrap(), [].into(), "{name}");
         assert_eq!(shared_codes::of_link(&store.db, "l").await.unwrap().into_keys().collect::<Vec<_>>(), [a], "{name}");
         let tx = store.begin().await.unwrap();
         shared_codes::read_again(&tx, "l").await.unwrap();
         tx.commit().await.unwrap();
-        assert!(!shared_codes::is_wanted_again(&store.db, "l").await.unwrap(), "{name}");
+        assert_eq!(shared_codes::wanted_again(&store.db, "l").await.unwrap(), [].into(), "{name}");
         assert_eq!(shared_codes::of_link(&store.db, "another").await.unwrap().len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_day_was_before_is_told_with_its_run_and_goes_with_the_person() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let day = "2026-03-01";
+        for (run, value) in [(1, "first"), (2, "second"), (2, "second"), (3, "third")] {
+            let tx = store.begin().await.unwrap();
+            let told = Told { value: value.as_bytes().to_vec(), ..told("P1", day, run) };
+            book::put(store, &tx, &[told], Millis(run * 10)).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let before = book::history(store, &store.db, "t", ("P1", day), 10).await.unwrap();
+        let told: Vec<_> = before.iter().map(|old| (old.run, old.since.0, &old.value[..])).collect();
+        assert_eq!(told, [(2, 20, &b"second"[..]), (1, 10, b"first")], "{name}");
+        assert!(book::history(store, &store.db, "another", ("P1", day), 10).await.unwrap().is_empty(), "{name}");
+        // Under a corrected number, too.
+        let tx = store.begin().await.unwrap();
+        assert_eq!(book::correct_code(&tx, "l", "person P1", "P9", day, day).await.unwrap(), 1, "{name}");
+        let gone = forgotten::forget_code(store, &tx, "t", "P9", day).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(gone.days, 3, "{name}");
+        assert!(book::history(store, &store.db, "t", ("P1", day), 10).await.unwrap().is_empty(), "{name}");
     }
 }

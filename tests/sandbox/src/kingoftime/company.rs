@@ -137,6 +137,12 @@ impl Company {
         found.map(|employee| employee.code = code.map(str::to_owned)).is_some()
     }
 
+    /// Takes somebody off the list for good, and puts somebody else on it.
+    pub fn replace(&mut self, key: &str, other: Employee) {
+        self.employees.retain(|employee| employee.key != key);
+        self.employees.push(other);
+    }
+
     /// Records a day anew.
     pub fn set_day(&mut self, key: &str, day: Date, record: Day) {
         self.days.insert((day, key.to_owned()), record);

@@ -47,11 +47,10 @@ impl Judge {
         let listed = protections::of_link(&store.db, &link.id).await?;
         let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days))
             .map_err(|fault| StoreError::Corrupt(fault.to_string()))?;
-        let shared_from = first.to_string();
         let oldest = book::dates(&store.db, &link.id, &first.to_string(), "", 1).await?;
         let first = oldest.first().cloned().unwrap_or_else(|| first.to_string());
         let last = today.to_string();
-        let people = shared_codes::people_with_book(&store.db, &link.id, (&first, &last), &shared_from).await?;
+        let people = shared_codes::people_with_book(&store.db, &link.id, (&first, &last), &first).await?;
         let people = people.into_iter().filter_map(|(code, person)| {
             Some(AtSource { code: Code::new(&code).ok()?, link: link.id.clone(), person })
         });

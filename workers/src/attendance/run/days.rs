@@ -69,7 +69,8 @@ impl Step<'_> {
         };
         self.answered();
         let keys = &self.context.store.keys;
-        let staged: Vec<Staged> = read.rows.iter().filter_map(|row| reading::hrmos(keys, row)).collect();
+        let staged: Vec<Staged> =
+            read.rows.iter().filter_map(|row| reading::hrmos(keys, &self.link.company, row)).collect();
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.progress.rows += count(read.rows.len());
         self.progress.unreadable += count(read.rows.len() - staged.len());
@@ -106,6 +107,14 @@ impl Step<'_> {
             let Some(last) = staged.last() else { break };
             after.clone_from(&last.person);
             notes.extend(self.put_changed(run, day, &staged, &mut sharing).await?);
+        }
+        if self.since(day).is_none() {
+            let listed = staging::people(&store.db, run).await?;
+            // As many as the source counts: nobody was passed over while its pages moved, and no row was unreadable.
+            if self.progress.total.is_some_and(|total| usize::try_from(total).ok() == Some(listed.len())) {
+                let (people, codes): (BTreeSet<String>, BTreeSet<String>) = listed.into_iter().unzip();
+                self.put_gone(run, day, &people, &codes).await?;
+            }
         }
         (self.progress.page, self.progress.total, self.progress.moved) = (1, None, 0);
         match self.progress.next_day() {
@@ -161,6 +170,7 @@ impl Step<'_> {
                 if let Some((_, link, person)) = known.get(&row.code)
                     && *link == self.link.id
                     && *person != row.person
+                    && person != book::GONE
                 {
                     sharing.meet(&row.code, &row.person, person);
                 }
@@ -169,7 +179,7 @@ impl Step<'_> {
         let mut notes: Vec<Note> = Vec::new();
         for row in &staged {
             if row.code.is_empty() {
-                notes.push(note(Code::AttendanceNoNumber, &row.person, ""));
+                notes.push(note(Code::AttendanceNoNumber, reading::own_id(&row.person), ""));
             } else if sharing.is_double(&row.code) {
                 notes.push(note(Code::AttendanceDoubleNumber, &row.code, ""));
             }
@@ -190,13 +200,41 @@ impl Step<'_> {
                     notes.push(note(Code::AttendanceInSeveralLinks, &row.code, link));
                 }
             }
-            let Some(event) = self.event(run, day, row) else { continue };
+            records.extend(self.event(run, day, row));
+        }
+        self.append(&records).await?;
+        Ok(notes)
+    }
+
+    /// The day of whoever has no row of a date any more that was read whole: everything was taken away there. `people` and `codes`
+    /// are those that have one: a code that went to another person is that one's.
+    pub(super) async fn put_gone(
+        &mut self,
+        run: i64,
+        day: Date,
+        people: &BTreeSet<String>,
+        codes: &BTreeSet<String>,
+    ) -> Result<()> {
+        let store = &self.context.store;
+        let known = book::people_of_date(&store.db, &self.link.id, &day.to_string()).await?;
+        let gone = known.into_iter().filter(|(person, code)| !people.contains(person) && !codes.contains(code));
+        let gone = gone.filter_map(|(person, code)| reading::gone(&store.keys, self.link.source, &person, &code));
+        let events = gone.filter_map(|row| self.event(run, day, &row));
+        let events: Vec<_> = events.map(|event| AttendanceEvent { person: book::GONE.to_owned(), ..event }).collect();
+        self.append(&events).await
+    }
+
+    /// Puts days on the log.
+    async fn append(&mut self, events: &[AttendanceEvent]) -> Result<()> {
+        let store = &self.context.store;
+        let mut records = Vec::with_capacity(events.len());
+        for event in events {
             let traceparent = crate::sweep::traceparent(&store.keys, &self.job.name, event.event_id.as_str());
             records.push(NewRecord {
                 topic: Topic::Attendance,
                 key: event.key(),
                 headers: event.headers(&traceparent),
-                value: serde_json::to_vec(&event).map_err(StoreError::from)?,
+                value: serde_json::to_vec(event).map_err(StoreError::from)?,
             });
         }
         let count = i64::try_from(records.len()).unwrap_or(0);
@@ -205,7 +243,7 @@ impl Step<'_> {
             store.hint();
         }
         self.progress.produced += count;
-        Ok(notes)
+        Ok(())
     }
 
     /// A number that was corrected at the source is corrected on all days of the period and of the window, whichever run sees it.

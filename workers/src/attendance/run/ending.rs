@@ -39,9 +39,7 @@ impl Step<'_> {
         if let Some(id) = self.progress.run {
             staging::clear(&tx, id).await?;
             if let Some(mut run) = runs::find(&tx, id).await? {
-                if run.state != RunState::Cancelled {
-                    run.state = RunState::Failed;
-                }
+                run.state = RunState::Failed;
                 run.code = Some(code.as_str().to_owned());
                 run.ended = Some(self.now);
                 run.counts = self.counts(&run);
@@ -51,15 +49,15 @@ impl Step<'_> {
                     run.counts.insert("source_open_again_ms".to_owned(), open.0);
                 }
                 if let Some((at, _)) = self.progress.place() {
-                    run.counts.insert("first_day_not_read".to_owned(), at);
+                    run.counts.insert(runs::FIRST_DAY_NOT_READ.to_owned(), at);
                 }
                 runs::update(&tx, &run).await?;
             }
         }
         links::want_decision(store, &tx, &self.link.id, self.now).await?;
         self.sweeper.slices.forget(&self.job.name);
-        // A person chose the hour, or the end; nothing is wrong with the source.
-        if !matches!(code, Code::AttendanceCancelled | Code::AttendanceSourceClosed) {
+        // A person chose the hour; nothing is wrong with the source.
+        if code != Code::AttendanceSourceClosed {
             links::set_trouble(&tx, &self.link.id, Some(code.as_str()), self.now).await?;
             if self.is_window() {
                 links::window_ended(&tx, &self.link.id, None).await?;

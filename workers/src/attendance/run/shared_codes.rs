@@ -16,8 +16,9 @@ use super::Step;
 use crate::error::Result;
 use crate::sweep::calendar;
 
-/// How many of those who share a code on a date are kept: the third one is found when the dates are read again.
-const KEPT: usize = 2;
+/// How many of those who share a code on a date are kept, so that those who are left when some get other numbers are known. A
+/// company may give one number to hundreds who have none.
+const KEPT: usize = 8;
 
 /// Who shares codes of a link, as far as the dates have been read.
 pub(super) struct Sharing {
@@ -34,9 +35,9 @@ pub(super) struct Sharing {
     numbers: BTreeMap<String, String>,
     /// Codes that seemed to be shared where not all rows of a date are seen.
     met: BTreeSet<String>,
-    /// Dates are read again because a code is not shared any more. What is shared nevertheless has numbers that differ from date to
-    /// date, and would be read again each morning.
-    firm: bool,
+    /// For these codes dates are read again, because they are not shared any more. One that is shared nevertheless has numbers that
+    /// differ from date to date, and would be read again each morning.
+    again: BTreeSet<String>,
 }
 
 impl Sharing {
@@ -47,6 +48,13 @@ impl Sharing {
         }
         (self.day, self.whole, self.of_date) = (day, whole, of_date);
         self.numbers.clear();
+    }
+
+    /// Several people of the date have a code, whether they have rows of it or not.
+    pub(super) fn list(&mut self, code: &str, people: &BTreeSet<String>) {
+        for person in people {
+            self.keep(code, person);
+        }
     }
 
     /// Rows of the date.
@@ -83,7 +91,7 @@ impl Sharing {
         let sharer = Sharer { code: code.to_owned(), day: self.day.clone(), person: person.to_owned() };
         let known = self.now.keys().filter(|known| known.code == *code && known.day == self.day).count();
         if known < KEPT {
-            let firm = self.firm || self.before.get(&sharer).is_some_and(|firm| *firm);
+            let firm = self.again.contains(code) || self.before.get(&sharer).is_some_and(|firm| *firm);
             self.now.insert(sharer, firm);
         }
     }
@@ -134,14 +142,17 @@ impl Step<'_> {
             of_date: BTreeSet::new(),
             numbers: BTreeMap::new(),
             met: BTreeSet::new(),
-            firm: self.progress.reads_again,
+            again: self.progress.codes_read_again.clone(),
         })
     }
 
     /// The window that begins reads all dates whole, if a code that was shared is one person's again.
     pub(super) async fn read_shared_dates_again(&mut self, tx: &Tx) -> Result<()> {
-        if self.is_window() && shared_codes::is_wanted_again(tx, &self.link.id).await? {
-            (self.progress.since, self.progress.known_to, self.progress.reads_again) = (None, None, true);
+        if self.is_window() {
+            self.progress.codes_read_again = shared_codes::wanted_again(tx, &self.link.id).await?;
+            if !self.progress.codes_read_again.is_empty() {
+                (self.progress.since, self.progress.known_to) = (None, None);
+            }
         }
         Ok(())
     }
@@ -151,7 +162,9 @@ impl Step<'_> {
         if self.is_window() && self.progress.since.is_none() && !self.progress.code_freed {
             shared_codes::read_again(tx, &self.link.id).await?;
         }
+        // The decision about the period that was read looks at who shared codes in it, however long ago.
         let first = calendar::today(self.now).saturating_sub(MOST_DAYS.days());
+        let first = self.progress.first.map_or(first, |read| read.min(first));
         Ok(shared_codes::tidy(tx, &self.link.id, &first.to_string()).await?)
     }
 }

@@ -169,11 +169,22 @@ impl Step<'_> {
             let mut staged = by_date.remove(&day).unwrap_or_default();
             let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
             self.progress.rows += count(staged.len());
+            // Whoever left and has a row of the date nevertheless has the code beside the one who got it.
+            let mut owners = people.owners(day);
+            for row in staged.iter().filter(|row| !row.code.is_empty()) {
+                owners.entry(row.code.clone()).or_default().insert(row.person.clone());
+            }
+            owners.retain(|_, people| people.len() > 1);
             self.add_emptied(day, &people, &mut staged).await?;
-            sharing.begin(day.to_string(), true, people.doubles(day).into_iter().collect());
+            sharing.begin(day.to_string(), true, owners.keys().cloned().collect());
+            for (code, people) in &owners {
+                sharing.list(code, people);
+            }
             for chunk in staged.chunks(CHUNK as usize) {
                 notes.extend(self.put_changed(run, day, chunk, &mut sharing).await?);
             }
+            let (listed, codes) = staged.into_iter().map(|row| (row.person, row.code)).unzip();
+            self.put_gone(run, day, &listed, &codes).await?;
         }
         self.progress.day = Some(last);
         match self.progress.next_day() {
@@ -191,14 +202,17 @@ impl Step<'_> {
         Ok(tx.commit().await?)
     }
 
-    /// Whoever the book has a day of and the lists no longer have: everything was taken away there.
+    /// Whoever is there and has a day in the book of which the lists say nothing any more: everything was taken away there.
     async fn add_emptied(&self, day: Date, people: &People, staged: &mut Vec<Staged>) -> Result<()> {
         let store = &self.context.store;
         let known = book::people_of_date(&store.db, &self.link.id, &day.to_string()).await?;
         let listed: BTreeSet<String> = staged.iter().map(|row| row.person.clone()).collect();
-        for (person, code) in known.into_iter().filter(|(person, _)| !listed.contains(person)) {
-            let code = people.code(&person).unwrap_or(&code);
-            staged.extend(reading::kingoftime(&store.keys, &person, code, &Row::default()));
+        let codes: BTreeSet<String> = staged.iter().map(|row| row.code.clone()).collect();
+        for (person, _) in known.into_iter().filter(|(person, _)| !listed.contains(person)) {
+            // A code that somebody else has on this date is that one's.
+            if let Some(code) = people.code(&person).filter(|code| !codes.contains(*code)) {
+                staged.extend(reading::kingoftime(&store.keys, &person, code, &Row::default()));
+            }
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! When a run may begin, and what it covers.
 
-use jiff::ToSpan as _;
-use jiff::civil::{Date, Weekday};
-use renkei_attendance::window::MOST_DAYS;
+use jiff::civil::Date;
+use renkei_attendance::window::{Complete, Extent, Window};
 use renkei_events::codes::Code;
 use renkei_store::db::Tx;
+use renkei_store::links::AttendanceSource;
 use renkei_store::runs::{self, Run, RunKind, RunState};
 use renkei_store::{jobs, links};
 
@@ -17,15 +17,15 @@ impl Step<'_> {
     /// Writes the run down, and lets it start when no other one of the company is in the way.
     pub(super) async fn begin(mut self) -> Result<()> {
         if self.is_window() && !self.link.auto {
-            return self.next_window().await;
+            return self.not_wanted().await;
         }
         let tx = self.context.store.begin().await?;
         links::lock_tenant(&tx, &self.link.tenant).await?;
         if self.is_window() && self.progress.first.is_none() {
             // After an outage the latest window that is due, and none of those before it.
             let due = calendar::today(calendar::last_daily(self.now, AT));
-            self.progress.first = due.checked_sub(MOST_DAYS.days()).ok();
-            self.progress.last = due.yesterday().ok();
+            let window = Window::due(due);
+            (self.progress.first, self.progress.last) = (Some(window.first()), Some(window.last()));
             self.what_is_known(due);
         }
         let (Some(first), Some(last)) = (self.progress.first, self.progress.last) else {
@@ -62,16 +62,15 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Of dates that the last complete window read, only rows that were updated since are asked for: but for Sundays, and after a
-    /// window that failed. A date that is read for the first time is read whole: a day of leave bears the time when it was
-    /// planned.
+    /// Of dates that the last complete window read, only rows that were updated since are asked for. A date that is read for the
+    /// first time is read whole: a day of leave bears the time when it was planned.
     fn what_is_known(&mut self, due: Date) {
-        let Some(complete) = self.link.complete.filter(|_| !self.link.failed) else { return };
-        if due.weekday() == Weekday::Sunday {
-            return;
+        // It began at its time at the earliest.
+        let complete = self.link.complete.map(|due| Complete { due, started: calendar::on(due, AT).timestamp() });
+        let tells_changes = self.link.source == AttendanceSource::Hrmos;
+        if let Extent::Changed { known_to, since } = Extent::of(due, complete, self.link.failed, tells_changes) {
+            (self.progress.known_to, self.progress.since) = (Some(known_to), Some(since));
         }
-        self.progress.since = calendar::on(complete, AT).timestamp().checked_sub(24.hours()).ok();
-        self.progress.known_to = complete.yesterday().ok();
     }
 
     fn fresh_run(&self, first: Date, last: Date) -> Run {
@@ -114,9 +113,14 @@ impl Step<'_> {
         Ok(false)
     }
 
-    /// The window of this day is over or not wanted; it comes again the next day.
-    pub(super) async fn next_window(&self) -> Result<()> {
+    /// 自動同期 is off, perhaps since this window waits for its turn; the next one is due the next day.
+    async fn not_wanted(&self) -> Result<()> {
         let tx = self.context.store.begin().await?;
+        if let Some(id) = self.progress.run
+            && let Some(mut run) = runs::find(&tx, id).await?
+        {
+            runs::stop(&tx, &mut run, Code::AttendanceCancelled, self.now).await?;
+        }
         let slot = calendar::next_daily(self.now, AT);
         jobs::come_again(&tx, self.job, slot, slot).await?;
         Ok(tx.commit().await?)

@@ -1,0 +1,179 @@
+//! Runs over the API: started, refused, cancelled, and what they say of themselves.
+
+use std::time::Duration;
+
+use jiff::civil::date;
+use renkei_sandbox::crowdlog::Member;
+use renkei_sandbox::hrmos::IpTarget;
+use renkei_store::runs::RunState;
+use serde_json::{Value, json};
+
+use super::office::{LINK, Office};
+use crate::api::world::ask;
+use crate::support::client::Answer;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn start(office: &mut Office, first: &str, last: &str) -> Answer {
+    let days = json!({"first_day": first, "last_day": last});
+    office.call(ask("POST", &format!("{LINK}/runs"), Some(days))).await
+}
+
+async fn newest(office: &mut Office) -> Value {
+    office.call(ask("GET", "/api/v1/runs?limit=1", None)).await.json()["items"][0].clone()
+}
+
+#[actix_web::test]
+async fn a_person_chooses_one_to_forty_days_up_to_today_however_old() {
+    let mut office = Office::bare().await;
+    let table = [
+        ("2026-04-01", "2026-04-01", 202, ""),
+        ("2001-01-01", "2001-02-09", 409, ""),
+        ("2026-02-20", "2026-04-01", 400, "/last_day"),
+        ("2026-03-02", "2026-03-01", 400, "/last_day"),
+        ("2026-04-01", "2026-04-02", 400, "/last_day"),
+        ("2026-02-30", "2026-03-01", 400, "/first_day"),
+    ];
+    for (first, last, status, pointer) in table {
+        let answer = start(&mut office, first, last).await;
+        let body = answer.json();
+        assert_eq!((answer.status, body["pointer"].as_str().unwrap_or_default()), (status, pointer), "{first} {last}");
+    }
+    office.attendance.run_for(Duration::from_secs(600)).await;
+    assert_eq!(start(&mut office, "2001-01-01", "2001-02-09").await.status, 202, "forty days, however old");
+}
+
+#[actix_web::test]
+async fn a_second_run_is_refused_with_link_executor_and_progress() {
+    let mut office = Office::bare().await;
+    assert_eq!(start(&mut office, "2026-03-01", "2026-03-31").await.status, 202);
+    let refused = start(&mut office, "2026-03-01", "2026-03-31").await;
+    assert_eq!(refused.status, 409);
+    let refused = refused.json();
+    let (_, executor) = refused["detail"].as_str().unwrap().split_once("is about to start, wanted by ").unwrap();
+    assert!(executor.starts_with("token:"), "{refused}");
+    let under_way = format!("a run of link l1 is under way, started by {executor}: day ");
+    office.attendance.run_for(SECOND * 20).await;
+    let refused = start(&mut office, "2026-03-01", "2026-03-31").await.json();
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.starts_with(&under_way), "{detail}");
+    assert!(detail.ends_with(" of 31"), "{detail}");
+}
+
+#[actix_web::test]
+async fn a_cancelled_run_has_ended_and_what_it_read_stays() {
+    let mut office = Office::bare().await;
+    office.upload_members().await;
+    office.settings(json!({"closing": {"kind": "not_used"}})).await;
+    assert_eq!(start(&mut office, "2026-03-01", "2026-03-31").await.status, 202);
+    office.attendance.run_for(SECOND * 20).await;
+    // The source asks for a long pause: the run rests, and is to be cancelled all the same.
+    office.attendance.company("h1", |company| company.fault(|faults| faults.server_errors = 50)).await;
+    office.attendance.run_for(SECOND * 40).await;
+    let run = newest(&mut office).await;
+    assert_eq!((run["state"].as_str(), run["ended"].is_null()), (Some("running"), true), "{run}");
+    let (day, days) = (run["counts"]["day"].as_i64().unwrap(), run["counts"]["days"].as_i64());
+    assert!(day > 5 && days == Some(31), "{run}");
+    let cancel = || ask("POST", &format!("/api/v1/runs/{}/cancel", run["id"]), None);
+    let cancelled = office.call(cancel()).await.json();
+    assert_eq!(
+        (cancelled["state"].as_str(), cancelled["code"].as_str()),
+        (Some("cancelled"), Some("attendance.cancelled"))
+    );
+    assert!(!cancelled["ended"].is_null());
+    let first_not_read = date(2026, 3, 1).checked_add(jiff::Span::new().days(day - 1)).unwrap();
+    assert_eq!(cancelled["first_day_not_read"], first_not_read.to_string());
+    assert_eq!(office.call(cancel()).await.status, 409, "it has ended");
+    office.settle().await;
+    let rows = office.rows().await;
+    assert!(!rows.is_empty() && rows.keys().all(|(_, day)| *day < first_not_read), "what was read stays: {rows:?}");
+    // Nothing is in the way of the next one, and the source is asked by nobody.
+    office.attendance.company("h1", |company| company.fault(|faults| faults.server_errors = 0)).await;
+    let before = office.attendance.company("h1", |company| company.log().calls().len()).await;
+    office.attendance.run_for(SECOND * 60).await;
+    assert_eq!(office.attendance.company("h1", |company| company.log().calls().len()).await, before);
+    assert_eq!(start(&mut office, "2026-03-01", "2026-03-31").await.status, 202);
+    office.attendance.run_for(Duration::from_secs(600)).await;
+    assert!(newest(&mut office).await["first_day_not_read"].is_null());
+}
+
+/// A window that is cancelled comes again on the next day, and not before.
+#[actix_web::test]
+async fn a_cancelled_window_comes_again_on_the_next_day() {
+    let mut office = Office::bare().await;
+    office.attendance.run_to(date(2026, 4, 2), 5, 0).await;
+    office.attendance.run_for(SECOND * 20).await;
+    let run = newest(&mut office).await;
+    let cancel = ask("POST", &format!("/api/v1/runs/{}/cancel", run["id"]), None);
+    assert_eq!(office.call(cancel).await.json()["state"], "cancelled");
+    office.attendance.run_to(date(2026, 4, 3), 4, 59).await;
+    assert_eq!(office.attendance.runs().await.len(), 1);
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let runs = office.attendance.runs().await;
+    assert_eq!((runs.len(), runs[1].days.clone().unwrap().1.as_str()), (2, "2026-04-02"));
+    assert_ne!(runs[1].state, RunState::Failed);
+}
+
+/// Of two links that bring one code the later run's day counts, and the run says whose codes they are and where else.
+#[actix_web::test]
+async fn a_code_of_two_links_is_named_with_both_and_the_later_run_counts() {
+    let mut office = Office::after_the_first_window().await;
+    let (_, code) = office.somebody().await;
+    let spec = renkei_sandbox::hrmos::sample::company("h2", 1, date(2026, 1, 1), date(2026, 4, 30), 11);
+    office.attendance.hrmos.lock().await.add(spec).unwrap();
+    let now = office.attendance.world.now();
+    office
+        .attendance
+        .company("h2", |company| {
+            let user = company.users()[0].id;
+            company.change_number(now, user, Some(&code));
+        })
+        .await;
+    office.crowdlog.add_member(Member::new("ANOTHER", "見本"));
+    office.attendance.link("l2", "h2", renkei_store::links::AttendanceSource::Hrmos).await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let run = newest(&mut office).await;
+    assert_eq!(
+        (run["connection"].as_str(), run["counts"]["in_several_links"].as_i64()),
+        (Some("l2"), Some(1)),
+        "{run}"
+    );
+    let notes = office.call(ask("GET", &format!("/api/v1/runs/{}/notes", run["id"]), None)).await.json();
+    let note = &notes["items"][0];
+    assert_eq!((note["reason"].as_str(), note["code"].as_str()), (Some("attendance.in_several_links"), Some(&*code)));
+    assert!(note.to_string().contains("l1"), "with the other link: {note}");
+}
+
+/// After a window that failed the link says which days are missing, until one came to its end.
+#[actix_web::test]
+async fn a_link_says_which_days_a_failed_window_did_not_bring() {
+    let mut office = Office::after_the_first_window().await;
+    let missed = |link: Value| link["missed"].clone();
+    let link = office.call(ask("GET", LINK, None)).await.json();
+    assert_eq!((missed(link.clone()), link["key_ends"].as_str()), (Value::Null, Some("2026-07-01")));
+    office.attendance.company("h1", |company| company.restrict_ip(IpTarget::Whole, &[])).await;
+    office.attendance.run_to(date(2026, 4, 4), 6, 0).await;
+    let link = office.call(ask("GET", LINK, None)).await.json();
+    assert_eq!(missed(link), json!({"first_day": "2026-04-02", "last_day": "2026-04-03"}));
+    office.attendance.company("h1", |company| company.restrict_ip(IpTarget::Off, &[])).await;
+    office.attendance.run_to(date(2026, 4, 5), 6, 0).await;
+    let link = office.call(ask("GET", LINK, None)).await.json();
+    assert_eq!(missed(link), Value::Null);
+}
+
+/// What a file's encoding can not say would keep all of its rows away.
+#[actix_web::test]
+async fn leave_columns_that_the_encoding_does_not_have_are_refused() {
+    let mut office = Office::bare().await;
+    for (encoding, value, status) in [("cp932", "有休🌸", 400), ("cp932", "有休", 200), ("utf8_bom", "有休🌸", 200)]
+    {
+        let columns = json!({"columns": [{"header": "休暇", "values": {"full_day": value}}]});
+        let settings = json!({"files": {"encoding": encoding, "leave_columns": columns}});
+        let answer = office.call(ask("PUT", &format!("{LINK}/settings"), Some(settings)).set("if-match", "*")).await;
+        let body = answer.json();
+        assert_eq!(answer.status, status, "{encoding} {value}: {body}");
+        if status == 400 {
+            assert_eq!(body["pointer"], "/files/leave_columns");
+        }
+    }
+}
