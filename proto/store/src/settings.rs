@@ -80,6 +80,14 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Whether 性別 goes over at all: at least one label is mapped to a choice.
+    #[must_use]
+    pub fn maps_gender(&self) -> bool {
+        self.gender.values().any(Option::is_some)
+    }
+}
+
 /// What happens when a record is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

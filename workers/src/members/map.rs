@@ -123,7 +123,7 @@ pub fn map<'a>(
             }
             None if op == Op::Update
                 && (settings.clear_when_empty.contains(&field) || broken::is(Broken::KeptCleared))
-                && !required(layout, &field) =>
+                && clearable(layout, &field) =>
             {
                 values.insert(field, String::new());
             }
@@ -174,6 +174,7 @@ fn gender(record: &EmployeeRecord, settings: &Settings, layout: &Layout) -> Resu
     }
 }
 
-fn required(layout: &Layout, field: &str) -> bool {
-    layout.get(field).is_some_and(|item| item.required)
+/// Whether カオナビ has the item and lets it be empty.
+fn clearable(layout: &Layout, field: &str) -> bool {
+    layout.get(field).is_some_and(|item| !item.required)
 }

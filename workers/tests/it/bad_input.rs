@@ -1,16 +1,18 @@
 //! Odd set-ups of カオナビ and odd records: each has an outcome, none a crash, a loop or a silent skip.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use renkei_events::event::Change;
 use renkei_events::parse::{Reading, reading};
-use renkei_sandbox::kaonavi::{Faults, Field, Settings, TextField};
+use renkei_sandbox::kaonavi::transport::no_latency;
+use renkei_sandbox::kaonavi::{Faults, Field, Settings, TextField, sample};
 use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
 use serde_json::json;
 
 use crate::people::{person, record};
-use crate::world::World;
+use crate::world::{Link, World, link, settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -37,6 +39,49 @@ async fn a_layout_without_gender_halts_when_gender_is_mapped_and_refuses_to_be_s
     let connection = world.connection("c1").await;
     assert_eq!(connection.state, ConnectionState::Halted);
     assert_eq!(connection.problems, ["kaonavi.gender_not_in_layout: gender"]);
+}
+
+#[tokio::test]
+async fn a_layout_without_gender_is_no_matter_while_no_label_is_to_be_sent() {
+    let mut world = World::new(23, vec![sample::company("a")], no_latency()).await;
+    let now = world.now();
+    let lacking = Settings { layout_lacks_gender: true, ..Settings::default() };
+    world.company("a", |company| company.set_settings(now, lacking)).await;
+    let labels = |choice: Option<&str>| -> BTreeMap<String, Option<String>> {
+        ["男性", "女性"].map(|label| (label.to_owned(), choice.map(str::to_owned))).into()
+    };
+    let of_some = renkei_store::settings::Settings { gender: labels(Some("女性")), ..settings() };
+    world.link(Link { settings: of_some, ..link("c1", "a") }).await;
+    world.run_for(MINUTE * 2).await;
+    let connection = world.connection("c1").await;
+    assert_eq!(connection.state, ConnectionState::Draft);
+    assert_eq!(connection.problems, ["kaonavi.gender_not_in_layout: gender"]);
+    // What would be cleared is not there either.
+    let cleared = ["gender".to_owned()].into();
+    let of_nobody = renkei_store::settings::Settings { gender: labels(None), clear_when_empty: cleared, ..settings() };
+    world.save_settings("c1", of_nobody).await;
+    world.want("c1").await;
+    world.run_for(MINUTE * 2).await;
+    let connection = world.connection("c1").await;
+    assert_eq!(
+        (connection.state, connection.problems.len()),
+        (ConnectionState::Active, 0),
+        "{:?}",
+        connection.problems
+    );
+    for name in ["髙橋", "佐藤"] {
+        let at = world.now();
+        world.send("c1", record(json!({ "last_name": name }), 1, at)).await;
+        world.run_for(MINUTE * 2).await;
+        assert_eq!(world.row("c1", "E00001").await.state, RowState::Synced);
+        let sent = |company: &mut renkei_sandbox::kaonavi::Company| {
+            let member = company.member("E00001").unwrap();
+            (member.get(TextField::Name).to_owned(), member.get(TextField::Gender).to_owned())
+        };
+        assert_eq!(world.company("a", sent).await, (format!("{name} 花子1"), String::new()));
+    }
+    world.run_for(DAY).await;
+    assert_eq!(world.connection("c1").await.state, ConnectionState::Active, "the nightly read halts nothing");
 }
 
 #[tokio::test]

@@ -295,7 +295,7 @@ async fn record_layout(
     match answer {
         Ok(layout) => {
             let maps_gender = |connection: &Connection| {
-                connection.state == ConnectionState::Active && !connection.settings.gender.is_empty()
+                connection.state == ConnectionState::Active && connection.settings.maps_gender()
             };
             if !layout.contains_key("gender") && held.connections.iter().any(maps_gender) {
                 outcome::halt(context, &mut held, Code::KaonaviGenderNotInLayout, "GET /member_layouts").await?;

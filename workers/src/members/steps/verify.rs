@@ -98,15 +98,18 @@ pub fn problems(settings: &Settings, labels: &BTreeSet<String>, layout: &Layout)
             Some(_) => {}
         }
     }
-    let Some(gender) = layout.get("gender") else {
+    let gender = layout.get("gender");
+    if gender.is_none() && settings.maps_gender() {
         add(Code::KaonaviGenderNotInLayout, "gender".to_owned());
         return problems;
-    };
+    }
+    // Without the item, too: whoever has a label without an entry would be set aside.
     for label in labels.iter().filter(|label| !settings.gender.contains_key(*label)) {
         add(Code::MappingGenderUnmapped, label.clone());
     }
     for (label, choice) in &settings.gender {
-        if choice.as_ref().is_some_and(|choice| !gender.choices.contains(choice)) {
+        let offered = |choice: &String| gender.is_some_and(|item| item.choices.contains(choice));
+        if choice.as_ref().is_some_and(|choice| !offered(choice)) {
             add(Code::MappingGenderChoiceNotInLayout, label.clone());
         }
     }
