@@ -31,6 +31,15 @@ macro_rules! open_code_list {
                     Self::Other(text) => text,
                 }
             }
+
+            /// The words that a source has for it, the usual one first; of an unknown value the text as it came.
+            #[must_use]
+            pub fn labels(&self) -> Vec<&str> {
+                match self {
+                    $(Self::$variant => vec![$($label),+],)+
+                    Self::Other(text) => vec![text.as_str()],
+                }
+            }
         }
 
         impl std::fmt::Debug for $name {

@@ -96,7 +96,9 @@ fn statuses_come_as_code_or_label_and_unknown_ones_are_kept() {
         for text in texts {
             assert_eq!(read(&with("employee_status", json!(text))).employee_status, status, "{text}");
         }
+        assert!(status.labels().contains(&texts[1]), "{}", texts[1]);
     }
+    assert_eq!(EmployeeStatus::PendingHire.labels(), ["内定", "入社予定"], "the usual word comes first");
 }
 
 #[test]

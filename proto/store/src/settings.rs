@@ -175,7 +175,8 @@ impl Filter {
 pub struct CustomField {
     /// The field of the record.
     pub from: SourceField,
-    /// The source's value → カオナビ's choice, for items with choices. A value that does not stand here is sent as it is.
+    /// The source's value → カオナビ's choice, for items with choices. A value that does not stand here is sent as it is. A
+    /// status may stand here by code as well.
     #[serde(default)]
     pub choices: BTreeMap<String, String>,
 }
@@ -186,7 +187,7 @@ pub struct CustomField {
 pub enum SourceField {
     /// 雇用形態.
     EmploymentType,
-    /// 従業員ステータス, by code.
+    /// 従業員ステータス, in the source's words.
     EmployeeStatus,
     /// 部署's code.
     DepartmentCode,

@@ -143,6 +143,35 @@ fn further_mappings_are_off_and_fill_what_they_say_when_they_are_on() {
     }
 }
 
+/// カオナビ's choices have the words of the source; a table may have these or the codes.
+#[test]
+fn a_status_goes_over_in_the_words_of_the_source() {
+    let plain = json!({});
+    let words = json!({ "入社予定": "入社前", "休職": "お休み" });
+    let codes = json!({ "pending_hire": "入社前", "on_leave": "お休み" });
+    let odd = json!({ "出向中": "社外" });
+    let rows = [
+        ("在籍", &plain, "在籍"),
+        ("active", &plain, "在籍"),
+        ("休職", &plain, "休職"),
+        ("on_leave", &plain, "休職"),
+        ("内定", &plain, "内定"),
+        ("入社予定", &plain, "内定"),
+        (" 出向中　", &plain, "出向中"),
+        ("on_leave", &words, "お休み"),
+        ("休職", &codes, "お休み"),
+        ("内定", &words, "入社前"),
+        ("入社予定", &codes, "入社前"),
+        ("在籍", &words, "在籍"),
+        ("出向中", &odd, "社外"),
+    ];
+    for (status, choices, expected) in rows {
+        let custom = json!({ "custom:1": { "from": "employee_status", "choices": choices } });
+        let found = added(&with(json!({ "custom": custom })), json!({ "employee_status": status }), Op::Create);
+        assert_eq!(found, Ok(values(json!({ "custom:1": expected }))), "{status} {choices}");
+    }
+}
+
 #[test]
 fn further_fields_are_kept_when_empty_unless_they_are_to_be_cleared() {
     let on =

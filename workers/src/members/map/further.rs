@@ -71,14 +71,25 @@ fn department(
 
 fn custom(record: &EmployeeRecord, settings: &Settings, field: &CustomField) -> Option<String> {
     let value = source_value(record, settings, field.from)?;
-    Some(field.choices.get(&value).cloned().unwrap_or(value))
+    Some(choice(record, field, &value).cloned().unwrap_or(value))
+}
+
+/// What the table says of a value. A status may stand there by any word that the source has for it, or by code.
+fn choice<'a>(record: &EmployeeRecord, field: &'a CustomField, value: &str) -> Option<&'a String> {
+    if field.from != SourceField::EmployeeStatus {
+        return field.choices.get(value);
+    }
+    let status = &record.employee_status;
+    let mut words = std::iter::once(value).chain(status.labels()).chain([status.as_str()]);
+    words.find_map(|word| field.choices.get(word))
 }
 
 fn source_value(record: &EmployeeRecord, settings: &Settings, field: SourceField) -> Option<String> {
     let department = record.department.as_ref();
     match field {
         SourceField::EmploymentType => text(record.employment_type.as_deref()),
-        SourceField::EmployeeStatus => text(Some(record.employee_status.as_str())),
+        // As the source writes it: カオナビ's choices have those words, not our codes.
+        SourceField::EmployeeStatus => text(record.employee_status.labels().first().copied()),
         SourceField::DepartmentCode => text(department.and_then(|department| department.code.as_deref())),
         SourceField::DepartmentName => text(department.and_then(|department| department.name.as_deref())),
         SourceField::Email => text(record.email.as_deref()),
