@@ -268,7 +268,8 @@ async fn confirm_some(
     if current.map(|row| row.get::<i64>("settings_version")).transpose()? != Some(settings) {
         return Err(ConfirmError::SettingsChanged);
     }
-    let next_try = if first_load { employees::after_backup(now) } else { now };
+    let morning = employees::after_backup(now);
+    let next_try = if first_load { morning } else { now };
     let mut confirmed = Vec::new();
     for op in [Op::Create, Op::Update] {
         let items: Vec<&&Item> = items.iter().filter(|item| item.action == op.as_str()).collect();
@@ -276,13 +277,16 @@ async fn confirm_some(
             continue;
         }
         let mut values: Vec<Value> =
-            vec![now.0.into(), next_try.0.into(), op.as_str().into(), connection.id.clone().into()];
+            vec![now.0.into(), next_try.0.into(), op.as_str().into(), connection.id.clone().into(), morning.0.into()];
         values.extend(items.iter().flat_map(|item| [item.employee.clone().into(), item.content.clone().into()]));
-        let pairs = crate::db::tuples(items.len(), 2, 5);
+        let pairs = crate::db::tuples(items.len(), 2, 6);
+        // A mass change that was held is released by this, and starts no sooner than one that is released without a preview;
+        // nor does it when it is confirmed once more.
         let sql = format!(
             "UPDATE employees SET state = 'due', op = $3, reason = NULL, detail = NULL, attempts = 0, lone_attempts = 0, due_ms = $1,
-               next_try_ms = $2, changed_ms = $1, confirmed = 1, declined = NULL, declined_ms = NULL, surge_op = NULL,
-               surge_ms = NULL
+               next_try_ms = CASE WHEN reason IN ('delivery.brake', 'delivery.ceiling', 'delivery.declined') THEN $5
+                 WHEN state = 'due' AND confirmed = 1 AND attempts = 0 AND next_try_ms > $2 THEN next_try_ms ELSE $2 END,
+               changed_ms = $1, confirmed = 1, declined = NULL, declined_ms = NULL, surge_op = NULL, surge_ms = NULL
              WHERE connection_id = $4 AND state <> 'flying' AND (employee_id, content) IN (VALUES {pairs})
              RETURNING employee_id"
         );

@@ -8,6 +8,7 @@ use renkei_sandbox::kaonavi::transport::no_latency;
 use renkei_sandbox::kaonavi::{TextField, sample};
 use renkei_store::decisions::{Decision, DecisionError, Verdict, Who, decide};
 use renkei_store::employees::{RowState, after_backup};
+use renkei_store::previews::{self, Shown};
 use renkei_store::settings::Settings;
 use renkei_store::switch;
 use serde_json::json;
@@ -146,6 +147,31 @@ async fn brake_released_at_night_goes_after_five() {
     send(&mut world, 1..=80).await;
     world.run_for(MINUTE * 2).await;
     assert_eq!(decided(&mut world, Code::DeliveryBrake, Decision::Release, Who::All).await, 80);
+    world.run_until(after_backup(two) - Duration::from_secs(1)).await;
+    assert_eq!(new_names(&world).await, 0, "カオナビ backs up");
+    world.run_for(MINUTE * 2).await;
+    assert_eq!((held(&world).await, new_names(&world).await), (0, 80));
+}
+
+#[tokio::test]
+async fn brake_confirmed_through_a_preview_at_night_goes_after_five() {
+    let mut world = world(100, None).await;
+    let two = Millis("2026-04-02T02:00:00+09:00".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    world.run_until(two).await;
+    send(&mut world, 1..=80).await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(held(&world).await, 80);
+    let connection = world.connection("c1").await;
+    let id = previews::want(&world.store, &connection, &Shown::Waiting, "test").await.unwrap().id;
+    world.wake_all();
+    world.run_for(MINUTE).await;
+    let shown = previews::find(&world.store, &world.store.db, "c1", &id).await.unwrap().unwrap();
+    // Saying it once more sends nobody sooner.
+    for _ in 0..2 {
+        assert_eq!(previews::confirm(&world.store, &connection, &shown, Who::All, "test").await.unwrap(), 80);
+        world.wake_all();
+        world.run_for(MINUTE).await;
+    }
     world.run_until(after_backup(two) - Duration::from_secs(1)).await;
     assert_eq!(new_names(&world).await, 0, "カオナビ backs up");
     world.run_for(MINUTE * 2).await;
