@@ -86,6 +86,12 @@ impl Settings {
     pub fn maps_gender(&self) -> bool {
         self.gender.values().any(Option::is_some)
     }
+
+    /// Whether a table or a constant names 所属 of カオナビ, so that its list has to be known.
+    #[must_use]
+    pub fn names_departments(&self) -> bool {
+        self.departments.is_some() || self.constants.contains_key("department")
+    }
 }
 
 /// What happens when a record is rejected.

@@ -9,6 +9,7 @@ mod further;
 mod names;
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use jiff::civil::Date;
 use renkei_events::codes::Code;
@@ -17,6 +18,7 @@ use renkei_runtime::broken::{self, Broken};
 use renkei_store::employees::{Op, Values};
 use renkei_store::settings::Settings;
 
+pub use self::check::against;
 use self::check::check;
 pub use self::further::items;
 pub use self::names::{business_kana_is_missing, legal_reading};
@@ -132,7 +134,10 @@ pub fn map<'a>(
     }
     if op == Op::Create {
         for (item, constant) in &settings.constants {
-            values.entry(item.clone()).or_insert_with(|| constant.clone());
+            if let Entry::Vacant(place) = values.entry(item.clone()) {
+                further::constant(known, item, constant)?;
+                place.insert(constant.clone());
+            }
         }
     }
     check(&values, layout, op)?;

@@ -80,6 +80,18 @@ fn further_mappings_are_off_and_fill_what_they_say_when_they_are_on() {
             json!({ "department": { "code": "D2" } }),
             Err(("mapping.department_not_in_kaonavi", "K2")),
         ),
+        (
+            "所属 as a constant",
+            json!({ "constants": { "department": "K1" } }),
+            json!({}),
+            Ok(json!({ "department": "K1" })),
+        ),
+        (
+            "a constant 所属 that カオナビ does not have",
+            json!({ "constants": { "department": "K9" } }),
+            json!({}),
+            Err(("mapping.department_not_in_kaonavi", "K9")),
+        ),
         ("退職日 of somebody who stays", json!({ "retired_date": true }), everything.clone(), Ok(json!({}))),
         (
             "text",

@@ -316,12 +316,33 @@ fn constants_are_for_new_members_only() {
         .settings(set("birthday", "2000-01-01")),
         row("and stands in where there is none", bare(), json!({ "name": "髙橋", "birthday": "2000-01-01" }))
             .settings(set("birthday", "2000-01-01")),
+        row("one for an item that カオナビ does not have", bare(), json!({}))
+            .settings(set("custom:412", "正社員"))
+            .fails("mapping.constant_not_in_layout"),
+        row("one for an item that can not be written", bare(), json!({}))
+            .settings(set("mail", "x@example.com"))
+            .layout(with("mail", |item| item.read_only = true))
+            .fails("mapping.constant_not_in_layout"),
+        row("one that is a date, but not in カオナビ's form", bare(), json!({}))
+            .settings(set("retired_date", "20260401"))
+            .fails("mapping.date_invalid"),
         row("one that is too long", bare(), json!({}))
             .settings(set("mail", "x@example.com"))
             .layout(with("mail", |item| {
                 item.max_length = Some(5);
             }))
             .fails("mapping.too_long"),
+    ]);
+}
+
+#[test]
+fn a_field_that_can_not_be_written_sets_the_person_aside() {
+    let closed = || with("birthday", |item| item.read_only = true);
+    let born = || only(json!({ "last_name": "髙橋", "birthday": "1990-02-28" }));
+    check(vec![
+        row("on creation", born(), json!({})).layout(closed()).fails("mapping.item_not_in_layout"),
+        row("in an update", born(), json!({})).layout(closed()).update().fails("mapping.item_not_in_layout"),
+        row("without a value", only(json!({ "last_name": "髙橋" })), json!({ "name": "髙橋" })).layout(closed()),
     ]);
 }
 

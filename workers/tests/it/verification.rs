@@ -105,6 +105,57 @@ async fn settings_that_do_not_fit_the_layout_are_named() {
     );
 }
 
+/// What カオナビ refuses of every new person is said before anybody is sent.
+#[tokio::test]
+async fn constants_that_kaonavi_would_refuse_are_named() {
+    let mut company = sample::company("a");
+    company.permissions = Permissions::all();
+    company.layout.retired_date = company.layout.retired_date.clone().required();
+    company.layout.name_kana = company.layout.name_kana.clone().read_only();
+    let constants = |pairs: &[(&str, &str)]| -> std::collections::BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let long = "あ".repeat(21);
+    let odd =
+        [("custom:401", long.as_str()), ("custom:402", "1"), ("department", "D999"), ("retired_date", "2026/04/01")];
+    let mut world = linked(company, Settings { constants: constants(&odd), ..settings() }, true).await;
+    world.run_for(MINUTE * 2).await;
+    let connection = world.connection("c1").await;
+    assert_eq!(connection.state, ConnectionState::Draft);
+    let expected = [
+        "mapping.item_not_in_layout: name_kana",
+        "mapping.too_long: custom:401",
+        "mapping.constant_not_in_layout: custom:402",
+        "mapping.department_not_in_kaonavi: department",
+        "mapping.date_invalid: retired_date",
+    ];
+    assert_eq!(connection.problems, expected);
+    let empty = [("retired_date", "")];
+    world.save_settings("c1", Settings { constants: constants(&empty), ..settings() }).await;
+    world.want("c1").await;
+    world.run_for(MINUTE * 2).await;
+    let connection = world.connection("c1").await;
+    assert_eq!(
+        connection.problems,
+        ["mapping.item_not_in_layout: name_kana", "mapping.required_missing: retired_date"]
+    );
+    // Mended on both sides.
+    world.company("a", |company| company.layout_mut().name_kana.read_only = false).await;
+    let right = [("custom:401", "123"), ("department", "D310"), ("retired_date", "2026-04-01")];
+    world.save_settings("c1", Settings { constants: constants(&right), ..settings() }).await;
+    world.want("c1").await;
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(world.connection("c1").await.state, ConnectionState::Active);
+    let at = world.now();
+    world.send("c1", person(1, at)).await;
+    world.run_for(MINUTE).await;
+    let sent = |company: &mut renkei_sandbox::kaonavi::Company| {
+        let member = company.member("E00001").unwrap();
+        (member.department.clone(), member.custom.get(&401).cloned())
+    };
+    assert_eq!(world.company("a", sent).await, (Some("D310".to_owned()), Some(vec!["123".to_owned()])));
+}
+
 #[tokio::test]
 async fn the_calls_of_a_verification_stand_in_the_budget() {
     let mut world = linked(sample::company("a"), settings(), true).await;

@@ -5,26 +5,33 @@ use renkei_events::codes::Code;
 use renkei_store::employees::{Op, Values};
 
 use super::Unmappable;
-use crate::members::doc::Layout;
+use crate::members::doc::{Layout, LayoutItem};
 
-/// Whether カオナビ would take the values: length, choice, calendar date, what is required.
+/// What カオナビ has against a value for an item, if anything: read only, length, choice, calendar date, what is required.
+#[must_use]
+pub fn against(item: &LayoutItem, value: &str) -> Option<Code> {
+    if item.read_only {
+        return Some(Code::MappingItemNotInLayout);
+    }
+    if item.max_length.is_some_and(|longest| value.chars().count() > longest as usize) {
+        return Some(Code::MappingTooLong);
+    }
+    if item.kind == "enum" && !value.is_empty() && !item.choices.iter().any(|choice| choice == value) {
+        return Some(Code::MappingChoiceNotInLayout);
+    }
+    // Only the one form that カオナビ takes: others can be read as a date as well.
+    let day = || value.parse::<Date>().is_ok_and(|date| date.to_string() == value);
+    if item.kind == "date" && !value.is_empty() && !day() {
+        return Some(Code::MappingDateInvalid);
+    }
+    (item.required && value.trim().is_empty()).then_some(Code::MappingRequiredMissing)
+}
+
+/// Whether カオナビ would take the values, and all that is required is there.
 pub(super) fn check(values: &Values, layout: &Layout, op: Op) -> Result<(), Unmappable> {
     for (field, value) in values {
-        let Some(item) = layout.get(field) else { continue };
-        if let Some(longest) = item.max_length
-            && value.chars().count() > longest as usize
-        {
-            return Err(Unmappable { code: Code::MappingTooLong.as_str(), detail: field.clone() });
-        }
-        let choice_fits = item.kind != "enum" || value.is_empty() || item.choices.contains(value);
-        if !choice_fits {
-            return Err(Unmappable { code: Code::MappingChoiceNotInLayout.as_str(), detail: field.clone() });
-        }
-        if item.kind == "date" && !value.is_empty() && value.parse::<Date>().is_err() {
-            return Err(Unmappable { code: Code::MappingDateInvalid.as_str(), detail: field.clone() });
-        }
-        if item.required && value.trim().is_empty() {
-            return Err(Unmappable { code: Code::MappingRequiredMissing.as_str(), detail: field.clone() });
+        if let Some(code) = layout.get(field).and_then(|item| against(item, value)) {
+            return Err(Unmappable { code: code.as_str(), detail: field.clone() });
         }
     }
     if op == Op::Create {

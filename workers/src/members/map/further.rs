@@ -52,6 +52,18 @@ pub(super) fn writable(layout: &Layout, item: &str) -> Result<(), Unmappable> {
     }
 }
 
+/// Whether カオナビ still has the item of a constant and, for 所属, the code.
+pub(super) fn constant(known: Known<'_>, item: &str, value: &str) -> Result<(), Unmappable> {
+    writable(known.layout, item)
+        .map_err(|fault| Unmappable { code: Code::MappingConstantNotInLayout.as_str(), ..fault })?;
+    match known.departments {
+        Departments::Known(codes) if item == "department" && !codes.contains(value) => {
+            Err(Unmappable { code: Code::MappingDepartmentNotInKaonavi.as_str(), detail: value.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn department(
     record: &EmployeeRecord,
     table: &std::collections::BTreeMap<String, String>,

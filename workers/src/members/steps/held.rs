@@ -108,14 +108,14 @@ impl Held {
         self.doc.layout_read < self.settings_saved()
     }
 
-    /// Whether a connection that is on, or is to be, maps 所属.
+    /// Whether a connection that is on, or is to be, maps 所属, or has one as a constant.
     #[must_use]
     pub fn maps_departments(&self) -> bool {
         let on = |connection: &&Connection| {
             connection.state == ConnectionState::Active
                 || connection.wanted.or(connection.verify_wanted).or(connection.preview_wanted).is_some()
         };
-        self.connections.iter().filter(on).any(|connection| connection.settings.departments.is_some())
+        self.connections.iter().filter(on).any(|connection| connection.settings.names_departments())
     }
 
     /// Whether too many changes of members, and too many hires, came together in a connection.

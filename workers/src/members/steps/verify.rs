@@ -70,9 +70,15 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// What stands in the way of switching on, as far as settings, the 性別 labels of the source and the layout tell.
+/// What stands in the way of switching on, as far as settings, the 性別 labels of the source, the layout and, where they are
+/// known, the codes of 所属 tell.
 #[must_use]
-pub fn problems(settings: &Settings, labels: &BTreeSet<String>, layout: &Layout) -> Vec<Problem> {
+pub fn problems(
+    settings: &Settings,
+    labels: &BTreeSet<String>,
+    layout: &Layout,
+    departments: Option<&BTreeSet<String>>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut add = |code: Code, about: String| problems.push(Problem { code, about });
     let further = map::items(settings);
@@ -89,13 +95,15 @@ pub fn problems(settings: &Settings, labels: &BTreeSet<String>, layout: &Layout)
             add(Code::MappingItemNotInLayout, item);
         }
     }
+    for field in FIELDS {
+        let sent = field != "gender" || settings.maps_gender();
+        if sent && layout.get(field).is_some_and(|found| found.read_only) {
+            add(Code::MappingItemNotInLayout, field.to_owned());
+        }
+    }
     for (key, value) in &settings.constants {
-        match layout.get(key) {
-            None => add(Code::MappingConstantNotInLayout, key.clone()),
-            Some(item) if item.kind == "enum" && !item.choices.contains(value) => {
-                add(Code::MappingConstantNotAChoice, key.clone());
-            }
-            Some(_) => {}
+        if let Some(code) = against_constant(key, value, layout, departments) {
+            add(code, key.clone());
         }
     }
     let gender = layout.get("gender");
@@ -114,6 +122,20 @@ pub fn problems(settings: &Settings, labels: &BTreeSet<String>, layout: &Layout)
         }
     }
     problems
+}
+
+/// What is wrong with a constant, if anything: what カオナビ refuses would set everybody aside who is new.
+fn against_constant(key: &str, value: &str, layout: &Layout, departments: Option<&BTreeSet<String>>) -> Option<Code> {
+    let Some(item) = layout.get(key).filter(|item| !item.read_only) else {
+        return Some(Code::MappingConstantNotInLayout);
+    };
+    if item.kind == "enum" && !item.choices.iter().any(|choice| choice == value) {
+        return Some(Code::MappingConstantNotAChoice);
+    }
+    if key == "department" && departments.is_some_and(|codes| !codes.contains(value)) {
+        return Some(Code::MappingDepartmentNotInKaonavi);
+    }
+    map::against(item, value)
 }
 
 /// Since when somebody wants to know something of a connection: to have it switched on, or only verified.
@@ -279,7 +301,8 @@ fn checks(held: &Held, connection: &Connection, layout: &Layout) -> Vec<Check> {
         });
     }
     checks.push(Check::good("layout"));
-    let mapping: Vec<Check> = problems(settings, &connection.gender_labels(), layout)
+    let departments = held.doc.departments.as_ref().filter(|_| !held.doc.departments_denied);
+    let mapping: Vec<Check> = problems(settings, &connection.gender_labels(), layout, departments)
         .iter()
         .map(|problem| Check::bad("mapping", problem.code.as_str(), Some(&problem.about)))
         .collect();
