@@ -98,8 +98,7 @@ fn strings(value: Option<&Value>) -> Vec<String> {
 /// The most rows that an answer may name before naming counts as saying nothing.
 const MOST_NAMED: usize = 10;
 
-/// Which of `codes` the messages name: by `member_data.N`, or by a code that stands alone between characters that are
-/// neither letters nor digits. More than ten, or none: nobody.
+/// Which of `codes` the messages name: by `member_data.N`, or by a code that stands alone. More than ten, or none: nobody.
 #[must_use]
 pub fn named(messages: &[String], codes: &[String]) -> Vec<usize> {
     let mut found: Vec<usize> = Vec::new();
@@ -126,10 +125,19 @@ fn stands_alone(text: &str, code: &str) -> bool {
     text.match_indices(code).any(|(at, _)| {
         let before = &text[..at];
         let after = &text[at + code.len()..];
-        let free = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
         // A row number is not a code, even when a member has the same digits.
-        free(before.chars().next_back()) && free(after.chars().next()) && !index_of_row(before)
+        parts(before.chars().next_back(), code.chars().next())
+            && parts(after.chars().next(), code.chars().next_back())
+            && !index_of_row(before)
     })
+}
+
+/// Whether `neighbour` does not go on with the word that `edge` is the end of. Japanese has no blanks between words: kana and
+/// kanji end a code of letters and digits, but not one that ends in kana or kanji itself.
+fn parts(neighbour: Option<char>, edge: Option<char>) -> bool {
+    let western = |c: char| matches!(c, '0'..='9' | 'A'..='Z' | 'a'..='z' | '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ');
+    let japanese = |c: char| c.is_alphanumeric() && !western(c);
+    neighbour.is_none_or(|c| !western(c) && !(japanese(c) && edge.is_some_and(japanese)))
 }
 
 #[cfg(test)]
@@ -145,10 +153,21 @@ mod tests {
             ("S2012: 性別が不正です", &[1]),
             ("12: 性別が不正です", &[0]),
             ("[12]", &[0]),
-            ("12と0123", &[]),
+            ("12と0123", &[0, 2]),
             ("12 と 0123 が不正です", &[0, 2]),
             ("123", &[]),
-            ("社-1は登録できません", &[]),
+            ("S2012の所属が不正です", &[1]),
+            ("社員S2012は登録できません", &[1]),
+            ("「S2012」の所属", &[1]),
+            ("S20129の所属が不正です", &[]),
+            ("AS2012の所属が不正です", &[]),
+            ("S2012Ａの所属が不正です", &[]),
+            ("０12の所属が不正です", &[]),
+            ("12年の所属が不正です", &[0]),
+            ("12-3_0123", &[0, 2]),
+            ("社-1は登録できません", &[3]),
+            ("会社-1は登録できません", &[]),
+            ("社-12は登録できません", &[0]),
             ("社-1 は登録できません", &[3]),
             ("member_data.2.gender は不正です", &[2]),
             ("member_data.12.gender は不正です", &[]),
