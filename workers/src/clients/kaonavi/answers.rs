@@ -55,16 +55,18 @@ impl std::fmt::Debug for TaskEnd {
     }
 }
 
-/// The lifetime is called `expire_in`; the OAuth name is understood too, and without either it is an hour.
+/// The lifetime is called `expire_in`; the OAuth name is understood too, beside it as well, and without either it is an hour.
 pub(super) fn grant(body: &[u8]) -> Option<Grant> {
     #[derive(Deserialize)]
     struct Answer {
         access_token: SecretString,
-        #[serde(alias = "expires_in")]
+        // Two fields: with an alias an answer that has both would count as having one twice.
         expire_in: Option<u64>,
+        expires_in: Option<u64>,
     }
     let answer: Answer = serde_json::from_slice(body).ok()?;
-    Some(Grant { token: answer.access_token, lives: Duration::from_secs(answer.expire_in.unwrap_or(3600)) })
+    let lives = answer.expire_in.or(answer.expires_in).unwrap_or(3600);
+    Some(Grant { token: answer.access_token, lives: Duration::from_secs(lives) })
 }
 
 pub(super) fn task_id(body: &[u8]) -> Option<i64> {
@@ -190,6 +192,8 @@ mod tests {
         for (body, seconds) in [
             (r#"{"access_token":"t","expire_in":1200}"#, 1200),
             (r#"{"access_token":"t","expires_in":1200,"token_type":"Bearer"}"#, 1200),
+            (r#"{"access_token":"t","expires_in":3600,"expire_in":1200}"#, 1200),
+            (r#"{"access_token":"t","expire_in":null,"expires_in":1200}"#, 1200),
             (r#"{"access_token":"t"}"#, 3600),
         ] {
             assert_eq!(grant(body.as_bytes()).unwrap().lives, Duration::from_secs(seconds), "{body}");
