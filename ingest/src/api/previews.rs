@@ -40,6 +40,8 @@ pub struct PreviewWish {
     of: PreviewOf,
     /// With `people`: by 従業員ID, 500 at most.
     employees: Option<Vec<String>>,
+    /// With `waiting` and `first_load`: only people after this 従業員ID, the `rest_after` of the preview before.
+    after: Option<String>,
 }
 
 /// One person of a preview.
@@ -77,6 +79,8 @@ pub struct PreviewView {
     made: Time,
     /// How many people by action.
     counts: BTreeMap<String, u64>,
+    /// Set when the preview is full, at 20,000 people: there may be others, whom another preview with this as `after` shows.
+    rest_after: Option<String>,
     /// The people, by 従業員ID.
     #[serde(flatten)]
     people: Page<PreviewItem>,
@@ -138,6 +142,27 @@ fn odd(id: &str) -> bool {
     id.chars().any(char::is_control)
 }
 
+fn whom(wish: PreviewWish) -> Result<Shown, ApiError> {
+    let PreviewWish { of, employees, after } = wish;
+    if after.as_deref().is_some_and(odd) {
+        return Err(ApiError::invalid("/after", "has a control character"));
+    }
+    Ok(match (of, employees, after) {
+        (PreviewOf::Waiting, None, None) => Shown::Waiting,
+        (PreviewOf::Waiting, None, Some(after)) => Shown::WaitingAfter(after),
+        (PreviewOf::FirstLoad, None, None) => Shown::FirstLoad,
+        (PreviewOf::FirstLoad, None, Some(after)) => Shown::FirstLoadAfter(after),
+        (PreviewOf::People, ids, None) => {
+            chosen(false, ids.as_deref())?;
+            Shown::People(ids.unwrap_or_default())
+        }
+        (PreviewOf::People, _, Some(_)) => {
+            return Err(ApiError::invalid("/after", "belongs to waiting and first_load only"));
+        }
+        _ => return Err(ApiError::invalid("/employees", "belongs to people only")),
+    })
+}
+
 /// Asks for a preview. A worker makes it; nothing is sent by it.
 #[utoipa::path(post, path = "/api/v1/connections/{id}/preview", tag = "tenant", params(("id" = String, Path)),
     request_body = PreviewWish, responses((status = 202, body = PreviewView), (status = 409)))]
@@ -147,15 +172,7 @@ pub(super) async fn want_preview(
     id: web::Path<String>,
     body: Body<PreviewWish>,
 ) -> Answer {
-    let shown = match (body.0.of, body.0.employees) {
-        (PreviewOf::Waiting, None) => Shown::Waiting,
-        (PreviewOf::FirstLoad, None) => Shown::FirstLoad,
-        (PreviewOf::People, ids) => {
-            chosen(false, ids.as_deref())?;
-            Shown::People(ids.unwrap_or_default())
-        }
-        _ => return Err(ApiError::invalid("/employees", "belongs to people only")),
-    };
+    let shown = whom(body.0)?;
     let scoped = Scoped::new(&api, &caller);
     let preview = within(&api, async {
         let own = scoped.connection(&id).await?;
@@ -205,6 +222,7 @@ async fn find(scoped: &Scoped<'_>, id: &str, preview: &str) -> Result<Preview, A
 
 fn view(preview: Preview, listing: &Listing<'_>, reveal: bool) -> Result<PreviewView, ApiError> {
     let state = if preview.items.is_some() { "ready" } else { "wanted" };
+    let rest_after = preview.rest_after().map(str::to_owned);
     let mut items = preview.items.unwrap_or_default();
     let mut counts = BTreeMap::new();
     for item in &items {
@@ -216,7 +234,7 @@ fn view(preview: Preview, listing: &Listing<'_>, reveal: bool) -> Result<Preview
     let rest = items.into_iter().filter(|item| after.as_ref().is_none_or(|after| item.employee > *after));
     let people =
         listing.page(rest.take(most).collect(), |item: &Item| item.employee.clone(), |item| shown(item, reveal))?;
-    Ok(PreviewView { id: preview.id, state, made: preview.made.into(), counts, people })
+    Ok(PreviewView { id: preview.id, state, made: preview.made.into(), counts, rest_after, people })
 }
 
 fn shown(item: Item, reveal: bool) -> PreviewItem {

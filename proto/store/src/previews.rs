@@ -31,12 +31,29 @@ pub const MOST_OF_UPLOAD: usize = csv::MOST_ROWS as usize;
 pub enum Shown {
     /// Everybody who waits: due, skipped, parked or held.
     Waiting,
+    /// The same after this employee id: those whom a preview before had no room for.
+    WaitingAfter(String),
     /// People known from before the first activation, who were never sent.
     FirstLoad,
+    /// The same after this employee id.
+    FirstLoadAfter(String),
     /// These employee ids.
     People(Vec<String>),
     /// Those whom this upload is about.
     Upload(String),
+}
+
+impl Shown {
+    /// Whether it is about people who were never sent, of whom only those who are missing are registered.
+    #[must_use]
+    pub fn is_first_load(&self) -> bool {
+        matches!(self, Shown::FirstLoad | Shown::FirstLoadAfter(_))
+    }
+
+    /// Whether another preview can go on where one of these ends.
+    fn goes_on(&self) -> bool {
+        self.is_first_load() || matches!(self, Shown::Waiting | Shown::WaitingAfter(_))
+    }
 }
 
 /// What would be done about one person.
@@ -73,6 +90,15 @@ pub struct Preview {
     pub items: Option<Vec<Item>>,
     /// Of the settings that it was made with; `None` while it is not made.
     pub settings_version: Option<i64>,
+}
+
+impl Preview {
+    /// When it is full, the employee id after which another preview goes on.
+    #[must_use]
+    pub fn rest_after(&self) -> Option<&str> {
+        let items = self.items.as_ref().filter(|items| self.shown.goes_on() && items.len() >= MOST)?;
+        items.last().map(|item| item.employee.as_str())
+    }
 }
 
 /// Why nobody is sent.
@@ -232,7 +258,7 @@ pub async fn confirm(
     let (Some(items), Some(settings)) = (&preview.items, preview.settings_version) else {
         return Err(ConfirmError::NotMade);
     };
-    let first_load = preview.shown == Shown::FirstLoad;
+    let first_load = preview.shown.is_first_load();
     let wanted = |item: &&Item| {
         let among = match who {
             decisions::Who::All => true,
@@ -312,22 +338,27 @@ async fn confirm_some(
     Ok(confirmed.len() as u64)
 }
 
-/// The ids of the people that a preview is about, at most [`MOST`], of an upload at most [`MOST_OF_UPLOAD`].
+/// The ids of the people that a preview is about, at most [`MOST`], of an upload at most [`MOST_OF_UPLOAD`]. Where there may be
+/// more, in the order in which another preview goes on.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn people(sql: &impl Sql, connection: &str, shown: &Shown) -> Result<Vec<String>> {
-    let states = match shown {
-        Shown::Waiting => ["due", "skipped", "parked", "held"].as_slice(),
-        Shown::FirstLoad => ["baseline"].as_slice(),
+    let waiting = ["due", "skipped", "parked", "held"].as_slice();
+    let (states, after) = match shown {
+        Shown::Waiting => (waiting, ""),
+        Shown::WaitingAfter(after) => (waiting, after.as_str()),
+        Shown::FirstLoad => (["baseline"].as_slice(), ""),
+        Shown::FirstLoadAfter(after) => (["baseline"].as_slice(), after.as_str()),
         Shown::People(ids) => return Ok(ids.iter().take(MOST).cloned().collect()),
         Shown::Upload(id) => return uploads::people(sql, connection, id, MOST_OF_UPLOAD).await,
     };
-    let mut values: Vec<Value> = vec![connection.into(), i64::try_from(MOST).unwrap_or(i64::MAX).into()];
+    let mut values: Vec<Value> = vec![connection.into(), i64::try_from(MOST).unwrap_or(i64::MAX).into(), after.into()];
     values.extend(states.iter().map(|state| (*state).into()));
     let query = format!(
-        "SELECT employee_id FROM employees WHERE connection_id = $1 AND state IN ({}) ORDER BY employee_id LIMIT $2",
-        list(states.len(), 3)
+        "SELECT employee_id FROM employees WHERE connection_id = $1 AND employee_id > $3 AND state IN ({})
+         ORDER BY employee_id LIMIT $2",
+        list(states.len(), 4)
     );
     let rows = sql.rows(&query, values).await?;
     rows.iter().map(|row| row.get("employee_id")).collect()

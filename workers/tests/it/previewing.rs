@@ -113,6 +113,26 @@ async fn first_load_shows_missing_different_and_equal_people_and_registers_the_m
 }
 
 #[tokio::test]
+async fn a_first_load_goes_on_after_whom_another_preview_showed() {
+    let mut world = world(settings(), false).await;
+    let at = world.now();
+    let events = [19, 20, 31, 32].map(|index| world.event("c1", person(index, at)));
+    world.append(events.into()).await;
+    world.run_for(MINUTE).await;
+    world.want("c1").await;
+    world.run_for(MINUTE * 2).await;
+    let shown = preview(&mut world, &Shown::FirstLoadAfter("rm_00019".to_owned())).await;
+    let people: Vec<&str> = shown.items.iter().flatten().map(|item| item.employee.as_str()).collect();
+    assert_eq!(people, ["rm_00020", "rm_00031", "rm_00032"]);
+    assert_eq!(shown.rest_after(), None, "it is not full");
+    assert_eq!(confirm(&mut world, &shown, Who::All).await, 2, "of a first load only the missing");
+    world.run_for(MINUTE * 2).await;
+    assert_eq!(world.row("c1", "E00032").await.state, RowState::Synced);
+    let rest = preview(&mut world, &Shown::WaitingAfter("rm_00031".to_owned())).await;
+    assert_eq!(rest.items.map(|items| items.len()), Some(0), "nobody waits any more");
+}
+
+#[tokio::test]
 async fn a_first_load_confirmed_at_night_starts_after_five() {
     let mut world = world(settings(), false).await;
     let at = world.now();

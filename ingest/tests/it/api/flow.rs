@@ -1,7 +1,10 @@
 //! What people do with the API, one step after the other.
 
+use std::collections::BTreeMap;
+
 use renkei_store::db::Sql as _;
 use renkei_store::employees::{self, EmployeeKey, RowState};
+use renkei_store::previews::{self, Item, Shown};
 use renkei_store::{accounts, connections};
 use serde_json::{Value, json};
 
@@ -254,6 +257,8 @@ async fn a_preview_is_asked_for_looked_at_and_confirmed() {
         (json!({"of": "people"}), "/employees"),
         (json!({"of": "people", "employees": []}), "/employees"),
         (json!({"of": "waiting", "employees": ["rm_1"]}), "/employees"),
+        (json!({"of": "people", "employees": ["rm_1"], "after": "rm_1"}), "/after"),
+        (json!({"of": "first_load", "after": "rm\u{7}"}), "/after"),
         (json!({"of": "everybody"}), "/of"),
     ] {
         let refused = world.send(Who::Own, wish(body.clone())).await;
@@ -279,6 +284,32 @@ async fn a_preview_is_asked_for_looked_at_and_confirmed() {
     assert_eq!((done.status, done.json()), (200, json!({"changed": 1})));
     let row = world.get("/api/v1/employees/acme-c/rm_1").await.json();
     assert_eq!((&row["state"], &row["op"]), (&json!("due"), &json!("create")));
+}
+
+#[actix_web::test]
+async fn a_full_preview_says_after_whom_another_goes_on() {
+    let world = World::new().await;
+    let connection = connections::get(&world.store, &world.store.db, "acme-c").await.unwrap();
+    let item = |index: usize| Item {
+        employee: format!("rm_{index:05}"),
+        number: None,
+        content: "x".to_owned(),
+        action: "skip".to_owned(),
+        code: None,
+        fields: BTreeMap::new(),
+    };
+    for (count, rest_after) in [(previews::MOST - 1, Value::Null), (previews::MOST, json!("rm_20000"))] {
+        let preview = previews::want(&world.store, &connection, &Shown::FirstLoad, "test").await.unwrap();
+        let items: Vec<Item> = (1..=count).map(item).collect();
+        let tx = world.store.begin().await.unwrap();
+        previews::answer(&world.store, &tx, &preview, connection.settings_version, &items).await.unwrap();
+        tx.commit().await.unwrap();
+        let shown = world.get(&format!("{CONNECTION}/preview/{}?limit=1", preview.id)).await.json();
+        assert_eq!((&shown["counts"], &shown["rest_after"]), (&json!({"skip": count}), &rest_after));
+    }
+    let more = json!({"of": "first_load", "after": "rm_20000"});
+    let wanted = world.send(Who::Own, ask("POST", &format!("{CONNECTION}/preview"), Some(more))).await;
+    assert_eq!((wanted.status, wanted.json()["state"].as_str()), (202, Some("wanted")));
 }
 
 #[actix_web::test]

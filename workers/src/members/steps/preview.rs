@@ -1,6 +1,6 @@
 //! Previews: everybody is judged as if a person had said yes, and nothing is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use renkei_store::connections::Connection;
 use renkei_store::employees::{self, EmployeeKey, FullRow, Values};
@@ -35,6 +35,9 @@ pub async fn answer(context: &Context, held: &Held) -> Result<bool> {
         for chunk in ids.chunks(500) {
             items.extend(judge_some(context, held, connection, chunk).await?);
         }
+        // In the store's order of ids, which is not everywhere ours: another preview goes on after the last of them.
+        let place: HashMap<&str, usize> = ids.iter().enumerate().map(|(at, id)| (id.as_str(), at)).collect();
+        items.sort_by_key(|item| place.get(item.employee.as_str()).copied());
         previews::answer(&context.store, &held.tx, &preview, connection.settings_version, &items).await?;
         tracing::info!(connection.id = %connection.id, people.count = items.len(), "preview made");
         return Ok(true);
