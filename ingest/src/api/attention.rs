@@ -231,7 +231,12 @@ async fn decide(api: &Api, caller: &TenantCaller, choice: &Choice, retry: bool) 
             true => attention::retry(&api.store, &tx, &own, whom, now).await?,
             false => attention::dismiss(&api.store, &tx, &own, whom, now).await?,
         };
-        scoped.audit(&tx, action, &own.id, now).await?;
+        let of = match whom {
+            Whom::Code(code) => code.unwrap_or("all"),
+            Whom::Employees(_) => "named",
+        };
+        let detail = format!("{of}: {changed} people");
+        scoped.audit_in_detail(&tx, action, &own.id, Some(&detail), now).await?;
         tx.commit().await?;
         api.store.hint();
         Ok(changed)

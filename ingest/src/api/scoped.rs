@@ -91,8 +91,23 @@ impl<'a> Scoped<'a> {
     /// # Errors
     /// When the store does not answer.
     pub async fn audit(&self, tx: &Tx, action: &str, target: &str, now: Millis) -> Result<(), ApiError> {
+        self.audit_in_detail(tx, action, target, None, now).await
+    }
+
+    /// The same, with how many people it was done to, and the like; no values.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn audit_in_detail(
+        &self,
+        tx: &Tx,
+        action: &str,
+        target: &str,
+        detail: Option<&str>,
+        now: Millis,
+    ) -> Result<(), ApiError> {
         let tenant = Some(self.caller.tenant.as_str());
-        let deed = Deed { tenant, actor: &self.caller.actor, action, target, detail: None };
+        let deed = Deed { tenant, actor: &self.caller.actor, action, target, detail };
         Ok(audit::add(self.store, tx, deed, now).await?)
     }
 

@@ -205,6 +205,12 @@ async fn retry_and_dismiss_move_people_and_are_audited() {
     let system = world.get("/api/v1/system").await.json();
     assert_eq!(system["people"]["skipped"], 1);
     assert_eq!(world.audited().await[1], "attention.dismiss");
+    post("retry", json!({"connection": "acme-c", "employees": ["rm_1"]})).await;
+    let audit = world.get("/api/v1/audit").await.json();
+    let details: Vec<&str> =
+        audit["items"].as_array().unwrap().iter().take(4).map(|it| it["detail"].as_str().unwrap()).collect();
+    let expected = ["named: 0 people", "all: 0 people", "kaonavi.rejected: 1 people", "mapping.too_long: 0 people"];
+    assert_eq!(details, expected, "what was done to how many");
     let timeline = world.get("/api/v1/employees/acme-c/rm_1/timeline").await.json();
     assert_eq!(timeline["items"][0]["kind"], "dismissed");
 }
