@@ -139,7 +139,8 @@ fn stands_alone(text: &str, code: &str) -> bool {
 fn parts(neighbour: Option<char>, edge: Option<char>) -> bool {
     let western = |c: char| matches!(c, '0'..='9' | 'A'..='Z' | 'a'..='z' | '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ');
     let japanese = |c: char| c.is_alphanumeric() && !western(c);
-    neighbour.is_none_or(|c| !western(c) && !(japanese(c) && edge.is_some_and(japanese)))
+    let goes_on = |c: char| western(c) || (japanese(c) && edge.is_some_and(japanese));
+    neighbour.is_none_or(|c| !goes_on(c))
 }
 
 #[cfg(test)]
