@@ -136,6 +136,23 @@ async fn an_hour_has_200_tokens_and_reads() {
 }
 
 #[tokio::test]
+async fn an_hour_has_300_update_calls() {
+    // The verification took two of them.
+    for (used, goes) in [(290, true), (298, false), (320, false)] {
+        let mut world = world(1).await;
+        calls_of_the_hour(&world, CallKind::Update, used).await;
+        let before = update_calls(&world).await;
+        send(&mut world, [1, 11]).await;
+        world.run_for(MINUTE * 50).await;
+        assert_eq!(update_calls(&world).await - before, if goes { 2 } else { 0 }, "{used}");
+        // Hires wait for the next hour as well: in this one all that カオナビ takes is used.
+        world.run_for(MINUTE * 15).await;
+        assert_all_there(&world, [1, 11]).await;
+        assert_eq!(update_calls(&world).await - before, 2, "{used}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_without_an_answer_is_looked_for_after_10_30_60_120_seconds_and_then_every_5_minutes() {
     let mut world = world(1).await;
     order(&world, Faults { reset_before_acceptance: 1, ..Faults::default() }, Settings::default()).await;

@@ -4,4 +4,5 @@ mod links;
 mod planner;
 mod smtp;
 mod steps;
+mod tenants;
 mod texts;

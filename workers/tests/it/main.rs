@@ -25,6 +25,7 @@ mod link_changes;
 mod mails;
 mod mapping;
 mod mass;
+mod neighbours;
 mod numbers;
 mod on_postgres;
 mod previewing;
