@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::civil::{Date, date};
 use renkei_sandbox::crowdlog::{Hours, ImportResult, Member, PastMidnight};
 use renkei_sandbox::hrmos::{Day, at as clock};
-use renkei_sandbox::kingoftime;
+use renkei_sandbox::kingoftime::{self, Kind};
 use renkei_simulation::attendance::Attendance;
 use renkei_store::runs::{RunKind, RunState};
 use serde_json::{Value, json};
@@ -43,6 +43,10 @@ async fn every_row_is_accepted_and_the_timesheets_are_what_the_source_says() {
         .collect();
     assert!(held.len() > 500);
     assert_eq!(held, truth);
+    let breaks = office.breaks().await;
+    for ((code, day), stored) in office.crowdlog.timesheets().into_iter().filter(|((_, day), _)| *day <= last) {
+        assert_eq!(stored.breaks, breaks[&(code.to_owned(), day)], "{code} {day}");
+    }
     let run = office.attendance.runs().await.remove(0);
     assert_eq!((run.state, run.counts["pending"]), (RunState::Warned, 0), "警告あり once all is in");
     // Marked, and nothing changed: whatever is decided again, there is no second file.
@@ -56,6 +60,8 @@ async fn days_of_king_of_time_are_accepted_too() {
     let company = kingoftime::sample::company("k1", PEOPLE, date(2026, 1, 1), date(2026, 4, 30), 11);
     let attendance = Attendance::with_kingoftime(company).await;
     let people = attendance.at_kingoftime("k1", |company| company.employees().to_vec()).await;
+    let keys: BTreeMap<String, String> =
+        people.iter().filter_map(|person| Some((person.code.clone()?, person.key.clone()))).collect();
     let mut office = Office::over(attendance, people.iter().filter_map(|person| person.code.clone()).collect()).await;
     office.upload_members().await;
     office.settings(json!({"closing": {"kind": "not_used"}})).await;
@@ -64,7 +70,25 @@ async fn days_of_king_of_time_are_accepted_too() {
     assert!(rows.len() > 300, "{}", rows.len());
     let results = office.import_all().await;
     assert!(results.iter().all(ImportResult::is_clean), "{results:?}");
-    assert_eq!(office.crowdlog.timesheets().len(), rows.len());
+    let sheets: BTreeMap<(String, Date), (Option<Hours>, Vec<Hours>)> = office
+        .crowdlog
+        .timesheets()
+        .into_iter()
+        .map(|((code, day), stored)| ((code.to_owned(), day), (stored.hours, stored.breaks.clone())))
+        .collect();
+    assert_eq!(sheets.len(), rows.len());
+    let minutes = |at: i32| u16::try_from(at).unwrap();
+    for ((code, day), (hours, breaks)) in sheets {
+        let truth = office.attendance.at_kingoftime("k1", |company| company.day(&keys[&code], day)).await.unwrap();
+        let of = |kind: Kind| truth.punches.iter().filter(move |punch| punch.kind == kind).map(|punch| punch.at.get());
+        let (start, end) = (of(Kind::In).min().unwrap(), of(Kind::Out).max().unwrap());
+        assert_eq!(hours, Some(Hours { start: minutes(start), end: minutes(end) }), "{code} {day}");
+        let paused: Vec<Hours> = of(Kind::BreakStart)
+            .zip(of(Kind::BreakEnd))
+            .map(|(start, end)| Hours { start: minutes(start), end: minutes(end) })
+            .collect();
+        assert!(paused.iter().all(|pause| breaks.contains(pause)), "{code} {day}: {breaks:?} {paused:?}");
+    }
     assert_eq!(office.open().await, [] as [Value; 0]);
 }
 

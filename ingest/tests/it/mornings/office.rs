@@ -8,7 +8,7 @@ use renkei_ingest::api::Api;
 use renkei_runtime::config::{BaseUrl, OutsideConfig};
 use renkei_runtime::http::guard::AllowPrivate;
 use renkei_sandbox::crowdlog::{CrowdLog, Encoding, Hours, ImportResult, Member, MemberHeaders, PastMidnight};
-use renkei_sandbox::hrmos::Day;
+use renkei_sandbox::hrmos::{Break, Day};
 use renkei_simulation::attendance::Attendance;
 use renkei_store::tokens;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -176,6 +176,40 @@ impl Office {
                     }
                 }
                 truth
+            })
+            .await
+    }
+
+    /// The breaks of all days of everybody with a number, by 社員コード, from the source itself: within the day, in order.
+    pub async fn breaks(&self) -> BTreeMap<(String, Date), Vec<Hours>> {
+        let minutes = |at: i32| u16::try_from(at).unwrap();
+        self.attendance
+            .company("h1", |company| {
+                let mut all = BTreeMap::new();
+                for user in company.users().iter().filter(|user| user.number.is_some()) {
+                    let number = user.number.as_ref().unwrap().trim().to_owned();
+                    let mut date = FIRST;
+                    while date <= TODAY {
+                        if let Some(day) = company.day(user.id, date)
+                            && let (Some(start), Some(end)) = (day.start, day.end)
+                        {
+                            let whole = |pause: &Break| Some((pause.start?.get(), pause.end?.get()));
+                            let within = |(from, to): (i32, i32)| (from.max(start.get()), to.min(end.get()));
+                            let mut breaks: Vec<Hours> = day
+                                .breaks
+                                .iter()
+                                .filter_map(whole)
+                                .map(within)
+                                .filter(|(from, to)| from < to)
+                                .map(|(from, to)| Hours { start: minutes(from), end: minutes(to) })
+                                .collect();
+                            breaks.sort_by_key(|pause| pause.start);
+                            all.insert((number.clone(), date), breaks);
+                        }
+                        date = date.tomorrow().unwrap();
+                    }
+                }
+                all
             })
             .await
     }
