@@ -15,7 +15,7 @@ use renkei_events::codes::Code;
 use renkei_store::attendance::members::{self, ListInfo, ListedMember};
 use renkei_store::attendance::shared_codes;
 use renkei_store::db::Sql;
-use renkei_store::links;
+use renkei_store::links::{self, Link};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -147,7 +147,7 @@ pub(super) async fn put_member_list(
         let mut people = Vec::new();
         for link in links::of_tenant(&api.store, &tx, tenant).await? {
             links::want_decision(&api.store, &tx, &link.id, now).await?;
-            people.extend(people_of(&tx, &link.id, today).await?);
+            people.extend(people_of(&tx, &link, today).await?);
         }
         scoped.audit(&tx, "crowdlog.members", tenant, now).await?;
         tx.commit().await?;
@@ -158,11 +158,11 @@ pub(super) async fn put_member_list(
 }
 
 /// Whom a link brought a day of in the last 40 days, and who shared a code there.
-pub(super) async fn people_of(sql: &impl Sql, link: &str, today: Date) -> Result<Vec<AtSource>, ApiError> {
+pub(super) async fn people_of(sql: &impl Sql, link: &Link, today: Date) -> Result<Vec<AtSource>, ApiError> {
     let first = today.saturating_sub(MOST_DAYS.days()).to_string();
-    let people = shared_codes::people_with_book(sql, link, (&first, &today.to_string()), &first).await?;
+    let people = shared_codes::people_with_book(sql, link, (&first, &today.to_string())).await?;
     let people = people.into_iter().filter_map(|(code, person)| {
-        Some(AtSource { code: MemberCode::new(&code).ok()?, link: link.to_owned(), person })
+        Some(AtSource { code: MemberCode::new(&code).ok()?, link: link.id.clone(), person })
     });
     Ok(people.collect())
 }

@@ -334,9 +334,8 @@ pub(super) async fn create_link(caller: TenantCaller, api: web::Data<Api>, body:
     let check = within(&api, async {
         let tx = api.store.begin().await?;
         let now = api.store.now_in(&tx).await?;
-        if links::find(&api.store, &tx, &wanted.id).await?.is_some()
-            || link_checks::is_wanted_elsewhere(&tx, caller.tenant.as_str(), &wanted.id).await?
-        {
+        let own = links::find(&api.store, &tx, &wanted.id).await?;
+        if own.is_some() || links::is_anothers(&tx, caller.tenant.as_str(), &wanted.id).await? {
             return Err(ApiError::conflict("this id is taken"));
         }
         let stated = STATEMENTS.iter().map(|(what, _)| Statement {

@@ -110,7 +110,7 @@ pub(super) async fn get_matching(caller: TenantCaller, api: web::Data<Api>, id: 
         let db = &api.store.db;
         let list = members::info(db, &link.tenant).await?;
         let listed = listed_members(db, &link.tenant).await?;
-        let people = people_of(db, &link.id, today).await?;
+        let people = people_of(db, &link, today).await?;
         let matching = Matching::new(&people, &listed);
         let old = list.as_ref().is_none_or(|list| {
             setup::today_in_tokyo(list.made).until(today).map_or(0, |age| age.get_days()) > OLD_AFTER_DAYS

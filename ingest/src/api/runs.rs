@@ -192,12 +192,11 @@ pub(super) async fn cancel_run(caller: TenantCaller, api: web::Data<Api>, id: we
         let wanted = own_run(&api, &caller, &id).await?;
         let tx = api.store.begin().await?;
         links::lock_tenant(&tx, caller.tenant.as_str()).await?;
+        let ended = || ApiError::conflict("the run has ended");
         let open = runs::open_ones(&tx, caller.tenant.as_str(), &[RunKind::Window, RunKind::Manual]).await?;
-        let Some(mut run) = open.into_iter().find(|open| open.id == wanted.id) else {
-            return Err(ApiError::conflict("the run has ended"));
-        };
+        let run = open.into_iter().find(|open| open.id == wanted.id).ok_or_else(ended)?;
         let now = api.store.now_in(&tx).await?;
-        links::cancel_run(&api.store, &tx, &mut run, now).await?;
+        links::cancel_run(&api.store, &tx, &run, now).await?.ok_or_else(ended)?;
         Scoped::new(&api, &caller).audit(&tx, "run.cancel", &id, now).await?;
         tx.commit().await?;
         api.store.hint();

@@ -256,6 +256,10 @@ impl Store {
         for (sql, before) in statements {
             deleted += self.db.exec(sql, vec![before.into()]).await?;
         }
+        // Of runs that have ended; what is left there was written by somebody who did not know yet.
+        let left = "DELETE FROM attendance_staging WHERE run_id NOT IN
+            (SELECT run_id FROM runs WHERE state IN ('waiting', 'running'))";
+        deleted += self.db.exec(left, vec![]).await?;
         deleted += outbox::tidy(&self.db, Millis(days(90))).await?;
         deleted += episodes::tidy(self, Millis(days(90))).await?;
         deleted += uploads::tidy(self, Millis(days(7))).await?;

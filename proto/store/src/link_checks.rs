@@ -149,15 +149,6 @@ pub async fn want(store: &Store, tx: &Tx, id: &str, tenant: &str, link: &str, wi
     Ok(())
 }
 
-/// Whether another tenant wants a link of this id to be made and no worker has asked yet.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn is_wanted_elsewhere(sql: &impl Sql, tenant: &str, link: &str) -> Result<bool> {
-    let query = "SELECT 1 AS one FROM link_checks WHERE link_id = $1 AND state = 'wanted' AND tenant_id <> $2 LIMIT 1";
-    Ok(sql.row(query, vec![link.into(), tenant.into()]).await?.is_some())
-}
-
 /// One check.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Links of attendance: one environment of a source each, and the keys that somebody entered and nobody has tried yet.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -161,6 +162,18 @@ impl Link {
             complete: None,
             failed: false,
             trouble: None,
+        }
+    }
+}
+
+impl Link {
+    /// Whether a person of the book is one of the company that the link reads now. Ids of HRMOS勤怠 bear their company; those of
+    /// the others are nobody else's anywhere.
+    #[must_use]
+    pub fn is_own(&self, person: &str) -> bool {
+        match self.source {
+            AttendanceSource::Hrmos => person.strip_prefix(&self.company).is_some_and(|rest| rest.starts_with('/')),
+            AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => true,
         }
     }
 }
@@ -363,42 +376,62 @@ pub async fn set_segments(tx: &Tx, link: &str, segments: &str) -> Result<()> {
     Ok(())
 }
 
-/// The link has another key: what is on the calendar waits for that one's turn from now on. A run under way goes on with it.
+/// Whether the id stands in what another tenant has, or had: what was kept of a link that was taken away is that tenant's (I9).
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn key_changed(tx: &Tx, link: &Link) -> Result<()> {
+pub async fn is_anothers(sql: &impl Sql, tenant: &str, id: &str) -> Result<bool> {
+    let query = "SELECT 1 AS one FROM links WHERE link_id = $1 AND tenant_id <> $2
+        UNION ALL SELECT 1 FROM link_checks WHERE link_id = $1 AND tenant_id <> $2 AND state = 'wanted'
+        UNION ALL SELECT 1 FROM attendance_days WHERE link_id = $1 AND tenant_id <> $2
+        UNION ALL SELECT 1 FROM attendance_files WHERE link_id = $1 AND tenant_id <> $2
+        UNION ALL SELECT 1 FROM handwork WHERE link_id = $1 AND tenant_id <> $2
+        UNION ALL SELECT 1 FROM runs WHERE subject = $1 AND tenant_id <> $2
+        UNION ALL SELECT 1 FROM audit WHERE target = $1 AND tenant_id <> $2 AND action LIKE 'link.%' LIMIT 1";
+    Ok(sql.row(query, vec![id.into(), tenant.into()]).await?.is_some())
+}
+
+/// The link gets another key: what is on the calendar waits for that one's turn from now on, and a run under way goes on with
+/// it. With another company a window that is due begins anew. Whoever holds one of these jobs waits for it before all else, so
+/// this comes before the link itself is written.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn replan(tx: &Tx, link: &Link, another_company: bool) -> Result<()> {
     for kind in [WINDOW, MANUAL] {
         jobs::move_to_queue(tx, kind, &link.id, &link.queue).await?;
+    }
+    if another_company {
+        jobs::remove_all(tx, MANUAL, &link.id).await?;
+        jobs::begin_anew(tx, &window_job(&link.id)).await?;
     }
     Ok(())
 }
 
-/// The link reads another company from now on. What was read of the one before tells nothing of it: a run under way ends, a
-/// window that is due begins anew, and it reads everything.
+/// The link reads another company from now on, and was planned anew ([`replan`]). What was read of the one before tells nothing
+/// of it: a run under way ends, and the next window reads everything.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn company_changed(tx: &Tx, link: &Link, now: Millis) -> Result<()> {
+pub async fn company_changed(store: &Store, tx: &Tx, link: &Link, now: Millis) -> Result<()> {
     for mut run in runs::open_ones(tx, &link.tenant, &[RunKind::Window, RunKind::Manual]).await? {
         if run.subject == link.id {
             runs::stop(tx, &mut run, Code::AttendanceCancelled, now).await?;
         }
     }
-    jobs::remove_all(tx, MANUAL, &link.id).await?;
-    jobs::begin_anew(tx, &window_job(&link.id)).await?;
     let sql = "UPDATE links SET complete_day = NULL, failed = 0, segments = '{}' WHERE link_id = $1";
     tx.exec(sql, vec![link.id.clone().into()]).await?;
-    shared_codes::remove_link(tx, &link.id).await
+    shared_codes::remove_link(tx, &link.id).await?;
+    want_decision(store, tx, &link.id, now + BOOK_FOLLOWS).await
 }
 
 /// Somebody cancels a run that has not ended. Whoever works on it writes nothing more; a window comes again on the next day. What
-/// was read stays, and is decided about.
+/// was read stays, and is decided about. `None`: it has ended meanwhile.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn cancel_run(store: &Store, tx: &Tx, run: &mut Run, now: Millis) -> Result<()> {
-    runs::stop(tx, run, Code::AttendanceCancelled, now).await?;
+pub async fn cancel_run(store: &Store, tx: &Tx, run: &Run, now: Millis) -> Result<Option<Run>> {
+    // The job first, as whoever works on the run does.
     match run.kind {
         RunKind::Manual => jobs::remove_all(tx, MANUAL, &run.subject).await?,
         _ => {
@@ -407,9 +440,16 @@ pub async fn cancel_run(store: &Store, tx: &Tx, run: &mut Run, now: Millis) -> R
             jobs::put_off(tx, &window_job(&run.subject), Millis(run.slot.0 + days.max(1) * DAY_MS)).await?;
         }
     }
-    want_decision(store, tx, &run.subject, now).await
+    let Some(mut run) = runs::find(tx, run.id).await? else { return Ok(None) };
+    if !runs::stop(tx, &mut run, Code::AttendanceCancelled, now).await? {
+        return Ok(None);
+    }
+    want_decision(store, tx, &run.subject, now + BOOK_FOLLOWS).await?;
+    Ok(Some(run))
 }
 
+/// How long the book may take to have what a run put on the log before it was stopped.
+const BOOK_FOLLOWS: Duration = Duration::from_secs(60);
 /// A day in milliseconds.
 const DAY_MS: i64 = 24 * 3_600_000;
 

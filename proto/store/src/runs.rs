@@ -178,11 +178,15 @@ pub async fn update(tx: &Tx, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// Ends a run from outside, for `code`. What it was reading is dropped; what it has read stays.
+/// Ends a run from outside, for `code`. What it was reading is dropped; what it has read stays. `false`: it has ended by itself.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn stop(tx: &Tx, run: &mut Run, code: Code, now: Millis) -> Result<()> {
+pub async fn stop(tx: &Tx, run: &mut Run, code: Code, now: Millis) -> Result<bool> {
+    let open = "UPDATE runs SET state = 'cancelled' WHERE run_id = $1 AND state IN ('waiting', 'running')";
+    if tx.exec(open, vec![run.id.into()]).await? != 1 {
+        return Ok(false);
+    }
     run.state = RunState::Cancelled;
     run.code = Some(code.as_str().to_owned());
     run.ended = Some(now);
@@ -190,7 +194,8 @@ pub async fn stop(tx: &Tx, run: &mut Run, code: Code, now: Millis) -> Result<()>
         run.counts.insert(FIRST_DAY_NOT_READ.to_owned(), at);
     }
     staging::clear(tx, run.id).await?;
-    update(tx, run).await
+    update(tx, run).await?;
+    Ok(true)
 }
 
 /// One run.

@@ -158,15 +158,19 @@ async fn take_over(store: &Store, tx: &Tx, check: &Check, wish: &Wish, now: Mill
         // The link was taken away meanwhile.
         (None, _) => return Ok(Some(Code::ApiNotFound)),
     };
+    let another_company = before.as_ref().is_some_and(|before| before.company != link.company);
+    if before.is_some() {
+        links::replan(tx, &link, another_company).await?;
+    } else if links::is_anothers(tx, &check.tenant, &link.id).await? {
+        // What is kept under the id is another tenant's. An earlier wish of that one may still be asked about.
+        return Ok(Some(Code::ApiConflict));
+    }
     if !links::put(store, tx, &link).await? {
         return Ok(Some(Code::ApiConflict));
     }
     links::set_trouble(tx, &link.id, None, now).await?;
-    if let Some(before) = before {
-        links::key_changed(tx, &link).await?;
-        if before.company != link.company {
-            links::company_changed(tx, &link, now).await?;
-        }
+    if another_company {
+        links::company_changed(store, tx, &link, now).await?;
     }
     // A new link begins with the next 05:00, never at once.
     links::plan_window(tx, &link, calendar::next_daily(now, AT)).await?;

@@ -4,6 +4,7 @@ use jiff::civil::{Date, date};
 use renkei_events::codes::Code;
 use renkei_sandbox::hrmos::{ApiKey, CompanySpec, Day, User, at as clock, sample};
 use renkei_simulation::attendance::{Attendance, at};
+use renkei_store::attendance::shared_codes;
 use renkei_store::link_checks::{self, CheckState, NewLink, Wish};
 use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::runs::RunState;
@@ -148,6 +149,12 @@ async fn i9_of_two_tenants_who_want_links_of_one_id_the_second_gets_none() {
     let link = attendance.the_link("wanted").await;
     let expected = if states[0] == CheckState::Accepted { ("t1", "h1") } else { ("t2", "h2") };
     assert_eq!((link.tenant.as_str(), link.company.as_str()), expected);
+    // Nor is it the other one's when it was taken away: what it brought is kept.
+    let store = attendance.world.store.clone();
+    let taken = if expected.0 == "t1" { "t2" } else { "t1" };
+    assert!(links::is_anothers(&store.db, taken, "wanted").await.unwrap());
+    assert!(!links::is_anothers(&store.db, expected.0, "wanted").await.unwrap());
+    assert!(links::is_anothers(&store.db, "t3", "wanted").await.unwrap());
     // Nor can the other one's be written over, whoever tries.
     let other = if expected.0 == "t1" { "t2" } else { "t1" };
     let stolen = Link { tenant: other.to_owned(), name: "盗".to_owned(), ..link };
@@ -176,6 +183,15 @@ async fn another_company_s_people_are_not_taken_for_those_of_the_one_before() {
     let book = attendance.book("l1", date(2026, 3, 20)).await;
     let of: Vec<&str> = book.iter().map(|day| day.told.code.as_str()).collect();
     assert!(of.contains(&"P0001"), "the old days keep their number: {of:?}");
+    let kept = book.iter().find(|day| day.told.code == "P0001").unwrap();
+    assert_eq!(kept.told.person, "h1/41");
+    assert!(String::from_utf8_lossy(&kept.told.value).contains("08:00"), "and what they say");
+    // The same number at both is one person's to クラウドログ.
+    let store = attendance.world.store.clone();
+    let link = attendance.the_link("l1").await;
+    let people = shared_codes::people_with_book(&store.db, &link, ("2026-01-01", "2026-12-31")).await.unwrap();
+    assert_eq!(people.iter().filter(|(code, _)| code == "P0001").count(), 1, "{people:?}");
+    assert_eq!(people.iter().filter(|(code, _)| code == "Q0041").count(), 1, "{people:?}");
 }
 
 /// Somebody changes the company while its window runs: that run ends, and the window is read from the new one.

@@ -400,6 +400,23 @@ async fn a_date_that_does_not_count_its_rows_empties_nobodys_day() {
     }
 }
 
+/// A source that has forgotten everybody for once takes nobody's day away.
+#[tokio::test]
+async fn a_source_that_shows_nobody_at_all_empties_nobodys_day() {
+    let mut attendance = sample(30).await;
+    attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    let users = attendance.company("h1", |company| company.users().to_vec()).await;
+    let nobody = date(2026, 1, 31);
+    let now = attendance.world.now();
+    for user in users {
+        let leave = |user: &mut User| (user.start_date, user.end_date) = (date(2020, 4, 1), Some(nobody));
+        attendance.company("h1", |company| company.edit_user(now, user.id, leave)).await;
+    }
+    attendance.run_to(date(2026, 4, 5), 6, 0).await;
+    let book = attendance.book("l1", date(2026, 3, 10)).await;
+    assert!(book.len() > 20 && book.iter().all(|day| day.told.person != GONE));
+}
+
 /// The first answer of a window that could begin only at 13:00 is a 503: it has as long as one that begins at 05:00.
 #[tokio::test]
 async fn a_window_that_begins_after_noon_waits_seven_hours() {

@@ -387,7 +387,8 @@ async fn a_code_is_shared_with_whoever_is_listed_and_has_no_rows() {
     attendance.at_kingoftime("k1", |company| assert!(company.change_code(&key, Some("P0001")))).await;
     attendance.run_to(date(2026, 4, 3), 6, 0).await;
     let store = attendance.world.store.clone();
-    let people = shared_codes::people_with_book(&store.db, "l1", ("2026-01-01", "2026-12-31"), "2026-01-01");
+    let link = attendance.the_link("l1").await;
+    let people = shared_codes::people_with_book(&store.db, &link, ("2026-01-01", "2026-12-31"));
     let people: BTreeSet<_> = people.await.unwrap().into_iter().filter(|(code, _)| code == "P0001").collect();
     assert_eq!(people.len(), 2, "{people:?}");
 }

@@ -84,7 +84,7 @@ async fn a_cancelled_run_has_ended_and_what_it_read_stays() {
     let first_not_read = date(2026, 3, 1).checked_add(jiff::Span::new().days(day - 1)).unwrap();
     assert_eq!(cancelled["first_day_not_read"], first_not_read.to_string());
     assert_eq!(office.call(cancel()).await.status, 409, "it has ended");
-    office.settle().await;
+    office.attendance.run_for(SECOND * 90).await;
     let rows = office.rows().await;
     assert!(!rows.is_empty() && rows.keys().all(|(_, day)| *day < first_not_read), "what was read stays: {rows:?}");
     // Nothing is in the way of the next one, and the source is asked by nobody.

@@ -7,6 +7,7 @@ use sea_orm::Value;
 use super::book;
 use crate::db::{Sql, Tx, pieces, tuples};
 use crate::error::Result;
+use crate::links::Link;
 
 /// Somebody who had a code on a date on which others had it, too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,21 +35,22 @@ pub async fn of_link(sql: &impl Sql, link: &str) -> Result<BTreeMap<Sharer, bool
         .collect()
 }
 
-/// Whose codes are to be compared with クラウドログ's: who of a link stands in the book from `first` to `last`, and who shared a code from
-/// `shared_from` on; code and the source's own id.
+/// Whose codes are to be compared with クラウドログ's: who of a link stands in the book from `first` to `last`, and who shared a code in it;
+/// code and the source's own id.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn people_with_book(
     sql: &impl Sql,
-    link: &str,
+    link: &Link,
     (first, last): (&str, &str),
-    shared_from: &str,
 ) -> Result<Vec<(String, String)>> {
-    let (gone, mut people): (Vec<_>, Vec<_>) =
-        book::people(sql, link, first, last).await?.into_iter().partition(|(_, person)| person == book::GONE);
-    people.extend(self::people(sql, link, shared_from).await?);
-    // Whom the source has no row of any more shares no code with anybody.
+    let (gone, mut people): (Vec<_>, Vec<_>) = book::people(sql, &link.id, first, last)
+        .await?
+        .into_iter()
+        .partition(|(_, person)| person == book::GONE || !link.is_own(person));
+    people.extend(self::people(sql, &link.id, first).await?);
+    // Whom the source has no row of any more, or who was of a company before, shares no code with anybody.
     let there: BTreeSet<String> = people.iter().map(|(code, _)| code.clone()).collect();
     people.extend(gone.into_iter().filter(|(code, _)| !there.contains(code)));
     Ok(people)

@@ -50,7 +50,7 @@ impl Judge {
         let oldest = book::dates(&store.db, &link.id, &first.to_string(), "", 1).await?;
         let first = oldest.first().cloned().unwrap_or_else(|| first.to_string());
         let last = today.to_string();
-        let people = shared_codes::people_with_book(&store.db, &link.id, (&first, &last), &first).await?;
+        let people = shared_codes::people_with_book(&store.db, link, (&first, &last)).await?;
         let people = people.into_iter().filter_map(|(code, person)| {
             Some(AtSource { code: Code::new(&code).ok()?, link: link.id.clone(), person })
         });

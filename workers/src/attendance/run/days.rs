@@ -1,6 +1,6 @@
 //! Reading the dates: page after page into the store, and at a date's end what differs from the book onto the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::ToSpan as _;
@@ -16,7 +16,7 @@ use renkei_store::attendance::notes::{self, Note};
 use renkei_store::attendance::staging::{self, Staged};
 use renkei_store::db::Tx;
 use renkei_store::error::StoreError;
-use renkei_store::forgotten;
+use renkei_store::{forgotten, jobs};
 
 use super::Step;
 use super::shared_codes::Sharing;
@@ -86,6 +86,8 @@ impl Step<'_> {
             self.keep(&tx, self.now).await?;
             return Ok(tx.commit().await?);
         }
+        // Whoever does not hold the run any more leaves nothing behind.
+        jobs::go_on(&tx, self.job, &self.job.doc, self.now).await?;
         tx.commit().await?;
         self.end_of_date(run, day).await
     }
@@ -112,8 +114,7 @@ impl Step<'_> {
             let listed = staging::people(&store.db, run).await?;
             // As many as the source counts: nobody was passed over while its pages moved, and no row was unreadable.
             if self.progress.total.is_some_and(|total| usize::try_from(total).ok() == Some(listed.len())) {
-                let (people, codes): (BTreeSet<String>, BTreeSet<String>) = listed.into_iter().unzip();
-                self.put_gone(run, day, &people, &codes).await?;
+                self.put_gone(run, day, &listed.into_iter().collect()).await?;
             }
         }
         (self.progress.page, self.progress.total, self.progress.moved) = (1, None, 0);
@@ -171,6 +172,7 @@ impl Step<'_> {
                     && *link == self.link.id
                     && *person != row.person
                     && person != book::GONE
+                    && self.link.is_own(person)
                 {
                     sharing.meet(&row.code, &row.person, person);
                 }
@@ -206,18 +208,23 @@ impl Step<'_> {
         Ok(notes)
     }
 
-    /// The day of whoever has no row of a date any more that was read whole: everything was taken away there. `people` and `codes`
-    /// are those that have one: a code that went to another person is that one's.
-    pub(super) async fn put_gone(
-        &mut self,
-        run: i64,
-        day: Date,
-        people: &BTreeSet<String>,
-        codes: &BTreeSet<String>,
-    ) -> Result<()> {
+    /// The day of whoever has no row of a date any more that was read whole: everything was taken away there. `listed` are the people
+    /// who have one, with their codes: a code that went to another person is that one's.
+    pub(super) async fn put_gone(&mut self, run: i64, day: Date, listed: &BTreeMap<String, String>) -> Result<()> {
         let store = &self.context.store;
         let known = book::people_of_date(&store.db, &self.link.id, &day.to_string()).await?;
-        let gone = known.into_iter().filter(|(person, code)| !people.contains(person) && !codes.contains(code));
+        let known: Vec<_> = known.into_iter().filter(|(person, _)| self.link.is_own(person)).collect();
+        // A source that says that nobody at all did anything is in trouble rather than right.
+        if listed.is_empty() && known.len() > 1 {
+            return Ok(());
+        }
+        let codes: BTreeSet<&str> = listed.values().map(String::as_str).collect();
+        let has_none = |(person, code): &(String, String)| {
+            // Whoever lost the number altogether is named by the run, and the days stay as they were.
+            let renamed = |now: &String| !now.is_empty() && now != code;
+            listed.get(person).is_none_or(renamed) && !codes.contains(code.as_str())
+        };
+        let gone = known.into_iter().filter(has_none);
         let gone = gone.filter_map(|(person, code)| reading::gone(&store.keys, self.link.source, &person, &code));
         let events = gone.filter_map(|row| self.event(run, day, &row));
         let events: Vec<_> = events.map(|event| AttendanceEvent { person: book::GONE.to_owned(), ..event }).collect();

@@ -13,6 +13,7 @@ use renkei_attendance::reading::kingoftime::{Row, Slice};
 use renkei_events::codes::Code;
 use renkei_store::attendance::book;
 use renkei_store::attendance::staging::Staged;
+use renkei_store::forgotten;
 
 use super::Step;
 use super::days::CHUNK;
@@ -175,6 +176,11 @@ impl Step<'_> {
                 owners.entry(row.code.clone()).or_default().insert(row.person.clone());
             }
             owners.retain(|_, people| people.len() > 1);
+            let store = &self.context.store;
+            let forgotten =
+                forgotten::codes(store, &store.db, &self.link.tenant, owners.keys().map(String::as_str)).await?;
+            let text = day.to_string();
+            owners.retain(|code, _| forgotten.get(code).is_none_or(|last| *last < text));
             self.add_emptied(day, &people, &mut staged).await?;
             sharing.begin(day.to_string(), true, owners.keys().cloned().collect());
             for (code, people) in &owners {
@@ -183,8 +189,8 @@ impl Step<'_> {
             for chunk in staged.chunks(CHUNK as usize) {
                 notes.extend(self.put_changed(run, day, chunk, &mut sharing).await?);
             }
-            let (listed, codes) = staged.into_iter().map(|row| (row.person, row.code)).unzip();
-            self.put_gone(run, day, &listed, &codes).await?;
+            let listed = staged.into_iter().map(|row| (row.person, row.code)).collect();
+            self.put_gone(run, day, &listed).await?;
         }
         self.progress.day = Some(last);
         match self.progress.next_day() {

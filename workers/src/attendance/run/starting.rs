@@ -19,6 +19,10 @@ impl Step<'_> {
         if self.is_window() && !self.link.auto {
             return self.not_wanted().await;
         }
+        if self.is_window() && self.job.slot > self.now {
+            // Somebody put it off while it was being taken.
+            return self.go_on_at(self.job.slot).await;
+        }
         let tx = self.context.store.begin().await?;
         links::lock_tenant(&tx, &self.link.tenant).await?;
         if self.is_window() && self.progress.first.is_none() {
