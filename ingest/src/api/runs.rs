@@ -189,14 +189,13 @@ fn under_way(run: &Run) -> String {
     responses((status = 200, body = RunView), (status = 409)))]
 pub(super) async fn cancel_run(caller: TenantCaller, api: web::Data<Api>, id: web::Path<String>) -> Answer {
     let run = within(&api, async {
-        let wanted = own_run(&api, &caller, &id).await?;
+        let run = own_run(&api, &caller, &id).await?;
         let tx = api.store.begin().await?;
         links::lock_tenant(&tx, caller.tenant.as_str()).await?;
-        let ended = || ApiError::conflict("the run has ended");
-        let open = runs::open_ones(&tx, caller.tenant.as_str(), &[RunKind::Window, RunKind::Manual]).await?;
-        let run = open.into_iter().find(|open| open.id == wanted.id).ok_or_else(ended)?;
         let now = api.store.now_in(&tx).await?;
-        links::cancel_run(&api.store, &tx, &run, now).await?.ok_or_else(ended)?;
+        if !links::cancel_run(&api.store, &tx, &run, now).await? {
+            return Err(ApiError::conflict("the run has ended"));
+        }
         Scoped::new(&api, &caller).audit(&tx, "run.cancel", &id, now).await?;
         tx.commit().await?;
         api.store.hint();

@@ -27,6 +27,10 @@ pub const DECIDE: &str = "decide";
 /// The kind of the job that asks a source whether it takes a key.
 pub const CHECK: &str = "key_check";
 
+/// How long the book may take to have what a run put on the log before it was stopped.
+const BOOK_FOLLOWS: Duration = Duration::from_secs(60);
+/// A day in milliseconds.
+const DAY_MS: i64 = 24 * 3_600_000;
 /// How many months a key of HRMOS勤怠 lives.
 const HRMOS_KEY_MONTHS: i32 = 3;
 
@@ -164,9 +168,7 @@ impl Link {
             trouble: None,
         }
     }
-}
 
-impl Link {
     /// Whether a person of the book is one of the company that the link reads now. Ids of HRMOS勤怠 bear their company; those of
     /// the others are nobody else's anywhere.
     #[must_use]
@@ -426,11 +428,11 @@ pub async fn company_changed(store: &Store, tx: &Tx, link: &Link, now: Millis) -
 }
 
 /// Somebody cancels a run that has not ended. Whoever works on it writes nothing more; a window comes again on the next day. What
-/// was read stays, and is decided about. `None`: it has ended meanwhile.
+/// was read stays, and is decided about. `false`: it has ended.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn cancel_run(store: &Store, tx: &Tx, run: &Run, now: Millis) -> Result<Option<Run>> {
+pub async fn cancel_run(store: &Store, tx: &Tx, run: &Run, now: Millis) -> Result<bool> {
     // The job first, as whoever works on the run does.
     match run.kind {
         RunKind::Manual => jobs::remove_all(tx, MANUAL, &run.subject).await?,
@@ -440,18 +442,13 @@ pub async fn cancel_run(store: &Store, tx: &Tx, run: &Run, now: Millis) -> Resul
             jobs::put_off(tx, &window_job(&run.subject), Millis(run.slot.0 + days.max(1) * DAY_MS)).await?;
         }
     }
-    let Some(mut run) = runs::find(tx, run.id).await? else { return Ok(None) };
+    let Some(mut run) = runs::find(tx, run.id).await? else { return Ok(false) };
     if !runs::stop(tx, &mut run, Code::AttendanceCancelled, now).await? {
-        return Ok(None);
+        return Ok(false);
     }
     want_decision(store, tx, &run.subject, now + BOOK_FOLLOWS).await?;
-    Ok(Some(run))
+    Ok(true)
 }
-
-/// How long the book may take to have what a run put on the log before it was stopped.
-const BOOK_FOLLOWS: Duration = Duration::from_secs(60);
-/// A day in milliseconds.
-const DAY_MS: i64 = 24 * 3_600_000;
 
 /// What is wrong with a link's source; `None`: nothing any more. The time of the first failure stays.
 ///

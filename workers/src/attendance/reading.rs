@@ -35,28 +35,26 @@ fn as_it_comes_back(row: &impl Serialize) -> Option<Vec<u8>> {
 
 /// A day of which the source has no row any more.
 pub(super) fn gone(keys: &Keys, source: AttendanceSource, person: &str, code: &str) -> Option<Staged> {
-    let value = match source {
-        AttendanceSource::Hrmos => as_it_comes_back(&hrmos::Row::default()),
-        AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => as_it_comes_back(&kingoftime::Row::default()),
-    };
-    let value = value?;
-    Some(Staged {
-        content: content(keys, &value),
-        person: person.to_owned(),
-        code: code.to_owned(),
-        updated_at: String::new(),
-        value,
-    })
+    match source {
+        AttendanceSource::Hrmos => staged(keys, person, code, &hrmos::Row::default()),
+        AttendanceSource::Kingoftime | AttendanceSource::Kinkakuji => {
+            staged(keys, person, code, &kingoftime::Row::default())
+        }
+    }
 }
 
 /// A row of KING OF TIME or 勤革時: its person's key, the code as the list of people has it, and what both lists say.
 pub(super) fn kingoftime(keys: &Keys, person: &str, code: &str, row: &kingoftime::Row) -> Option<Staged> {
+    staged(keys, person, code.trim(), row)
+}
+
+/// A row of a date that was read whole, so that nobody stands there twice.
+fn staged(keys: &Keys, person: &str, code: &str, row: &impl Serialize) -> Option<Staged> {
     let value = as_it_comes_back(row)?;
     Some(Staged {
         content: content(keys, &value),
         person: person.to_owned(),
-        code: code.trim().to_owned(),
-        // Both lists are read whole, so that nobody stands in them twice.
+        code: code.to_owned(),
         updated_at: String::new(),
         value,
     })

@@ -168,13 +168,17 @@ struct Answer {
 }
 
 impl Answer {
-    /// What a 200 is that is not what was asked for: an IP restriction may answer with a page for people, and a body may break off.
     fn unreadable(&self, fault: &serde_json::Error) -> Fault {
-        match (self.html, fault.is_eof()) {
-            (true, _) => Fault::Blocked,
-            (false, true) => Fault::NoAnswer,
-            (false, false) => Fault::Unreadable,
-        }
+        unreadable(fault, self.html)
+    }
+}
+
+/// What a 200 is that is not what was asked for: an IP restriction may answer with a page for people, and a body may break off.
+pub(super) fn unreadable(fault: &serde_json::Error, html: bool) -> Fault {
+    match (html, fault.is_eof()) {
+        (true, _) => Fault::Blocked,
+        (false, true) => Fault::NoAnswer,
+        (false, false) => Fault::Unreadable,
     }
 }
 

@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::chunks::Chunks;
 use super::feed::retry_after;
 pub use super::hrmos::Fault;
+use super::hrmos::unreadable;
 
 /// Real time that one call may take.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -137,15 +138,6 @@ async fn list(
         }
     });
     decoding.await.unwrap_or(Err(Fault::NoAnswer))
-}
-
-/// What a 200 is that is no list: a page for people, an answer that broke off, or something else.
-fn unreadable(fault: &serde_json::Error, html: bool) -> Fault {
-    match (html, fault.is_eof()) {
-        (true, _) => Fault::Blocked,
-        (false, true) => Fault::NoAnswer,
-        (false, false) => Fault::Unreadable,
-    }
 }
 
 fn is_html(answer: &OutResponse) -> bool {

@@ -114,7 +114,8 @@ impl Step<'_> {
             let listed = staging::people(&store.db, run).await?;
             // As many as the source counts: nobody was passed over while its pages moved, and no row was unreadable.
             if self.progress.total.is_some_and(|total| usize::try_from(total).ok() == Some(listed.len())) {
-                self.put_gone(run, day, &listed.into_iter().collect()).await?;
+                let known = book::people_of_date(&store.db, &self.link.id, &day.to_string()).await?;
+                self.put_gone(run, day, &known, &listed.into_iter().collect()).await?;
             }
         }
         (self.progress.page, self.progress.total, self.progress.moved) = (1, None, 0);
@@ -208,24 +209,29 @@ impl Step<'_> {
         Ok(notes)
     }
 
-    /// The day of whoever has no row of a date any more that was read whole: everything was taken away there. `listed` are the people
-    /// who have one, with their codes: a code that went to another person is that one's.
-    pub(super) async fn put_gone(&mut self, run: i64, day: Date, listed: &BTreeMap<String, String>) -> Result<()> {
-        let store = &self.context.store;
-        let known = book::people_of_date(&store.db, &self.link.id, &day.to_string()).await?;
-        let known: Vec<_> = known.into_iter().filter(|(person, _)| self.link.is_own(person)).collect();
+    /// The day of whoever has no row of a date any more that was read whole: everything was taken away there. `known` are
+    /// those of the book, `listed` those who have a row, each with the code: one that went to another person is that one's.
+    pub(super) async fn put_gone(
+        &mut self,
+        run: i64,
+        day: Date,
+        known: &[(String, String)],
+        listed: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let keys = &self.context.store.keys;
+        let known: Vec<_> = known.iter().filter(|(person, _)| self.link.is_own(person)).collect();
         // A source that says that nobody at all did anything is in trouble rather than right.
         if listed.is_empty() && known.len() > 1 {
             return Ok(());
         }
         let codes: BTreeSet<&str> = listed.values().map(String::as_str).collect();
-        let has_none = |(person, code): &(String, String)| {
+        let has_none = |(person, code): &&(String, String)| {
             // Whoever lost the number altogether is named by the run, and the days stay as they were.
             let renamed = |now: &String| !now.is_empty() && now != code;
             listed.get(person).is_none_or(renamed) && !codes.contains(code.as_str())
         };
         let gone = known.into_iter().filter(has_none);
-        let gone = gone.filter_map(|(person, code)| reading::gone(&store.keys, self.link.source, &person, &code));
+        let gone = gone.filter_map(|(person, code)| reading::gone(keys, self.link.source, person, code));
         let events = gone.filter_map(|row| self.event(run, day, &row));
         let events: Vec<_> = events.map(|event| AttendanceEvent { person: book::GONE.to_owned(), ..event }).collect();
         self.append(&events).await

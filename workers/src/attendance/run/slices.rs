@@ -181,7 +181,8 @@ impl Step<'_> {
                 forgotten::codes(store, &store.db, &self.link.tenant, owners.keys().map(String::as_str)).await?;
             let text = day.to_string();
             owners.retain(|code, _| forgotten.get(code).is_none_or(|last| *last < text));
-            self.add_emptied(day, &people, &mut staged).await?;
+            let known = book::people_of_date(&store.db, &self.link.id, &day.to_string()).await?;
+            self.add_emptied(&known, &people, &mut staged);
             sharing.begin(day.to_string(), true, owners.keys().cloned().collect());
             for (code, people) in &owners {
                 sharing.list(code, people);
@@ -190,7 +191,7 @@ impl Step<'_> {
                 notes.extend(self.put_changed(run, day, chunk, &mut sharing).await?);
             }
             let listed = staged.into_iter().map(|row| (row.person, row.code)).collect();
-            self.put_gone(run, day, &listed).await?;
+            self.put_gone(run, day, &known, &listed).await?;
         }
         self.progress.day = Some(last);
         match self.progress.next_day() {
@@ -209,17 +210,14 @@ impl Step<'_> {
     }
 
     /// Whoever is there and has a day in the book of which the lists say nothing any more: everything was taken away there.
-    async fn add_emptied(&self, day: Date, people: &People, staged: &mut Vec<Staged>) -> Result<()> {
-        let store = &self.context.store;
-        let known = book::people_of_date(&store.db, &self.link.id, &day.to_string()).await?;
+    fn add_emptied(&self, known: &[(String, String)], people: &People, staged: &mut Vec<Staged>) {
         let listed: BTreeSet<String> = staged.iter().map(|row| row.person.clone()).collect();
         let codes: BTreeSet<String> = staged.iter().map(|row| row.code.clone()).collect();
-        for (person, _) in known.into_iter().filter(|(person, _)| !listed.contains(person)) {
+        for (person, _) in known.iter().filter(|(person, _)| !listed.contains(person)) {
             // A code that somebody else has on this date is that one's.
-            if let Some(code) = people.code(&person).filter(|code| !codes.contains(*code)) {
-                staged.extend(reading::kingoftime(&store.keys, &person, code, &Row::default()));
+            if let Some(code) = people.code(person).filter(|code| !codes.contains(*code)) {
+                staged.extend(reading::kingoftime(&self.context.store.keys, person, code, &Row::default()));
             }
         }
-        Ok(())
     }
 }
