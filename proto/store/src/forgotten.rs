@@ -4,16 +4,17 @@
 //! is not taken again, whether it is still on the log or at the source. What a source says later is new, and is taken. Records
 //! on the log go by their age. The code lists that カオナビ and クラウドログ themselves still hold are theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 
 use crate::Store;
+use crate::attendance::mornings;
 use crate::db::{Sql, Tx, list, pieces};
 use crate::error::{Result, StoreError};
 use crate::runs::{self, RunKind, RunState};
-use crate::{accounts, links};
+use crate::{accounts, links, outbox};
 
 /// Somebody at a connection.
 #[derive(Debug, Clone, Copy)]
@@ -92,14 +93,19 @@ pub async fn forget_person(
             }
         }
     }
-    let query =
-        format!("SELECT number, state FROM employees WHERE connection_id = $1 AND employee_id = $2{}", tx.for_update());
+    let query = format!(
+        "SELECT number, written_number, state FROM employees WHERE connection_id = $1 AND employee_id = $2{}",
+        tx.for_update()
+    );
     let Some(row) = tx.row(&query, key()).await? else { return Ok(None) };
     if row.get::<String>("state")? == "flying" {
         return Err(ForgetError::UnderWay);
     }
-    let number: Option<String> = row.get("number")?;
+    // A number that was changed at the source of employees may be the old one still at that of attendance.
+    let numbers = [row.get::<Option<String>>("number")?, row.get("written_number")?];
+    let numbers: BTreeSet<String> = numbers.into_iter().flatten().collect();
     remember(tx, &person_hash(store, connection, employee), now, today).await?;
+    outbox::withdraw_about(tx, connection, employee, now).await?;
     let mut gone = Gone::default();
     for (sql, counted) in [
         ("DELETE FROM employees WHERE connection_id = $1 AND employee_id = $2", Some(&mut gone.records)),
@@ -126,21 +132,24 @@ pub async fn forget_person(
     let (target, instead) = (format!("{connection}/{employee}"), format!("{connection}/(forgotten)"));
     let sql = "UPDATE audit SET target = $1 WHERE tenant_id = $2 AND target = $3";
     tx.exec(sql, vec![instead.into(), tenant.into(), target.into()]).await?;
-    if let Some(number) = number {
+    for number in numbers {
         let others = "SELECT 1 AS one FROM employees JOIN connections USING (connection_id)
             WHERE tenant_id = $1 AND number = $2 LIMIT 1";
         if tx.row(others, vec![tenant.into(), number.clone().into()]).await?.is_some() {
             gone.number_in_use = true;
         } else {
             let of_code = forget_code(store, tx, tenant, &number, today).await?;
-            gone = Gone { records: gone.records, history: gone.history, ..of_code };
+            gone.days += of_code.days;
+            gone.files += of_code.files;
+            gone.handwork += of_code.handwork;
         }
     }
     Ok(Some(gone))
 }
 
-/// Forgets the attendance under a 社員コード of a company: the days, what they were before, the files in which they stand, and what
-/// was to be typed. Files that wait are made anew without it.
+/// Forgets the attendance under a 社員コード of a company, with what the same people had under a number that was corrected since:
+/// the days, what they were before, the files in which they stand, and what was to be typed. Files that wait are made anew
+/// without it.
 ///
 /// # Errors
 /// While a run of the company is under way, and when the store does not answer.
@@ -159,36 +168,25 @@ pub async fn forget_code(
     let now = store.now_in(tx).await?;
     remember(tx, &code_hash(store, tenant, code), now, today).await?;
     let key = || vec![Value::from(tenant), Value::from(code)];
-    let in_files = "file_id IN (SELECT file_id FROM attendance_file_rows WHERE code = $2) AND tenant_id = $1";
-    let concerned = format!(
-        "SELECT link_id FROM attendance_days WHERE tenant_id = $1 AND code = $2
-         UNION SELECT link_id FROM attendance_files WHERE {in_files} ORDER BY link_id"
-    );
-    let concerned = tx.rows(&concerned, key()).await?;
-    let files = tx
-        .exec(
-            &format!(
-                "UPDATE attendance_files SET content = NULL,
-                   state = CASE WHEN state = 'open' THEN 'superseded' ELSE state END WHERE {in_files}"
-            ),
-            key(),
-        )
-        .await?;
+    let mut found = Found::default();
+    let mut days = 0;
+    // First, as it is what stands under the code that tells whose it is.
+    for (link, person) in owners(tx, tenant, code).await? {
+        let whose = || vec![Value::from(tenant), Value::from(link.as_str()), Value::from(person.as_str())];
+        days += forget_days(tx, OF_PERSON, whose, &mut found).await?;
+        let sql = "DELETE FROM attendance_history WHERE tenant_id = $1 AND link_id = $2 AND person = $3";
+        days += tx.exec(sql, whose()).await?;
+        found.links.insert(link);
+    }
+    days += forget_days(tx, "code = $2", key, &mut found).await?;
+    days += tx.exec("DELETE FROM attendance_history WHERE tenant_id = $1 AND code = $2", key()).await?;
     let of_links = "link_id IN (SELECT link_id FROM links WHERE tenant_id = $1)";
     let of_runs = "run_id IN (SELECT run_id FROM runs WHERE tenant_id = $1)";
-    // What the person's days were under a number that was corrected since.
-    let corrected = "DELETE FROM attendance_history WHERE tenant_id = $1 AND EXISTS
-        (SELECT 1 FROM attendance_days AS now WHERE now.tenant_id = $1 AND now.code = $2 AND now.person <> ''
-           AND now.link_id = attendance_history.link_id AND now.person = attendance_history.person)";
-    let mut days = tx.exec(corrected, key()).await?;
-    for table in ["attendance_days", "attendance_history"] {
-        days += tx.exec(&format!("DELETE FROM {table} WHERE tenant_id = $1 AND code = $2"), key()).await?;
+    let told = format!("SELECT DISTINCT link_id FROM morning_told WHERE code = $2 AND {of_links} ORDER BY link_id");
+    for row in tx.rows(&told, key()).await? {
+        mornings::withdraw(tx, &row.get::<String>("link_id")?, now).await?;
     }
-    let handwork = tx.exec("DELETE FROM handwork WHERE tenant_id = $1 AND code = $2", key()).await?;
     for sql in [
-        "DELETE FROM attendance_file_rows WHERE code = $2
-           AND file_id IN (SELECT file_id FROM attendance_files WHERE tenant_id = $1)"
-            .to_owned(),
         format!("DELETE FROM attendance_staging WHERE code = $2 AND {of_runs}"),
         format!("DELETE FROM attendance_shared_codes WHERE code = $2 AND {of_links}"),
         format!("DELETE FROM run_notes WHERE code = $2 AND {of_runs}"),
@@ -199,10 +197,85 @@ pub async fn forget_code(
     ] {
         tx.exec(&sql, key()).await?;
     }
-    for row in &concerned {
-        links::want_decision(store, tx, &row.get::<String>("link_id")?, now).await?;
+    for link in &found.links {
+        links::want_decision(store, tx, link, now).await?;
     }
-    Ok(Gone { days, files, handwork, ..Gone::default() })
+    Ok(Gone { days, files: found.files.len() as u64, handwork: found.handwork, ..Gone::default() })
+}
+
+/// What was met on the way.
+#[derive(Default)]
+struct Found {
+    links: BTreeSet<String>,
+    files: BTreeSet<i64>,
+    handwork: u64,
+}
+
+/// The days that a link brought of somebody, under whichever number; and those of which the source has no row any more, but had
+/// one of that person.
+const OF_PERSON: &str = "(code, day) IN
+    (SELECT code, day FROM attendance_days WHERE tenant_id = $1 AND link_id = $2 AND person = $3
+     UNION SELECT gone.code, gone.day FROM attendance_days AS gone, attendance_history AS was
+     WHERE gone.tenant_id = $1 AND gone.link_id = $2 AND gone.person = '' AND was.tenant_id = $1 AND was.link_id = $2
+       AND was.person = $3 AND was.code = gone.code AND was.day = gone.day)";
+
+/// Whose the code is: a link, and the source's own id of a person. Whoever has another number on a later day had this one before,
+/// and somebody else has it now.
+async fn owners(tx: &Tx, tenant: &str, code: &str) -> Result<Vec<(String, String)>> {
+    // Of somebody whose days are all gone at the source only the history knows who it was.
+    let query = "SELECT link_id, person FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND person <> ''
+        UNION SELECT link_id, person FROM attendance_history WHERE tenant_id = $1 AND code = $2 AND person <> ''
+        ORDER BY link_id, person";
+    let newest = "SELECT code FROM
+        (SELECT code, day, changed_ms AS at_ms, 1 AS is_now FROM attendance_days
+         WHERE tenant_id = $1 AND link_id = $2 AND person = $3
+         UNION ALL SELECT code, day, at_ms, 0 AS is_now FROM attendance_history
+         WHERE tenant_id = $1 AND link_id = $2 AND person = $3) AS seen
+        ORDER BY day DESC, is_now DESC, at_ms DESC LIMIT 1";
+    let mut owners = Vec::new();
+    for row in tx.rows(query, vec![tenant.into(), code.into()]).await? {
+        let (link, person): (String, String) = (row.get("link_id")?, row.get("person")?);
+        let now = tx.row(newest, vec![tenant.into(), link.clone().into(), person.clone().into()]).await?;
+        let now: Option<String> = now.map(|row| row.get("code")).transpose()?;
+        if now.as_deref() == Some(code) {
+            owners.push((link, person));
+        }
+    }
+    Ok(owners)
+}
+
+/// Deletes `those` days of a company, which `values` begin with, and what stands of them in files and in the list of handwork.
+/// Answers how many days there were.
+async fn forget_days(tx: &Tx, those: &str, values: impl Fn() -> Vec<Value>, found: &mut Found) -> Result<u64> {
+    let files = format!(
+        "SELECT file_id, link_id FROM attendance_files WHERE tenant_id = $1
+         AND file_id IN (SELECT file_id FROM attendance_file_rows WHERE {those})"
+    );
+    let mut stand_in = Vec::new();
+    for row in tx.rows(&files, values()).await? {
+        stand_in.push(row.get::<i64>("file_id")?);
+        found.links.insert(row.get("link_id")?);
+    }
+    let links = format!("SELECT DISTINCT link_id FROM attendance_days WHERE tenant_id = $1 AND {those}");
+    for row in tx.rows(&links, values()).await? {
+        found.links.insert(row.get("link_id")?);
+    }
+    for chunk in pieces(&stand_in, 200) {
+        let sql = format!(
+            "UPDATE attendance_files SET content = NULL,
+               state = CASE WHEN state = 'open' THEN 'superseded' ELSE state END WHERE file_id IN ({})",
+            list(chunk.len(), 1)
+        );
+        tx.exec(&sql, chunk.iter().map(|file| Value::from(*file)).collect()).await?;
+    }
+    found.files.extend(stand_in);
+    let rows = format!(
+        "DELETE FROM attendance_file_rows WHERE {those}
+         AND file_id IN (SELECT file_id FROM attendance_files WHERE tenant_id = $1)"
+    );
+    tx.exec(&rows, values()).await?;
+    found.handwork += tx.exec(&format!("DELETE FROM handwork WHERE tenant_id = $1 AND {those}"), values()).await?;
+    tx.exec(&format!("DELETE FROM attendance_days WHERE tenant_id = $1 AND {those}"), values()).await
 }
 
 async fn remember(tx: &Tx, hash: &str, now: Millis, today: &str) -> Result<()> {

@@ -235,7 +235,7 @@ impl Store {
     }
 
     /// Deletes what nobody asks for any more: finished batches after a week, calls after a day, records that could not be read
-    /// after 30 days, activity, runs, mails and episodes that ended after 90.
+    /// after 30 days, activity, runs, what a day of attendance was before, mails and episodes that ended after 90.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -249,6 +249,7 @@ impl Store {
             ("DELETE FROM previews WHERE made_ms < $1", days(1)),
             ("DELETE FROM run_notes WHERE run_id IN (SELECT run_id FROM runs WHERE ended_ms < $1)", days(90)),
             ("DELETE FROM runs WHERE ended_ms < $1", days(90)),
+            ("DELETE FROM attendance_history WHERE replaced_ms < $1", days(90)),
             // As long as the dead letter keeps them.
             ("DELETE FROM undecodable_records WHERE at_ms < $1", days(30)),
         ];

@@ -150,6 +150,26 @@ pub async fn give_up(sql: &impl Sql, message_id: &str, now: Millis) -> Result<()
     end(sql, message_id, "given_up", now).await
 }
 
+/// Takes mails that wait back that tell of somebody: nobody gets them any more, and who else stood in one is told anew, at once.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn withdraw_about(tx: &Tx, connection: &str, employee: &str, now: Millis) -> Result<()> {
+    let query = "SELECT told.episode_id AS episode_id, told.digest AS digest FROM episode_items AS told, outbox
+        WHERE told.connection_id = $1 AND told.employee_id = $2 AND outbox.episode_id = told.episode_id
+          AND outbox.digest = told.digest AND outbox.state = 'waiting' ORDER BY told.episode_id";
+    for row in tx.rows(query, vec![connection.into(), employee.into()]).await? {
+        let (episode, digest): (i64, i64) = (row.get("episode_id")?, row.get("digest")?);
+        let mail = "UPDATE outbox SET state = 'given_up', mail = NULL, ended_ms = $3
+            WHERE episode_id = $1 AND digest = $2 AND state = 'waiting'";
+        tx.exec(mail, vec![episode.into(), digest.into(), now.0.into()]).await?;
+        let items = "UPDATE episode_items SET digest = NULL WHERE episode_id = $1 AND digest = $2";
+        tx.exec(items, vec![episode.into(), digest.into()]).await?;
+        tx.exec("UPDATE episodes SET last_digest_ms = NULL WHERE episode_id = $1", vec![episode.into()]).await?;
+    }
+    Ok(())
+}
+
 /// The mail is tried again at `next`, to those who are still in it; `false` and given up when that is longer than three days
 /// after it was made.
 ///

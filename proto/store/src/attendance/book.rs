@@ -146,16 +146,19 @@ pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u
         // Only what really is replaced: the same run read twice is no history.
         let sql = format!(
             "WITH told (t, c, d, r) AS (VALUES {})
-             INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value)
-             SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value FROM attendance_days, told
+             INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value, replaced_ms)
+             SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value, CAST(${} AS BIGINT)
+             FROM attendance_days, told
              WHERE tenant_id = told.t AND code = told.c AND day = told.d AND run_began_ms < told.r",
-            tuples(chunk.len(), 4, 1)
+            tuples(chunk.len(), 4, 1),
+            chunk.len() * 4 + 1
         );
-        let mut with_runs: Vec<Value> = Vec::with_capacity(chunk.len() * 4);
+        let mut with_runs: Vec<Value> = Vec::with_capacity(chunk.len() * 4 + 1);
         for (at, key) in keys.chunks(3).enumerate() {
             with_runs.extend(key.iter().cloned());
             with_runs.push(chunk[at].began.0.into());
         }
+        with_runs.push(now.0.into());
         tx.exec(&sql, with_runs).await?;
         let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 11);
         for day in chunk {
@@ -211,7 +214,7 @@ pub async fn contents(
     Ok(found)
 }
 
-/// What a day was before, for a while.
+/// What a day was before: kept for as long as runs are, which say where it came from.
 #[derive(Clone)]
 pub struct Before {
     /// The link that brought it.

@@ -112,6 +112,21 @@ pub async fn tell(tx: &Tx, link: &str, new: &[Untold], over: &[Untold]) -> Resul
     Ok(())
 }
 
+/// Takes mails of a link that wait back, as somebody stands in them who is to stand nowhere: what was told of the link is told anew
+/// on the next morning.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn withdraw(tx: &Tx, link: &str, now: Millis) -> Result<()> {
+    // The outbox knows the mails of mornings by their numbers below zero.
+    let sql = "UPDATE outbox SET state = 'given_up', mail = NULL, ended_ms = $2 WHERE state = 'waiting'
+        AND episode_id IN (SELECT -mail_id FROM morning_mails WHERE link_id = $1)";
+    if tx.exec(sql, vec![link.into(), now.0.into()]).await? > 0 {
+        tx.exec("DELETE FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
+    }
+    Ok(())
+}
+
 fn pairs<const N: usize>(of: &[Untold], value: impl Fn(&Untold) -> [Value; N]) -> Vec<Value> {
     of.iter().flat_map(value).collect()
 }

@@ -1,5 +1,7 @@
 //! The book of attendance and what stands around it, on both engines.
 
+use std::time::Duration;
+
 use renkei_runtime::clock::Millis;
 use renkei_store::attendance::book::{self, DayState, Decided, Tally, Told};
 use renkei_store::attendance::files::{self, FileState, NewFile, StoredRow};
@@ -296,5 +298,73 @@ async fn what_a_day_was_before_is_told_with_its_run_and_goes_with_the_person() {
         tx.commit().await.unwrap();
         assert_eq!(gone.days, 3, "{name}");
         assert!(book::history(store, &store.db, "t", ("P1", day), 10).await.unwrap().is_empty(), "{name}");
+    }
+}
+
+/// Only the history knows whose the days were that the source took away.
+#[tokio::test]
+async fn of_whom_all_days_are_gone_nothing_is_left_under_an_older_number() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let (old, day, later) = ("2025-12-01", "2026-03-01", "2026-03-02");
+        // Somebody else had the number before, and has another one now.
+        let other = |code: &str, day: &str, run| Told { person: "other".to_owned(), ..told(code, day, run) };
+        let tx = store.begin().await.unwrap();
+        for run in 1..=2 {
+            let days = [told("P1", old, run), told("P1", day, run), other("P5", later, run)];
+            book::put(store, &tx, &days, Millis(run * 10)).await.unwrap();
+        }
+        book::put(store, &tx, &[other("P9", old, 1)], Millis(10)).await.unwrap();
+        assert_eq!(book::correct_code(&tx, "l", "person P1", "P9", day, day).await.unwrap(), 1, "{name}");
+        let gone = Told { person: book::GONE.to_owned(), ..told("P9", day, 3) };
+        book::put(store, &tx, &[gone], Millis(30)).await.unwrap();
+        tx.commit().await.unwrap();
+        let history = |code: &'static str, day: &'static str| async move {
+            book::history(store, &store.db, "t", (code, day), 10).await.unwrap().len()
+        };
+        let days = |code: &'static str| async move {
+            book::search(store, &store.db, "l", Some(code), (old, later), ("", ""), 9).await.unwrap().len()
+        };
+        assert_eq!((history("P1", day).await, history("P1", old).await, history("P9", day).await), (1, 1, 1), "{name}");
+        assert_eq!((days("P1").await, days("P9").await, days("P5").await), (1, 2, 1), "{name}");
+        let tx = store.begin().await.unwrap();
+        let gone = forgotten::forget_code(store, &tx, "t", "P9", later).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(gone.days, 6, "{name}");
+        assert_eq!((history("P1", day).await, history("P1", old).await, history("P9", day).await), (0, 0, 0), "{name}");
+        assert_eq!((days("P1").await, days("P9").await), (0, 0), "{name}");
+        assert_eq!((history("P5", later).await, days("P5").await), (1, 1), "{name}: the other one's stay");
+    }
+}
+
+#[tokio::test]
+async fn what_a_day_was_before_goes_90_days_after_something_else_took_its_place() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let day = "2026-03-01";
+        let put = |run: i64| async move {
+            let tx = store.begin().await.unwrap();
+            let now = store.now_in(&tx).await.unwrap();
+            book::put(store, &tx, &[told("P1", day, run)], now).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let left = || async {
+            store.tidy().await.unwrap();
+            let before = book::history(store, &store.db, "t", ("P1", day), 9).await.unwrap();
+            before.iter().map(|old| old.run).collect::<Vec<_>>()
+        };
+        put(1).await;
+        // It was so for long.
+        engine.clock.pass(DAY * 200);
+        put(2).await;
+        engine.clock.pass(DAY * 10);
+        put(3).await;
+        for (days, expected) in [(79, vec![2, 1]), (2, vec![2]), (8, vec![2]), (2, vec![])] {
+            engine.clock.pass(DAY * days);
+            assert_eq!(left().await, expected, "{name}: {days} days later");
+        }
+        let days = book::search(store, &store.db, "l", None, (day, day), ("", ""), 9).await.unwrap();
+        assert_eq!(days.len(), 1, "{name}: the book keeps the day itself");
     }
 }

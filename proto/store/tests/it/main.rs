@@ -9,6 +9,7 @@ mod deadlines;
 mod employees;
 mod engines;
 mod episodes;
+mod forgotten;
 mod jobs;
 mod leases;
 mod logtable;
