@@ -1,26 +1,28 @@
 //! One person is deleted, and does not come back.
 
+mod scene;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use renkei_events::topic::Topic;
-use renkei_sandbox::crowdlog::Member;
-use renkei_sandbox::hrmos::User;
-use renkei_simulation::people::record;
-use renkei_simulation::world::link;
+use renkei_runtime::clock::Millis;
+use renkei_sandbox::hrmos::{Day, at as clock};
+use renkei_simulation::world::START;
 use renkei_store::db::Sql;
 use renkei_store::logtable;
 use renkei_workers::attendance::folder::Folder;
-use serde_json::json;
+use renkei_workers::notify::Post;
+use serde_json::{Value, json};
 
+use self::scene::{CHANGED, LAST, NEW_NUMBER, REFUSED, RENUMBERED, Server, Somebody, TAKEN, WORKER};
 use super::office::Office;
 use crate::api::world::ask;
-
-const NUMBER: &str = "Z90077";
-const NAME: &str = "秘密苗字";
 
 /// The tables with a row in which the text stands.
 async fn tables_with(office: &Office, text: &str) -> BTreeSet<String> {
@@ -49,55 +51,102 @@ fn bytes_hold(place: &Path, text: &str) -> bool {
     })
 }
 
+/// What a day was before, as the API shows it.
+async fn history(office: &mut Office, code: &str, day: Date) -> Vec<Value> {
+    let answer = office.get(&format!("history?code={code}&day={day}&reveal=true")).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.json());
+    answer.json().as_array().unwrap().clone()
+}
+
+/// 従業員ID of everybody who needs a person, with what カオナビ said.
+async fn attention(office: &mut Office) -> String {
+    let answer = office.call(ask("GET", "/api/v1/attention?limit=200&reveal=true", None)).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.json());
+    answer.json()["items"].to_string()
+}
+
 #[actix_web::test]
-async fn i8_one_person_is_deleted_and_31_days_later_nothing_is_left() {
-    let mut office = Office::bare().await;
-    let (id, _) = office.somebody().await;
-    let now = office.attendance.world.now();
-    office.attendance.company("h1", |company| assert!(company.change_number(now, id, Some(NUMBER)))).await;
-    office.crowdlog.add_member(Member::new(NUMBER, NAME));
-    office.attendance.world.link(link("c1", "a")).await;
-    office.attendance.world.run_for(Duration::from_secs(65)).await;
-    let record = record(json!({"employee_number": NUMBER, "last_name": NAME}), 77, now);
-    let employee = record.employee_id.to_string();
-    office.attendance.world.send("c1", record.clone()).await;
-    office.attendance.world.drain("c1", Duration::from_secs(120)).await;
-    office.upload_members().await;
-    office.settings(json!({"closing": {"kind": "not_used"}})).await;
-    office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
+async fn i8_people_are_deleted_and_31_days_later_nothing_is_left() {
+    let server = Arc::new(Server::default());
+    let post = Post::new(Some(server.clone()), "example.jp".to_owned(), Vec::new(), None);
+    let (mut office, users) = scene::set_up(&post).await;
     let folder = tempfile::tempdir().unwrap();
     let drop = Folder::new(folder.path().to_owned());
     let store = office.attendance.world.store.clone();
     drop.look(&store).await.unwrap();
-    assert!(bytes_hold(folder.path(), NUMBER));
-    let days = office.get(&format!("days?code={NUMBER}&reveal=true")).await.json();
-    assert!(days["items"].as_array().unwrap().len() > 20);
 
-    let path = format!("/api/v1/employees/c1/{employee}");
-    let gone = office.call(ask("DELETE", &path, None)).await;
-    assert_eq!(gone.status, 200, "{:?}", gone.json());
-    let gone = gone.json();
-    assert_eq!((&gone["records"], &gone["number_in_use"]), (&json!(1), &json!(false)), "{gone}");
-    assert!(gone["days"].as_i64() > Some(20) && gone["files"].as_i64() > Some(0), "{gone}");
-    assert_eq!(office.call(ask("DELETE", &path, None)).await.status, 404);
+    // Everything stands.
+    assert_eq!(scene::standing(&office).await, scene::everything());
+    assert!(bytes_hold(folder.path(), WORKER.number));
+    let days = office.get(&format!("days?code={}&reveal=true", WORKER.number)).await.json();
+    assert!(days["items"].as_array().unwrap().len() > 20);
+    assert_eq!(history(&mut office, WORKER.number, CHANGED).await.len(), 2);
+    assert_eq!(history(&mut office, WORKER.number, TAKEN).await.len(), 1);
+    let mails = scene::waiting(&office).await;
+    for text in [REFUSED.name, RENUMBERED.name, REFUSED.number, NEW_NUMBER] {
+        assert!(mails.contains(text), "{text}: {mails}");
+    }
+    let before = attention(&mut office).await;
+    assert!(before.contains(&REFUSED.id()) && before.contains(&RENUMBERED.id()), "{before}");
+
+    let mut gone = Vec::new();
+    for somebody in Somebody::ALL {
+        let answer = office.call(ask("DELETE", &somebody.path(), None)).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.json());
+        let answer = answer.json();
+        assert_eq!((&answer["records"], &answer["number_in_use"]), (&json!(1), &json!(false)), "{answer}");
+        assert!(answer["history"].as_i64() > Some(0), "{answer}");
+        assert_eq!(office.call(ask("DELETE", &somebody.path(), None)).await.status, 404);
+        gone.push(answer);
+    }
+    let [worker, _, renumbered] = &gone[..] else { panic!("three: {gone:?}") };
+    assert!(worker["days"].as_i64() > Some(20) && worker["files"].as_i64() > Some(0), "{worker}");
+    assert!(worker["handwork"].as_i64() > Some(0), "{worker}");
+    assert!(renumbered["days"].as_i64() > Some(20), "those under the number of before: {renumbered}");
+
     // At once: all but what goes by its age, and what カオナビ and クラウドログ hold themselves.
+    assert_eq!(scene::standing(&office).await, [] as [&str; 0]);
     let by_age = ["batches", "log_records"].map(str::to_owned);
     let theirs = BTreeSet::from(["codes", "crowdlog_members"].map(str::to_owned));
-    let left: BTreeSet<String> =
-        tables_with(&office, NUMBER).await.into_iter().filter(|t| !by_age.contains(t)).collect();
-    assert_eq!(left, theirs);
+    let ids = Somebody::ALL.map(|somebody| somebody.id());
+    for number in [WORKER.number, REFUSED.number, RENUMBERED.number, NEW_NUMBER] {
+        let left = tables_with(&office, number).await.into_iter().filter(|table| !by_age.contains(table));
+        let left: BTreeSet<String> = left.collect();
+        assert!(left.is_subset(&theirs), "{number}: {left:?}");
+    }
+    for id in &ids {
+        let left: Vec<_> = tables_with(&office, id).await.into_iter().filter(|t| !by_age.contains(t)).collect();
+        assert_eq!(left, [] as [&str; 0], "{id}");
+    }
+    let names_of_them = |text: &str| {
+        let names = Somebody::ALL.into_iter().flat_map(|somebody| [somebody.name, somebody.number]).chain([NEW_NUMBER]);
+        names.chain(ids.iter().map(String::as_str)).filter(|name| text.contains(name)).count()
+    };
+    assert_eq!(names_of_them(&scene::waiting(&office).await), 0);
+    assert_eq!(names_of_them(&attention(&mut office).await), 0);
+    let audit = office.call(ask("GET", "/api/v1/audit?limit=200", None)).await.json();
+    assert_eq!(names_of_them(&audit.to_string()), 0, "{audit}");
+    for day in [CHANGED, TAKEN] {
+        assert_eq!(history(&mut office, WORKER.number, day).await, [] as [Value; 0], "{day}");
+    }
+    server.up.store(true, Ordering::SeqCst);
+    scene::tell(&mut office, &post).await;
+    let sent: String = server.took.lock().unwrap().iter().map(scene::in_one_line).collect();
+    assert_eq!(names_of_them(&sent), 0, "{sent}");
     office.settle().await;
-    assert!(office.rows().await.keys().all(|(code, _)| code != NUMBER), "files are made anew without the person");
+    let codes: BTreeSet<String> = office.rows().await.into_keys().map(|(code, _)| code).collect();
+    assert!(!codes.is_empty(), "the files of the others are made anew");
+    assert!(codes.iter().all(|code| names_of_them(code) == 0), "{codes:?}");
     drop.look(&store).await.unwrap();
-    assert!(!bytes_hold(folder.path(), NUMBER));
+    assert!(!bytes_hold(folder.path(), WORKER.number));
 
-    // The same record comes late, and the source has the days of somebody who left still.
-    let left = |user: &mut User| user.end_date = Some(date(2026, 4, 2));
-    let now = office.attendance.world.now();
-    office.attendance.company("h1", |company| assert!(company.edit_user(now, id, left))).await;
-    office.attendance.world.send("c1", record).await;
+    // The same records come late, and the source has the days of people who left still.
+    scene::leave(&office, &users).await;
+    for somebody in Somebody::ALL {
+        office.attendance.world.send("c1", somebody.record(Millis(START))).await;
+    }
     for day in 1..=31 {
-        let day = date(2026, 4, 2).checked_add(jiff::Span::new().days(day)).unwrap();
+        let day = LAST.checked_add(jiff::Span::new().days(day)).unwrap();
         office.attendance.run_to(day, 6, 0).await;
     }
     store.tidy().await.unwrap();
@@ -108,14 +157,60 @@ async fn i8_one_person_is_deleted_and_31_days_later_nothing_is_left() {
     }
     office.import_all().await;
     drop.look(&store).await.unwrap();
-    assert_eq!(tables_with(&office, &employee).await, BTreeSet::new());
-    assert_eq!(tables_with(&office, NUMBER).await, theirs);
-    let people = office.call(ask("GET", &format!("/api/v1/employees?number={NUMBER}"), None)).await.json();
-    assert_eq!(people["items"], json!([]));
-    let days = office.get(&format!("days?code={NUMBER}")).await.json();
-    assert_eq!(days["items"], json!([]), "what the source told before does not come back");
-    let world = office.attendance.world.folder().unwrap().to_owned();
-    for place in [world.as_path(), folder.path()] {
-        assert!(!bytes_hold(place, NAME));
+    assert_eq!(scene::standing(&office).await, [] as [&str; 0], "nothing comes back");
+    for id in &ids {
+        assert_eq!(tables_with(&office, id).await, BTreeSet::new(), "{id}");
     }
+    assert_eq!(tables_with(&office, WORKER.number).await, theirs);
+    let world = office.attendance.world.folder().unwrap().to_owned();
+    for somebody in Somebody::ALL {
+        let left = tables_with(&office, somebody.number).await;
+        assert!(left.is_subset(&theirs), "{}: {left:?}", somebody.number);
+        let people = format!("/api/v1/employees?number={}", somebody.number);
+        assert_eq!(office.call(ask("GET", &people, None)).await.json()["items"], json!([]));
+        let days = office.get(&format!("days?code={}", somebody.number)).await.json();
+        assert_eq!(days["items"], json!([]), "what the source told before does not come back");
+        for place in [world.as_path(), folder.path()] {
+            assert!(!bytes_hold(place, somebody.name));
+        }
+    }
+}
+
+/// Nor does the API tell that there was anybody.
+#[actix_web::test]
+async fn the_history_of_a_deleted_persons_days_is_empty_and_that_of_others_stays() {
+    let mut office = Office::after_the_first_window().await;
+    let day = date(2026, 3, 10);
+    let now = office.attendance.world.now();
+    let [deleted, other] = office
+        .attendance
+        .company("h1", |company| {
+            let of_two: [(i64, String); 2] = [0, 1].map(|at: usize| {
+                let user = &company.users()[at];
+                (user.id, user.number.clone().unwrap())
+            });
+            of_two.map(|(user, number)| {
+                company.set_day(now, user, day, Day::work(clock(10, 15), clock(19, 15)));
+                number
+            })
+        })
+        .await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    for code in [&deleted, &other] {
+        let masked = office.get(&format!("history?code={code}&day={day}")).await.json();
+        assert_eq!(masked.as_array().map(Vec::len), Some(1), "{code}: {masked}");
+        assert_eq!(masked[0]["value"], json!("•••"), "{code}: {masked}");
+    }
+    let before = history(&mut office, &other, day).await;
+    let gone = office.call(ask("DELETE", &format!("/api/v1/crowdlog/people/{deleted}"), None)).await;
+    assert_eq!(gone.status, 200, "{:?}", gone.json());
+    let nobody = history(&mut office, "NOBODY-1", day).await;
+    for at in ["at once", "after a window"] {
+        assert_eq!(history(&mut office, &deleted, day).await, nobody, "{at}");
+        assert_eq!(history(&mut office, &other, day).await, before, "{at}");
+        office.attendance.run_to(date(2026, 4, 5), 6, 0).await;
+    }
+    assert_eq!(nobody, [] as [Value; 0]);
+    let of_no_link = ask("GET", &format!("/api/v1/links/nobody/history?code={deleted}&day={day}"), None);
+    assert_eq!(office.call(of_no_link).await.status, 404);
 }
