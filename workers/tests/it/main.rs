@@ -14,6 +14,7 @@ mod crash;
 mod delivery;
 mod faults;
 mod filtering;
+mod forgetting;
 mod further_mapping;
 mod genders;
 mod held_people;

@@ -6,6 +6,7 @@
 
 mod apply;
 mod commands;
+mod forget;
 mod outage;
 mod private;
 mod prove_budget;
