@@ -36,7 +36,8 @@ pub struct KafkaSettings {
     /// How long a record may be under way. Shorter than every deadline given to an append, so that nothing is written long
     /// after its sender was told that it failed.
     pub delivery_timeout: Duration,
-    /// After what silence the group gives a reader's partitions to others.
+    /// After what silence the group gives a reader's partitions to others. A reader that is killed has to be replaced within 15 s:
+    /// the others hear of it with their next heartbeat, join anew, and fetch. Brokers take no less than 6 s unless they are told to.
     pub session_timeout: Duration,
 }
 
@@ -54,7 +55,7 @@ impl KafkaSettings {
             replication: None,
             compression: Compression::default(),
             delivery_timeout: Duration::from_millis(3_500),
-            session_timeout: Duration::from_secs(10),
+            session_timeout: Duration::from_secs(8),
         }
     }
 
@@ -328,6 +329,18 @@ mod tests {
         for (text, wanted) in cases {
             assert_eq!(text.parse::<Brokers>().unwrap().to_string(), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn a_reader_that_is_killed_is_given_up_early_enough_to_be_replaced_within_15_s() {
+        let settings = KafkaSettings::new("kafka://a".parse().unwrap());
+        let consumer = settings.consumer("group");
+        let millis = |key: &str| consumer.get(key).unwrap().parse::<u32>().unwrap();
+        let (session, heartbeat) = (millis("session.timeout.ms"), millis("heartbeat.interval.ms"));
+        assert!(session >= 6_000, "brokers refuse less by default: {session}");
+        assert!(heartbeat * 3 <= session, "some heartbeats may be lost: {heartbeat}");
+        // What is left is for joining anew, the positions and the first fetch, on a busy machine.
+        assert!(session + heartbeat <= 15_000 - 5_000, "{session} and {heartbeat}");
     }
 
     #[test]
