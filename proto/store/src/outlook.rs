@@ -34,6 +34,13 @@ pub fn is_running(batch: &OpenBatch, now: Millis) -> bool {
     }
 }
 
+/// When the first of the batches that count among the open tasks counts no more by the passing of time alone, which wakes nobody.
+#[must_use]
+pub fn next_over(open: &[OpenBatch], now: Millis) -> Option<Millis> {
+    let unknown = open.iter().filter(|batch| batch.state == BatchState::Unknown && is_running(batch, now));
+    unknown.map(|batch| batch.gives_up + UNKNOWN_RUNS).min()
+}
+
 /// The part of delivery's memory that is shown.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

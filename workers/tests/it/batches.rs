@@ -5,8 +5,10 @@ use std::time::Duration;
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::no_latency;
 use renkei_sandbox::kaonavi::{Company, CompanySpec, Faults, sample};
-use renkei_store::employees::RowState;
+use renkei_store::batches::{self, Batch, BatchState};
+use renkei_store::employees::{Op, RowState};
 use renkei_store::settings::Settings;
+use renkei_workers::commands::status;
 
 use crate::people::{member, person};
 use crate::world::{Link, World, link, settings};
@@ -118,6 +120,41 @@ async fn a_search_waits_while_two_tasks_are_open() {
     assert!(calls(&world, "POST").await > 1);
     let codes = world.company("a", |company| company.members().len()).await;
     assert_eq!(codes, 10 + 3);
+}
+
+/// Nobody wakes the change when the time is over.
+#[tokio::test]
+async fn a_change_waits_for_two_calls_without_an_answer_until_two_minutes_after_their_deadline() {
+    let mut world = world(1, |_| (), 200).await;
+    let account = world.connection("c1").await.account.unwrap();
+    let (planned, gives_up) = (world.now(), world.now() + SECOND * 30);
+    let tx = world.store.begin().await.unwrap();
+    for id in [901, 902] {
+        let batch = Batch {
+            account: account.clone(),
+            id,
+            op: Op::Create,
+            repair: None,
+            state: BatchState::Unknown,
+            members: Vec::new(),
+            payload: Vec::new(),
+            task: None,
+            epoch: 1,
+            planned,
+            gives_up,
+            // No read of the members settles them meanwhile.
+            next_look: planned + MINUTE * 600,
+            looks: 0,
+        };
+        batches::insert(&world.store, &tx, &batch).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    send(&mut world, [1]).await;
+    world.run_until(gives_up + MINUTE * 2 - SECOND).await;
+    let shown = status::gather(&world.store, false).await.unwrap().accounts.remove(0);
+    assert_eq!((calls(&world, "PATCH").await, shown.updates_wait_for), (0, Some("open_tasks")));
+    world.run_until(gives_up + MINUTE * 2 + SECOND).await;
+    assert_eq!(calls(&world, "PATCH").await, 1);
 }
 
 #[tokio::test]

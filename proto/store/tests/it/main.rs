@@ -14,6 +14,7 @@ mod jobs;
 mod leases;
 mod logtable;
 mod outbox;
+mod outlook;
 mod private;
 mod sealing;
 mod takeover;

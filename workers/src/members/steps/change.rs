@@ -5,7 +5,7 @@ use renkei_store::batches::{self, OpenBatch, Repair};
 use renkei_store::employees::{self, Going, Op};
 use renkei_store::outlook::OPEN_TASKS;
 
-use super::held::{Held, Hour, is_running};
+use super::held::{Held, Hour, is_running, next_over};
 use super::send::{judge_rows, reserve_and_send};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let single = held.doc.single_until > held.now;
     // Tasks run one after the other, and a hire's must not queue behind many.
     if running >= if single { 1 } else { OPEN_TASKS } {
-        return Ok(NextWake::Woken);
+        return Ok(next_over(&open, held.now).map_or(NextWake::Woken, NextWake::At));
     }
     if held.hour().await?.updates >= Hour::UPDATES {
         return Ok(NextWake::At(held.now + std::time::Duration::from_secs(60)));

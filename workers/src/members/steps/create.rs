@@ -4,7 +4,7 @@ use renkei_store::accounts::Lease;
 use renkei_store::batches;
 use renkei_store::employees::{self, Op};
 
-use super::held::{Held, Hour, is_running};
+use super::held::{Held, Hour, is_running, next_over};
 use super::send::{judge_rows, reserve_and_send};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
@@ -38,10 +38,10 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
         return Ok(NextWake::At(held.doc.blocked_until));
     }
     let open = batches::open_lightly(&held.tx, &account).await?;
-    let open = open.iter().filter(|batch| is_running(batch, held.now)).count();
+    let running = open.iter().filter(|batch| is_running(batch, held.now)).count();
     let single = held.doc.single_until > held.now;
-    if open >= if single { 1 } else { OPEN_TASKS } {
-        return Ok(NextWake::Woken);
+    if running >= if single { 1 } else { OPEN_TASKS } {
+        return Ok(next_over(&open, held.now).map_or(NextWake::Woken, NextWake::At));
     }
     let (updates, _) =
         employees::due_summary(&held.tx, &account, &held.going(Op::Update), Op::Update, held.now).await?;

@@ -10,7 +10,7 @@ use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
 use renkei_store::employees::{Going, Op};
 use renkei_store::outlook;
-pub use renkei_store::outlook::is_running;
+pub use renkei_store::outlook::{is_running, next_over};
 use renkei_store::surge;
 use secrecy::SecretString;
 
