@@ -13,6 +13,7 @@ pub mod connections;
 pub mod credentials;
 pub mod crowdlog;
 pub mod csv;
+pub mod dry_runs;
 pub mod employees;
 pub mod feeds;
 pub mod files;
@@ -159,6 +160,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         switch::resources(),
         previews::resources(),
         employees::resources(),
+        dry_runs::resources(),
         csv::resources(),
         activity::resources(),
         attention::resources(),

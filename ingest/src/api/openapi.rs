@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    activity, attention, audit, book, budget, connections, credentials, crowdlog, csv, employees, feeds, files,
-    forgetting, link_settings, links, matching, member_format, previews, runs, secrets, settings, switch, system,
-    tenants, test_file, tokens,
+    activity, attention, audit, book, budget, connections, credentials, crowdlog, csv, dry_runs, employees, feeds,
+    files, forgetting, link_settings, links, matching, member_format, previews, runs, secrets, settings, switch,
+    system, tenants, test_file, tokens,
 };
 
 #[derive(OpenApi)]
@@ -81,6 +81,8 @@ use super::{
         employees::list_employees,
         employees::get_employee,
         employees::get_timeline,
+        dry_runs::want_dry_run,
+        dry_runs::get_dry_run,
         forgetting::forget_employee,
         forgetting::forget_code,
         activity::list_activity,

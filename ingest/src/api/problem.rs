@@ -4,6 +4,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use renkei_events::codes::Code;
 use renkei_events::csv::{Field, Refusal};
+use renkei_store::dry_runs::AskError;
 use renkei_store::error::StoreError;
 use renkei_store::forgotten::ForgetError;
 use renkei_store::switch::SwitchError;
@@ -272,6 +273,15 @@ impl From<SwitchError> for ApiError {
         match error {
             SwitchError::Store(error) => error.into(),
             refused @ SwitchError::State { .. } => Self::conflict(refused.to_string()),
+        }
+    }
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Store(error) => error.into(),
+            refused @ (AskError::Off(_) | AskError::UnderWay) => Self::conflict(refused.to_string()),
         }
     }
 }

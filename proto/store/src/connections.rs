@@ -92,6 +92,8 @@ pub struct Connection {
     pub verify_wanted: Option<Millis>,
     /// Since when somebody waits for a preview; a worker makes it.
     pub preview_wanted: Option<Millis>,
+    /// When the dry run that is open was asked for.
+    pub dry_run: Option<Millis>,
     /// The last verification, as JSON, and when it ended.
     pub verification: Option<(Millis, String)>,
     /// The `state` of the last applied file.
@@ -123,6 +125,7 @@ impl Connection {
             activated_wall: None,
             verify_wanted: None,
             preview_wanted: None,
+            dry_run: None,
             verification: None,
             declared_state: None,
             created_by: None,
@@ -183,7 +186,7 @@ fn secret_place(connection: &str, id: &str) -> String {
 const COLUMNS: &str =
     "connection_id, tenant_id, name, source, account_id, state, state_code, state_detail, activated_ms,
     wanted_ms, problems, settings, settings_version, activated_wall_ms, verify_wanted_ms, preview_wanted_ms, verified_ms, verification,
-    declared_state, created_by, settings_ms, gender_seen";
+    declared_state, created_by, settings_ms, gender_seen, dry_run_ms";
 
 fn read(store: &Store, row: &Row) -> Result<Connection> {
     let id: String = row.get("connection_id")?;
@@ -211,6 +214,7 @@ fn read(store: &Store, row: &Row) -> Result<Connection> {
         activated_wall: row.get::<Option<i64>>("activated_wall_ms")?.map(Millis),
         verify_wanted: row.get::<Option<i64>>("verify_wanted_ms")?.map(Millis),
         preview_wanted: row.get::<Option<i64>>("preview_wanted_ms")?.map(Millis),
+        dry_run: row.get::<Option<i64>>("dry_run_ms")?.map(Millis),
         verification: row.get::<Option<i64>>("verified_ms")?.map(Millis).zip(row.get("verification")?),
         declared_state: row.get("declared_state")?,
         created_by: row.get("created_by")?,
@@ -556,7 +560,8 @@ pub async fn switch_off(
     tx.exec(sql, values).await?;
     if state == ConnectionState::Disconnected {
         tx.exec("DELETE FROM webhook_secrets WHERE connection_id = $1", vec![id.into()]).await?;
-        let sql = "UPDATE connections SET verify_wanted_ms = NULL, preview_wanted_ms = NULL WHERE connection_id = $1";
+        let sql = "UPDATE connections SET verify_wanted_ms = NULL, preview_wanted_ms = NULL, dry_run_ms = NULL
+            WHERE connection_id = $1";
         tx.exec(sql, vec![id.into()]).await?;
     }
     Ok(())

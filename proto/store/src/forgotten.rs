@@ -128,7 +128,9 @@ pub async fn forget_person(
         }
     }
     // They name people, and last for a day.
-    tx.exec("DELETE FROM previews WHERE connection_id = $1", vec![connection.into()]).await?;
+    for table in ["previews", "dry_runs"] {
+        tx.exec(&format!("DELETE FROM {table} WHERE connection_id = $1"), vec![connection.into()]).await?;
+    }
     let (target, instead) = (format!("{connection}/{employee}"), format!("{connection}/(forgotten)"));
     let sql = "UPDATE audit SET target = $1 WHERE tenant_id = $2 AND target = $3";
     tx.exec(sql, vec![instead.into(), tenant.into(), target.into()]).await?;

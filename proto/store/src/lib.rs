@@ -16,6 +16,7 @@ pub mod connections;
 pub mod content;
 pub mod db;
 pub mod decisions;
+pub mod dry_runs;
 pub mod employees;
 pub mod episodes;
 pub mod error;
@@ -247,6 +248,7 @@ impl Store {
             ("DELETE FROM calls WHERE reserved_ms < $1 AND frees_ms < $1", days(1)),
             ("DELETE FROM activity WHERE at_ms < $1", days(90)),
             ("DELETE FROM previews WHERE made_ms < $1", days(1)),
+            ("DELETE FROM dry_runs WHERE made_ms < $1", days(1)),
             ("DELETE FROM run_notes WHERE run_id IN (SELECT run_id FROM runs WHERE ended_ms < $1)", days(90)),
             ("DELETE FROM runs WHERE ended_ms < $1", days(90)),
             ("DELETE FROM attendance_history WHERE replaced_ms < $1", days(90)),

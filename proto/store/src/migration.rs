@@ -25,6 +25,7 @@ impl MigratorTrait for Steps {
             Box::new(Step { name: "0011_shared_codes", sql: include_str!("../migrations/0011_shared_codes.sql") }),
             Box::new(Step { name: "0012_history", sql: include_str!("../migrations/0012_history.sql") }),
             Box::new(Step { name: "0013_history_age", sql: include_str!("../migrations/0013_history_age.sql") }),
+            Box::new(Step { name: "0014_dry_runs", sql: include_str!("../migrations/0014_dry_runs.sql") }),
         ]
     }
 }

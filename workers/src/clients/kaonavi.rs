@@ -52,6 +52,25 @@ pub enum Outcome {
     },
 }
 
+/// What came of a dry run over one member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DryRunAnswer {
+    /// It would be taken.
+    Passed,
+    /// A task was made of it, whose end tells.
+    Task {
+        /// Its id.
+        id: i64,
+    },
+    /// It was looked at and refused.
+    Refused(Refused),
+    /// No answer that tells anything.
+    Nothing {
+        /// The status, if one came; 0 when the call certainly did not arrive.
+        status: Option<u16>,
+    },
+}
+
 /// Whether a call is permitted, as far as カオナビ tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permitted {
@@ -181,8 +200,7 @@ impl Kaonavi {
 
     /// Tries whether `op` is permitted: a dry run over nobody, which nothing can come of.
     pub async fn permitted(&self, token: &SecretString, op: Op) -> Permitted {
-        let mut request = self.write_request(token, op, &[], READ_DEADLINE);
-        request.headers.push(("dry-run", "1".to_owned()));
+        let request = as_dry_run(self.write_request(token, op, &[], READ_DEADLINE));
         let Ok(response) = self.transport.send(request).await else { return Permitted::Later };
         match response.status {
             401 => Permitted::Unauthorized,
@@ -210,6 +228,27 @@ impl Kaonavi {
             },
             400..=499 => Outcome::Refused(refusal(status, &body)),
             _ => Outcome::Unknown { status: Some(status) },
+        }
+    }
+
+    /// The same for one member as a dry run: カオナビ says whether it would take it, with or without a task.
+    pub async fn dry_run(&self, token: &SecretString, op: Op, member: &(String, Values)) -> DryRunAnswer {
+        let request = as_dry_run(self.write_request(token, op, std::slice::from_ref(member), UPDATE_DEADLINE));
+        let response = match self.transport.send(request).await {
+            Ok(response) => response,
+            Err(TransportError::NotSent(_)) => return DryRunAnswer::Nothing { status: Some(0) },
+            Err(_) => return DryRunAnswer::Nothing { status: None },
+        };
+        let status = response.status;
+        let Ok(body) = response.bytes(SMALL_ANSWER).await else {
+            return DryRunAnswer::Nothing { status: Some(status) };
+        };
+        match (status, answers::task_id(&body)) {
+            (200..=299, Some(id)) => DryRunAnswer::Task { id },
+            // A page of something in between is no answer of カオナビ.
+            (200..=299, None) if status == 204 || answers::is_json(&body) => DryRunAnswer::Passed,
+            (400..=499, _) => DryRunAnswer::Refused(refusal(status, &body)),
+            _ => DryRunAnswer::Nothing { status: Some(status) },
         }
     }
 
@@ -257,6 +296,12 @@ impl Kaonavi {
             _ => Err(ReadFault::Later),
         }
     }
+}
+
+/// Any other value than 1 would be a real run.
+fn as_dry_run(mut request: OutRequest) -> OutRequest {
+    request.headers.push(("dry-run", "1".to_owned()));
+    request
 }
 
 fn member_json(code: &str, values: &Values) -> Value {

@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod create;
+pub mod dry_run;
 pub mod held;
 pub mod landing;
 pub mod outcome;

@@ -73,6 +73,10 @@ pub(super) fn task_id(body: &[u8]) -> Option<i64> {
     serde_json::from_slice::<Value>(body).ok()?.get("task_id")?.as_i64()
 }
 
+pub(super) fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok()
+}
+
 pub(super) fn task(body: &[u8]) -> Option<TaskEnd> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let messages = || strings(value.get("messages"));

@@ -5,6 +5,7 @@ use renkei_store::batches::{self, OpenBatch, Repair};
 use renkei_store::employees::{self, Going, Op};
 use renkei_store::outlook::OPEN_TASKS;
 
+use super::dry_run;
 use super::held::{Held, Hour, is_running, next_over};
 use super::send::{judge_rows, reserve_and_send};
 use crate::context::{Context, NextWake};
@@ -33,6 +34,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     }
     let open = batches::open_lightly(&held.tx, &account).await?;
     let running = open.iter().filter(|batch| is_running(batch, held.now)).count();
+    let running = running + usize::from(dry_run::may_be_a_task(context, &held).await?);
     let single = held.doc.single_until > held.now;
     // Tasks run one after the other, and a hire's must not queue behind many.
     if running >= if single { 1 } else { OPEN_TASKS } {

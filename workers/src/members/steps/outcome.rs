@@ -32,7 +32,7 @@ pub const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// How long a 409 makes tasks go one at a time.
 const SINGLE: Duration = Duration::from_secs(3600);
 /// After a refusal for quota a full window passes, and a little more.
-const WINDOW: Duration = Duration::from_secs(60);
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
 /// A single record is parked after this many failures alone in its call that should have passed, if others went through
 /// meanwhile: when nothing goes through, it is not the record.
 const LONE_ATTEMPTS: i64 = 8;

@@ -22,7 +22,7 @@ use crate::members::doc::Heard;
 /// The pauses between looks, in seconds; the last one repeats.
 const PAUSES: [u64; 5] = [2, 4, 8, 15, 30];
 /// A task that is still open after this long is looked at seldom.
-const LONG: Duration = Duration::from_secs(600);
+pub(super) const LONG: Duration = Duration::from_secs(600);
 /// How seldom.
 const SELDOM: Duration = Duration::from_secs(300);
 
@@ -79,7 +79,12 @@ fn pause(batch: &OpenBatch, now: Millis, many: bool) -> Duration {
     if now.since(batch.planned) > LONG {
         return SELDOM;
     }
-    let at = usize::try_from(batch.looks + 1).unwrap_or(usize::MAX).min(PAUSES.len() - 1);
+    pause_after(batch.looks + 1, many)
+}
+
+/// The pause after so many looks at a task.
+pub(super) fn pause_after(looks: i64, many: bool) -> Duration {
+    let at = usize::try_from(looks).unwrap_or(usize::MAX).min(PAUSES.len() - 1);
     let pause = Duration::from_secs(PAUSES[at]);
     if many { pause * 2 } else { pause }
 }

@@ -46,18 +46,31 @@ pub async fn answer(context: &Context, held: &Held) -> Result<bool> {
 }
 
 async fn judge_some(context: &Context, held: &Held, connection: &Connection, ids: &[String]) -> Result<Vec<Item>> {
+    let (_, judged) = judge_as_confirmed(context, held, connection, ids).await?;
+    Ok(judged.into_iter().map(|(row, verdict)| item(row, verdict)).collect())
+}
+
+/// Judges people as if a person had said yes to each of them. Also answers what is known around them.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn judge_as_confirmed(
+    context: &Context,
+    held: &Held,
+    connection: &Connection,
+    ids: &[String],
+) -> Result<(Surroundings, Vec<(FullRow, Verdict)>)> {
     let key = |id: &String| EmployeeKey { connection: connection.id.clone(), employee: id.clone() };
     let keys: Vec<EmployeeKey> = ids.iter().map(key).collect();
     let rows = employees::lock_full(&context.store, &held.tx, &keys).await?;
     let around = Surroundings::of(held, &rows).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let confirmed = FullRow { confirmed: true, ..row };
-            let verdict = around.judge(&context.store, &confirmed, connection);
-            item(confirmed, verdict)
-        })
-        .collect())
+    let judged = rows.into_iter().map(|row| {
+        let confirmed = FullRow { confirmed: true, ..row };
+        let verdict = around.judge(&context.store, &confirmed, connection);
+        (confirmed, verdict)
+    });
+    let judged: Vec<_> = judged.collect();
+    Ok((around, judged))
 }
 
 fn item(row: FullRow, verdict: Verdict) -> Item {

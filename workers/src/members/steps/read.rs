@@ -1,4 +1,4 @@
-//! Reads: the layout and the members, and what follows from them (switching on, settling the unknown).
+//! Reads: the layout and the members, and what follows from them (switching on, settling the unknown); and what is tried.
 
 use renkei_events::codes::Code;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use renkei_store::employees;
 use secrecy::SecretString;
 
 use super::held::{Held, Hour};
-use super::{outcome, preview, reconcile, verify};
+use super::{dry_run, outcome, preview, reconcile, verify};
 use crate::clients::kaonavi::ReadFault;
 use crate::clients::kaonavi::stream::MemberSeen;
 use crate::context::{Context, NextWake, back_off};
@@ -49,7 +49,11 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
             return verify::step(context, lease, held).await;
         }
         let next = next_time(&held).await?.into_iter().chain(next_day(&held)).min();
-        return Ok(next.map_or(NextWake::Woken, NextWake::At));
+        let next = next.map_or(NextWake::Woken, NextWake::At);
+        if dry_run::is_open(&held) {
+            return Ok(dry_run::step(context, lease, held).await?.or(next));
+        }
+        return Ok(next);
     };
     if let Some(until) = blocked(&held) {
         return Ok(NextWake::At(until));

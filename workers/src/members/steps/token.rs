@@ -9,11 +9,12 @@ use renkei_store::accounts::{Credentials, Lease};
 use renkei_store::batches::{self, BatchState};
 use renkei_store::calls::{self, CallKind};
 use renkei_store::db::Sql as _;
+use renkei_store::dry_runs::Progress;
 use renkei_store::employees::{self, Op};
 use secrecy::ExposeSecret as _;
 
 use super::held::Held;
-use super::{outcome, read, verify};
+use super::{dry_run, outcome, read, verify};
 use crate::clients::kaonavi::answers::Grant;
 use crate::clients::kaonavi::{READ_DEADLINE, ReadFault};
 use crate::context::{Context, NextWake, back_off};
@@ -34,7 +35,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
         return Ok(NextWake::Woken);
     }
     // The other lanes can do nothing about a missing token, so this one wakes when their calls are due.
-    let Some(due) = next_call(&held).await? else { return Ok(NextWake::Woken) };
+    let Some(due) = next_call(context, &held).await? else { return Ok(NextWake::Woken) };
     let wanted = held.token_old_from().max(due);
     if wanted > held.now {
         return Ok(NextWake::At(wanted));
@@ -64,10 +65,16 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
 }
 
 /// When the next call is due; now, if one is.
-async fn next_call(held: &Held) -> Result<Option<Millis>> {
+async fn next_call(context: &Context, held: &Held) -> Result<Option<Millis>> {
     let open = batches::open_lightly(&held.tx, &held.account.id).await?;
     let looks = open.iter().filter(|batch| batch.state == BatchState::Accepted).map(|batch| batch.next_look);
     let tries = verify::is_owed(held).then_some(held.now);
+    let asked = dry_run::current(&context.store, held).await?.and_then(|run| match run.progress {
+        Progress::Ready => Some(held.now),
+        Progress::Task { next_look, .. } => Some(next_look),
+        _ => None,
+    });
+    let tries = tries.into_iter().chain(asked);
     let mut next = looks.chain(read::next_time(held).await?).chain(read::owed(held).await?).chain(tries).min();
     let active = held.active();
     if active.is_empty() {
