@@ -12,6 +12,7 @@ mod company;
 mod consuming;
 mod crash;
 mod delivery;
+mod dry_runs;
 mod faults;
 mod filtering;
 mod forgetting;

@@ -8,6 +8,7 @@ use renkei_sandbox::kaonavi::transport::no_latency;
 use renkei_sandbox::kaonavi::{CompanySpec, Faults, Permissions, TextField, sample};
 use renkei_sandbox::rules::{self, Shown};
 use renkei_store::connections::ConnectionState;
+use renkei_store::dry_runs;
 use renkei_store::employees::RowState;
 use serde_json::json;
 
@@ -110,11 +111,23 @@ async fn ours(rule: &str) -> Option<Shown> {
         "P3" => all_arrive(world(|spec| spec.permissions = Permissions::for_members()).await, 2, SOON).await,
         "L1" | "L2" | "T3" => all_arrive(world(|_| ()).await, 450, Duration::from_secs(240)).await,
         "L3" => one_bad_among(world(|spec| spec.settings.client_errors_use_slot = true).await, 20).await,
-        // The only dry runs are those that ask what is permitted; they stand in our own budget, or the rest would pass it.
+        // Two dry runs ask what is permitted, and one about a person, who is a member by then: they stand in our own budget, or
+        // the rest would pass it.
         "L5" | "M10" => {
-            let world = world(|_| ()).await;
+            let mut world = world(|_| ()).await;
+            let at = world.now();
+            world.send("c1", person(9, at)).await;
+            world.run_for(SOON).await;
+            let before = world.company("a", |company| company.members().clone()).await;
+            let connection = world.connection("c1").await;
+            dry_runs::want(&world.store, &connection, "rm_00009", "test").await.ok()?;
+            world.wake_all();
+            world.run_for(Duration::from_secs(1)).await;
             let dry = world.company("a", |company| company.log().calls().filter(|call| call.dry_run).count()).await;
-            need(dry == 2, "the verification tries two calls").and(plain().await)
+            need(dry == 3, "the verification tries two calls, and one is asked for").and({
+                let same = world.company("a", |company| *company.members() == before).await;
+                need(same, "a dry run changed something").and(all_arrive(world, 3, SOON).await)
+            })
         }
         "L6" | "L9" => {
             let mut world = world(|_| ()).await;

@@ -6,6 +6,7 @@ mod accounts;
 mod attendance;
 mod attention;
 mod deadlines;
+mod dry_runs;
 mod employees;
 mod engines;
 mod episodes;
