@@ -2,6 +2,7 @@
 
 mod csv;
 mod document;
+mod dry_runs;
 mod flow;
 mod input;
 mod matrix;

@@ -99,6 +99,7 @@ fn sample(world: &World, operation: &str) -> Option<(String, Option<Value>)> {
         "forget_employee" => (e.to_owned(), None),
         "forget_code" => ("/api/v1/crowdlog/people/acme-1".to_owned(), None),
         "get_timeline" => (format!("{e}/timeline"), None),
+        "want_dry_run" | "get_dry_run" => (format!("{e}/dry-run"), None),
         "list_activity" => ("/api/v1/activity".to_owned(), None),
         "list_attention" => ("/api/v1/attention".to_owned(), None),
         "retry_attention" => {

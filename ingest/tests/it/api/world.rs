@@ -18,6 +18,7 @@ use renkei_store::attendance::members::{self, ListedMember};
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::connections::{self, Connection, StoredSecret};
 use renkei_store::db::{Sql as _, Tx};
+use renkei_store::dry_runs::{self, DryRun, End, Progress};
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
 use renkei_store::link_checks::{self, Wish};
 use renkei_store::links::{self, AttendanceSource, Link};
@@ -123,7 +124,33 @@ impl World {
         }
     }
 
-    /// The same as an operation needs it: whoever cancels a run needs one that has not ended.
+    /// Turns the switch of `acme-c` on, as a worker does.
+    pub async fn switch_on(&self) {
+        let tx = self.store.begin().await.unwrap();
+        let now = self.store.now_in(&tx).await.unwrap();
+        connections::switch_on(&tx, "acme-c", now, None).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A dry run of `rm_1` to which カオナビ said [`MESSAGE`].
+    pub async fn rejected_dry_run(&self) {
+        let connection = connections::get(&self.store, &self.store.db, "acme-c").await.unwrap();
+        let wanted = dry_runs::want(&self.store, &connection, "rm_1", "test").await.unwrap();
+        // What a test reads in the audit is its own.
+        self.store.db.exec("DELETE FROM audit", vec![]).await.unwrap();
+        let progress = Progress::Ended {
+            end: End::Rejected,
+            code: Some("kaonavi.rejected".to_owned()),
+            detail: Some(MESSAGE.to_owned()),
+            at: wanted.made,
+        };
+        let tx = self.store.begin().await.unwrap();
+        dry_runs::save(&self.store, &tx, &DryRun { op: Some(Op::Create), progress, ..wanted }).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// The same as an operation needs it: whoever cancels a run needs one that has not ended, whoever wants a dry run a
+    /// connection that is on, whoever reads one somebody who wanted it.
     pub async fn for_operation(operation: &str) -> Self {
         let mut world = Self::new().await;
         if operation == "cancel_run" {
@@ -133,6 +160,12 @@ impl World {
                 Run { kind: RunKind::Manual, state: RunState::Waiting, ended: None, ..run("acme", "acme-l", now) };
             world.run = runs::insert(&tx, &run).await.unwrap();
             tx.commit().await.unwrap();
+        }
+        if matches!(operation, "want_dry_run" | "get_dry_run") {
+            world.switch_on().await;
+        }
+        if operation == "get_dry_run" {
+            world.rejected_dry_run().await;
         }
         world
     }
