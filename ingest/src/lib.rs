@@ -9,6 +9,7 @@ pub mod connections;
 pub mod health;
 pub mod import;
 pub mod metrics;
+pub mod pages;
 pub mod rate;
 pub mod refusal;
 pub mod server;

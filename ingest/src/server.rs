@@ -17,6 +17,7 @@ use crate::api::{self, Api};
 use crate::connections::{ConnectionCache, ConnectionSource, Connections, SourceError};
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::pages;
 use crate::rate::Limits;
 use crate::settings::Settings;
 use crate::tally::Tally;
@@ -207,7 +208,7 @@ fn start(
     let drain = gate.settings.drain.as_secs().max(1);
     let app_gate = gate.clone();
     let mut server = HttpServer::new(move || {
-        let mut app = App::new().app_data(app_gate.clone()).configure(webhook::routes);
+        let mut app = App::new().app_data(app_gate.clone()).configure(webhook::routes).configure(pages::routes);
         if let Some(api) = &api {
             app = app.app_data(api.clone()).configure(api::routes);
         }

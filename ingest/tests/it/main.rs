@@ -13,6 +13,7 @@ mod files;
 mod health;
 mod mornings;
 mod order;
+mod pages;
 mod private;
 mod process;
 mod produce;

@@ -87,6 +87,8 @@ pub struct Entry {
     pub title_en: &'static str,
     /// The page in Japanese, as it stands in `docs/errors/ja`.
     pub page_ja: &'static str,
+    /// The page in English, as it stands in `docs/errors`.
+    pub page_en: &'static str,
 }
 
 impl Code {
@@ -135,6 +137,18 @@ impl Code {
         )
     }
 
+    /// The whole page in Japanese, as Markdown.
+    #[must_use]
+    pub fn page_ja(self) -> &'static str {
+        self.entry().page_ja
+    }
+
+    /// The whole page in English, as Markdown.
+    #[must_use]
+    pub fn page_en(self) -> &'static str {
+        self.entry().page_en
+    }
+
     /// What to do about it, in Japanese: the last section of the page, as Markdown.
     #[must_use]
     pub fn remedy_ja(self) -> &'static str {
@@ -148,7 +162,7 @@ impl Code {
     }
 
     fn section_ja(self, heading: &str) -> &'static str {
-        let after = self.entry().page_ja.split_once(heading).map_or("", |(_, after)| after);
+        let after = self.page_ja().split_once(heading).map_or("", |(_, after)| after);
         after.split("\n## ").next().unwrap_or_default().trim()
     }
 
@@ -192,6 +206,9 @@ macro_rules! codes {
                         title_en: $en,
                         page_ja: include_str!(concat!(
                             env!("CARGO_MANIFEST_DIR"), "/../../docs/errors/ja/", $text, ".md"
+                        )),
+                        page_en: include_str!(concat!(
+                            env!("CARGO_MANIFEST_DIR"), "/../../docs/errors/", $text, ".md"
                         )),
                     },)+
                 }
