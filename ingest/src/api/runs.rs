@@ -6,7 +6,8 @@ use actix_web::{HttpResponse, Resource, web};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use renkei_attendance::window::Window;
-use renkei_store::links;
+use renkei_store::links::{self, AttendanceSource};
+use renkei_store::runs::captions::Captions;
 use renkei_store::runs::{self, Run, RunKind, RunState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -20,6 +21,10 @@ use super::scoped::Scoped;
 use super::{Answer, Api, Time, resource, within};
 use crate::setup;
 
+/// Who starts what is on the calendar, and how people call that.
+const SYSTEM: &str = "system";
+const SYSTEM_JA: &str = "システム";
+
 /// A run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RunView {
@@ -30,11 +35,21 @@ pub struct RunView {
     kind: RunKind,
     /// The connection or link that it was about.
     connection: String,
+    /// 連携名, as it is now; null: it was taken away.
+    name: Option<String>,
+    /// What the connection or link reads from, such as hrmos, kingoftime or kinkakuji.
+    source: Option<String>,
+    /// 勤怠サービス: what people call the source, for attendance.
+    service: Option<&'static str>,
     /// `system`, or who started it.
     executor: String,
+    /// 実行者 as people say it: システム, or the name of the token; null: the token is not the tenant's own.
+    executor_name: Option<String>,
     /// waiting, running, awaiting_import, ok, warned, failed or cancelled.
     #[schema(value_type = String)]
     state: RunState,
+    /// How many warnings it has, whether its files are imported or not; null: its days were not decided about yet.
+    warnings: Option<i64>,
     /// Why it failed, or what it warns of: a code of `/docs/errors/`.
     code: Option<String>,
     /// 同期開始日時.
@@ -61,16 +76,29 @@ fn first_day_not_read(run: &Run) -> Option<String> {
     Some(first.checked_add((at - 1).days()).ok()?.to_string())
 }
 
-impl From<Run> for RunView {
-    fn from(run: Run) -> Self {
+impl RunView {
+    fn new(captions: &Captions, run: Run) -> Self {
         let first_day_not_read = first_day_not_read(&run);
+        let subject = captions.subject(&run).cloned();
+        let attendance = matches!(run.kind, RunKind::Window | RunKind::Manual);
+        let service = subject.as_ref().filter(|_| attendance).and_then(|known| AttendanceSource::parse(&known.source));
+        let executor_name = match run.executor.as_str() {
+            SYSTEM => Some(SYSTEM_JA.to_owned()),
+            _ => captions.token(&run).map(str::to_owned),
+        };
+        let (name, source) = subject.map(|known| (known.name, known.source)).unzip();
         let (first_day, last_day) = run.days.unzip();
         Self {
             id: run.id,
             kind: run.kind,
             connection: run.subject,
+            name,
+            source,
+            service: service.map(AttendanceSource::label),
             executor: run.executor,
+            executor_name,
             state: run.state,
+            warnings: run.counts.get("warnings").copied(),
             code: run.code,
             started: run.started.into(),
             ended: run.ended.map(Time::from),
@@ -80,6 +108,11 @@ impl From<Run> for RunView {
             counts: run.counts,
         }
     }
+}
+
+async fn view(api: &Api, run: Run) -> Result<RunView, ApiError> {
+    let captions = Captions::of(&api.store.db, &run.tenant, std::slice::from_ref(&run)).await?;
+    Ok(RunView::new(&captions, run))
 }
 
 /// Which runs.
@@ -136,8 +169,8 @@ pub(super) async fn own_run(api: &Api, caller: &TenantCaller, id: &str) -> Resul
 #[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "tenant", params(("id" = String, Path)),
     responses((status = 200, body = RunView)))]
 pub(super) async fn get_run(caller: TenantCaller, api: web::Data<Api>, id: web::Path<String>) -> Answer {
-    let run = within(&api, own_run(&api, &caller, &id)).await?;
-    Ok(HttpResponse::Ok().json(RunView::from(run)))
+    let run = within(&api, async { view(&api, own_run(&api, &caller, &id).await?).await });
+    Ok(HttpResponse::Ok().json(run.await?))
 }
 
 /// Starts a manual run. It is refused while another one of the company runs or waits.
@@ -199,9 +232,9 @@ pub(super) async fn cancel_run(caller: TenantCaller, api: web::Data<Api>, id: we
         Scoped::new(&api, &caller).audit(&tx, "run.cancel", &id, now).await?;
         tx.commit().await?;
         api.store.hint();
-        own_run(&api, &caller, &id).await
+        view(&api, own_run(&api, &caller, &id).await?).await
     });
-    Ok(HttpResponse::Ok().json(RunView::from(run.await?)))
+    Ok(HttpResponse::Ok().json(run.await?))
 }
 
 /// Runs of the last 90 days, newest first. A sweep that found nothing is none: it only moves `checked` of the feed.
@@ -218,8 +251,11 @@ pub(super) async fn list_runs(caller: TenantCaller, api: web::Data<Api>, query: 
                 link => link.map(drop)?,
             }
         }
-        Ok(runs::page(&api.store.db, caller.tenant.as_str(), subject.as_slice(), before, listing.most()).await?)
+        let tenant = caller.tenant.as_str();
+        let rows = runs::page(&api.store.db, tenant, subject.as_slice(), before, listing.most()).await?;
+        Ok((Captions::of(&api.store.db, tenant, &rows).await?, rows))
     });
-    let page = listing.page(rows.await?, |run| run.id, RunView::from)?;
+    let (captions, rows) = rows.await?;
+    let page = listing.page(rows, |run| run.id, |run| RunView::new(&captions, run))?;
     Ok(HttpResponse::Ok().json(page))
 }

@@ -1,5 +1,7 @@
 //! Runs: one sweep, window or manual run each, with what came of it.
 
+pub mod captions;
+
 use std::collections::BTreeMap;
 
 use renkei_events::codes::Code;

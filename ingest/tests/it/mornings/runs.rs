@@ -97,6 +97,37 @@ async fn a_cancelled_run_has_ended_and_what_it_read_stays() {
     assert!(newest(&mut office).await["first_day_not_read"].is_null());
 }
 
+/// Whoever shows runs asks for nothing else.
+#[actix_web::test]
+async fn one_answer_has_all_that_is_shown_of_a_run() {
+    let mut office = Office::after_the_first_window().await;
+    let renamed = ask("PATCH", LINK, Some(json!({"name": "本社の勤怠"}))).set("if-match", "*");
+    assert_eq!(office.call(renamed).await.status, 200);
+    assert_eq!(start(&mut office, "2026-03-01", "2026-03-03").await.status, 202);
+    office.attendance.run_for(Duration::from_secs(600)).await;
+    let list = office.call(ask("GET", "/api/v1/runs", None)).await.json();
+    let [manual, window] = &list["items"].as_array().unwrap()[..] else { panic!("{list}") };
+    let columns = |run: &Value| {
+        let text = |column: &str| run[column].as_str().unwrap().to_owned();
+        ["service", "source", "name", "executor_name", "first_day", "last_day", "state"].map(text)
+    };
+    let link = ["HRMOS勤怠", "hrmos", "本社の勤怠"];
+    let [of_manual, of_window] = [
+        ["hr", "2026-03-01", "2026-03-03", "awaiting_import"],
+        ["システム", "2026-02-21", "2026-04-01", "awaiting_import"],
+    ];
+    assert_eq!(columns(manual)[..], [&link[..], &of_manual[..]].concat());
+    assert_eq!(columns(window)[..], [&link[..], &of_window[..]].concat());
+    assert!(window["started"].is_string() && window["ended"].is_string(), "{window}");
+    assert!(window["warnings"].as_i64() > Some(0) && window["warnings"] == window["counts"]["warnings"], "{window}");
+    let alone = office.call(ask("GET", &format!("/api/v1/runs/{}", manual["id"]), None)).await.json();
+    assert_eq!(&alone, manual);
+    // The link is taken away, and its runs are still listed.
+    assert_eq!(office.call(ask("DELETE", LINK, None)).await.status, 204);
+    let run = newest(&mut office).await;
+    assert_eq!((&run["name"], &run["service"], run["connection"].as_str()), (&Value::Null, &Value::Null, Some("l1")));
+}
+
 /// A window that is cancelled comes again on the next day, and not before.
 #[actix_web::test]
 async fn a_cancelled_window_comes_again_on_the_next_day() {
