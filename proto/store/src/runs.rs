@@ -4,6 +4,8 @@ pub mod captions;
 
 use std::collections::BTreeMap;
 
+use jiff::ToSpan as _;
+use jiff::civil::Date;
 use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
@@ -116,6 +118,19 @@ pub struct Run {
     pub counts: Counts,
 }
 
+impl Run {
+    /// From which day of its period on the run read nothing, if it did not come to its end.
+    #[must_use]
+    pub fn unread_from(&self) -> Option<Date> {
+        if !matches!(self.state, RunState::Failed | RunState::Cancelled) {
+            return None;
+        }
+        let first: Date = self.days.as_ref()?.0.parse().ok()?;
+        let at = self.counts.get(FIRST_DAY_NOT_READ).copied().unwrap_or(1);
+        first.checked_add((at - 1).days()).ok()
+    }
+}
+
 const COLUMNS: &str = "run_id, tenant_id, kind, subject, executor, state, code, slot_ms, started_ms, ended_ms, first_day, last_day, counts";
 
 fn read(row: &Row) -> Result<Run> {
@@ -206,6 +221,19 @@ pub async fn stop(tx: &Tx, run: &mut Run, code: Code, now: Millis) -> Result<boo
 /// When the store does not answer.
 pub async fn find(sql: &impl Sql, id: i64) -> Result<Option<Run>> {
     let row = sql.row(&format!("SELECT {COLUMNS} FROM runs WHERE run_id = $1"), vec![id.into()]).await?;
+    row.map(|row| read(&row)).transpose()
+}
+
+/// The tenant's last run of a subject that failed for `code`.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn last_failed(sql: &impl Sql, tenant: &str, subject: &str, code: Code) -> Result<Option<Run>> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM runs WHERE tenant_id = $1 AND subject = $2 AND state = 'failed' AND code = $3
+         ORDER BY run_id DESC LIMIT 1"
+    );
+    let row = sql.row(&query, vec![tenant.into(), subject.into(), code.as_str().into()]).await?;
     row.map(|row| read(&row)).transpose()
 }
 

@@ -1,11 +1,12 @@
 //! From an episode's items to what its mail says, and to whom.
 
+use jiff::civil::Date;
 use renkei_events::record::EmployeeRecord;
 use renkei_store::Store;
 use renkei_store::connections::Connection;
 use renkei_store::episodes::{Item, Trouble};
 use renkei_store::error::StoreError;
-use renkei_store::troubles;
+use renkei_store::{runs, troubles};
 
 use super::open_items::{LINK, Scan};
 use super::texts::{LISTED, Letter, People, Person, Told};
@@ -55,7 +56,10 @@ pub async fn letter(
             let names = scan.connections.get(&first.connection).is_some_and(|known| known.settings.names_in_mail);
             Told::People(People { listed: listed(store, &people, names).await?, total: people.len() })
         }
-        None => said(&connections, trouble),
+        None => match unread_from(store, &connections, trouble).await? {
+            Some(day) => Told::UnreadFrom(day),
+            None => said(&connections, trouble),
+        },
     };
     let link = public_url.map(|url| match connections.as_slice() {
         [one] => match one.id.strip_prefix(LINK) {
@@ -68,6 +72,14 @@ pub async fn letter(
     // The connection itself is in trouble together with its people: it stopped because of them.
     let stopped = !people.is_empty() && people.len() < items.len();
     Ok(Letter { connections, code: trouble.code, digest, told, stopped, link })
+}
+
+/// From which day on the run of a link read nothing that this is the trouble of.
+async fn unread_from(store: &Store, connections: &[&Connection], trouble: &Trouble) -> Result<Option<Date>> {
+    let [connection] = connections else { return Ok(None) };
+    let Some(link) = connection.id.strip_prefix(LINK) else { return Ok(None) };
+    let run = runs::last_failed(&store.db, &trouble.tenant, link, trouble.code).await?;
+    Ok(run.and_then(|run| run.unread_from()))
 }
 
 /// What カオナビ said when it made the connections stop.

@@ -7,6 +7,7 @@ pub mod notice;
 mod plain;
 mod width;
 
+use jiff::civil::Date;
 use renkei_events::codes::Code;
 
 /// How many people a mail lists.
@@ -37,6 +38,8 @@ pub enum Told {
     People(People),
     /// What カオナビ said about the connection as a whole.
     Value(String),
+    /// A run of attendance failed: from which day on it read nothing.
+    UnreadFrom(Date),
     /// It is about the connection as a whole, and there is nothing to quote.
     Nothing,
 }
@@ -109,7 +112,7 @@ impl Letter {
         match &self.told {
             Told::People(people) if self.digest > 1 => format!("（新たに{}名）", people.total),
             Told::People(people) => format!("（{}名）", people.total),
-            Told::Value(_) | Told::Nothing => String::new(),
+            Told::Value(_) | Told::UnreadFrom(_) | Told::Nothing => String::new(),
         }
     }
 
@@ -136,6 +139,13 @@ impl Letter {
 
 /// The last lines of every mail.
 const CLOSING: &str = "このお知らせは、連携の自動化を行う Renkei が自動で送信しています。このメールに返信いただいても、お答えできません。";
+
+/// What stands above the day from which on a run read nothing, and what is said of it.
+const UNREAD: &str = "取得できていない日";
+
+fn unread_from(day: Date) -> String {
+    format!("{}年{}月{}日以降の勤怠は、この同期では取得できていません。", day.year(), day.month(), day.day())
+}
 
 /// A text of somebody else's on one line: nothing in it can look like a line of ours.
 fn one_line(text: &str) -> String {

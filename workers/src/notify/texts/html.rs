@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::blocks::{Block, blocks};
 use super::notice::Notice;
-use super::{CLOSING, Letter, People, Told, one_line, quoted};
+use super::{CLOSING, Letter, People, Told, UNREAD, one_line, quoted, unread_from};
 
 const PAGE: &str = "margin:0;padding:24px 12px;background:#f4f5f7;color:#1f2933;font-family:'Hiragino Sans','Noto Sans JP','Noto Sans CJK JP',Meiryo,sans-serif;font-size:15px;line-height:1.7";
 const CARD: &str =
@@ -32,6 +32,10 @@ pub(super) fn render(letter: &Letter) -> String {
             heading(&mut html, "カオナビからの応答");
             let lines: Vec<String> = quoted(value).iter().map(|line| escaped(line)).collect();
             let _ = writeln!(html, "<p style=\"margin:0;color:#3e4c59\">{}</p>", lines.join("<br>\n"));
+        }
+        Told::UnreadFrom(day) => {
+            heading(&mut html, UNREAD);
+            section(&mut html, &unread_from(*day));
         }
         Told::Nothing => {}
     }

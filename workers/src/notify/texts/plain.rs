@@ -3,7 +3,7 @@
 use super::blocks::{Block, blocks};
 use super::notice::Notice;
 use super::width::{COLUMNS, width, wrap};
-use super::{CLOSING, Letter, Told, quoted};
+use super::{CLOSING, Letter, Told, UNREAD, quoted, unread_from};
 
 pub(super) fn render(letter: &Letter) -> String {
     let mut text = Vec::new();
@@ -32,6 +32,10 @@ pub(super) fn render(letter: &Letter) -> String {
         Told::Value(value) => {
             section(&mut text, "カオナビからの応答");
             text.extend(quoted(value).iter().map(|line| wrap("> ", line)));
+        }
+        Told::UnreadFrom(day) => {
+            section(&mut text, UNREAD);
+            text.push(wrap("", &unread_from(*day)));
         }
         Told::Nothing => {}
     }

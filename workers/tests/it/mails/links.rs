@@ -1,7 +1,9 @@
 //! What mails say of links of attendance.
 
 use jiff::ToSpan as _;
+use renkei_events::codes::Code;
 use renkei_store::links::{self, AttendanceSource, Link};
+use renkei_store::runs::{self, Counts, FIRST_DAY_NOT_READ, Run, RunKind, RunState};
 use renkei_workers::sweep::calendar;
 use secrecy::SecretString;
 use serde_json::json;
@@ -72,4 +74,58 @@ async fn i11_a_window_that_fails_is_one_mail_until_it_has_passed() {
     trouble(Some("attendance.key_refused")).await;
     stage.tell_for(2 * MINUTE).await;
     assert_eq!(stage.mails().len(), 2, "it had passed, so it is told anew");
+}
+
+/// A run of `l1` that failed when it read the date of this number, or none.
+async fn failed(stage: &Stage, code: Code, at: Option<i64>) {
+    let store = &stage.world.store;
+    let tx = store.begin().await.unwrap();
+    let now = store.now_in(&tx).await.unwrap();
+    let run = Run {
+        id: 0,
+        tenant: "t1".to_owned(),
+        kind: RunKind::Window,
+        subject: "l1".to_owned(),
+        executor: "system".to_owned(),
+        state: RunState::Failed,
+        code: Some(code.as_str().to_owned()),
+        slot: now,
+        started: now,
+        ended: Some(now),
+        days: Some(("2026-02-21".to_owned(), "2026-04-01".to_owned())),
+        counts: at.into_iter().map(|at| (FIRST_DAY_NOT_READ.to_owned(), at)).collect::<Counts>(),
+    };
+    runs::insert(&tx, &run).await.unwrap();
+    links::set_trouble(&tx, "l1", Some(code.as_str()), now).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn i11_the_mail_of_a_run_that_failed_names_the_first_day_that_was_not_read() {
+    for (code, at, day) in [
+        (Code::AttendanceKeyRefused, None, "2026年2月21日以降"),
+        (Code::AttendanceSourceUnavailable, Some(9), "2026年3月1日以降"),
+        (Code::AttendanceWindowOvertaken, Some(40), "2026年4月1日以降"),
+    ] {
+        let stage = Stage::new().await;
+        link(&stage, "l1", 60, AttendanceSource::Hrmos).await;
+        // One of before that failed for something else says nothing of this one.
+        failed(&stage, Code::AttendanceIpBlocked, Some(3)).await;
+        failed(&stage, code, at).await;
+        stage.tell_for(2 * MINUTE).await;
+        let mails = stage.mails();
+        let [(_, mail)] = &mails[..] else { panic!("{code}: {mails:?}") };
+        assert!(mail.text.contains(day) && mail.html.contains(day), "{code}: {}", mail.text);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_about_a_key_that_ends_names_no_day_of_a_run() {
+    let stage = Stage::new().await;
+    link(&stage, "l1", 10, AttendanceSource::Hrmos).await;
+    failed(&stage, Code::AttendanceIpBlocked, Some(3)).await;
+    stage.tell_for(2 * MINUTE).await;
+    let mails = stage.mails();
+    let ends = mails.iter().find(|(_, mail)| mail.subject.contains("14日以内に切れます")).unwrap();
+    assert!(!ends.1.text.contains("以降の勤怠"), "{}", ends.1.text);
 }

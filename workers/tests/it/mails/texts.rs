@@ -35,7 +35,13 @@ fn letters() -> Vec<(&'static str, Letter)> {
         link: Some("https://renkei.example.co.jp/attention".to_owned()),
         ..letter(Code::KaonaviCredentialsRefused, Told::Value("認証に失敗しました。".to_owned()))
     };
+    let overtaken = Letter {
+        connections: vec!["HRMOS勤怠 → クラウドログ".to_owned()],
+        link: Some("https://renkei.example.co.jp/links/kintai".to_owned()),
+        ..letter(Code::AttendanceWindowOvertaken, Told::UnreadFrom(date(2026, 3, 14)))
+    };
     vec![
+        ("window_overtaken", overtaken),
         ("halt_credentials_refused", halted),
         ("parked_rejected", letter(Code::KaonaviRejected, people(3, false))),
         ("parked_rejected_named", letter(Code::KaonaviRejected, people(3, true))),
@@ -112,12 +118,15 @@ fn the_folder_of_mails_shows_them_as_they_are() {
 #[test]
 fn both_forms_say_the_same_for_every_code_and_have_nothing_to_fetch() {
     for code in Code::ALL.iter().copied().filter(|code| code.needs_person()) {
-        for told in [people(2, false), Told::Nothing, Told::Value("値".to_owned())] {
+        let unread = Told::UnreadFrom(date(2026, 3, 14));
+        for told in [people(2, false), Told::Nothing, Told::Value("値".to_owned()), unread] {
+            let day = matches!(told, Told::UnreadFrom(_)).then_some("2026年3月14日以降");
             let letter = letter(code, told);
             let (text, html) = (letter.text(), letter.html());
             for form in [text.replace(['\n', ' '], ""), html.replace(' ', "")] {
                 assert!(form.contains(code.as_str()) && form.contains("していただきたいこと"), "{code}");
                 assert!(form.contains(&code.title_ja().replace(' ', "")), "{code}: {form}");
+                assert!(day.is_none_or(|day| form.contains(day)), "{code}: {form}");
             }
             for remote in ["<img", "<script", "<link", "src=", "url(", "@import"] {
                 assert!(!html.contains(remote), "{code}: {remote}");
