@@ -10,3 +10,4 @@ pub mod folder;
 mod progress;
 mod reading;
 pub mod run;
+mod sides;

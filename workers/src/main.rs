@@ -165,8 +165,8 @@ async fn run(cli: Cli) -> Result<(), Stop> {
         Command::Forget { connection, employee } => {
             let gone = commands::forget(&store, &connection, &employee).await?;
             println!(
-                "deleted: {} record, {} entries of history, {} days of attendance, {} items of handwork; {} files are made anew",
-                gone.records, gone.history, gone.days, gone.handwork, gone.files
+                "deleted: {} record, {} entries of history, {} days of attendance, {} items of handwork, {} lines of lists of runs; {} files are made anew",
+                gone.records, gone.history, gone.days, gone.handwork, gone.lists, gone.files
             );
             if gone.number_in_use {
                 println!("the number is another person's too, so the attendance under it was left");

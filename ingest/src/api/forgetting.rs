@@ -26,14 +26,16 @@ pub struct Forgotten {
     files: u64,
     /// Items of 手入力が必要な日.
     handwork: u64,
+    /// Lines of the lists of runs.
+    lists: u64,
     /// Whether the 社員番号 is another person's by now, so that the days under it were left.
     number_in_use: bool,
 }
 
 impl From<Gone> for Forgotten {
     fn from(gone: Gone) -> Self {
-        let Gone { records, history, days, files, handwork, number_in_use } = gone;
-        Self { records, history, days, files, handwork, number_in_use }
+        let Gone { records, history, days, files, handwork, lists, number_in_use } = gone;
+        Self { records, history, days, files, handwork, lists, number_in_use }
     }
 }
 

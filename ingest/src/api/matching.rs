@@ -1,4 +1,4 @@
-//! Who is who: 社員コード of a link and of クラウドログ, and what a run could not bring into the book.
+//! Who is who: 社員コード of a link and of クラウドログ, now and as a run saw them, and what a run could not bring into the book.
 
 use actix_web::{HttpResponse, Resource, web};
 use renkei_attendance::codes::Code as MemberCode;
@@ -7,6 +7,7 @@ use renkei_attendance::members::OLD_AFTER_DAYS;
 use renkei_events::codes::Code;
 use renkei_store::attendance::members;
 use renkei_store::attendance::notes::{self, Note};
+use renkei_store::attendance::run_lists::{self, Lists, Named};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -28,13 +29,19 @@ const NAMED: usize = 200;
 pub struct Codes {
     /// How many there are.
     total: usize,
-    /// The first 200 of them.
+    /// The first 200 of them; of a run the first 1,000.
     codes: Vec<String>,
 }
 
 impl Codes {
     fn of<'c>(codes: impl ExactSizeIterator<Item = &'c MemberCode>) -> Self {
         Self { total: codes.len(), codes: codes.take(NAMED).map(MemberCode::to_string).collect() }
+    }
+}
+
+impl From<Named> for Codes {
+    fn from(named: Named) -> Self {
+        Self { total: usize::try_from(named.total).unwrap_or_default(), codes: named.codes }
     }
 }
 
@@ -58,6 +65,45 @@ pub struct MatchingView {
     doubles_at_source: Codes,
     /// Codes that several lines of the list have. They match nobody.
     doubles_at_destination: Codes,
+}
+
+/// How the codes of a link compared with クラウドログ's member list when a run ended. Codes of people who were deleted since are
+/// counted, and not named.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunMatchingView {
+    /// When the member list was uploaded; null: there was none, or the run did not come to its end, and nothing is listed.
+    list_made: Option<Time>,
+    /// How many codes were on both sides.
+    matched: i64,
+    /// 連携元のみ.
+    only_source: Codes,
+    /// クラウドログのみ.
+    only_destination: Codes,
+    /// How many groups of codes differed in width, case, blanks or zeros in front only.
+    near_total: i64,
+    /// The first of these, 1,000 codes of each side at most.
+    near: Vec<NearCodes>,
+    /// Codes of several people of the link.
+    doubles_at_source: Codes,
+    /// Codes that several lines of the list had.
+    doubles_at_destination: Codes,
+}
+
+impl From<Option<Lists>> for RunMatchingView {
+    fn from(lists: Option<Lists>) -> Self {
+        let list_made = lists.as_ref().map(|lists| lists.list_made.into());
+        let lists = lists.unwrap_or_default();
+        Self {
+            list_made,
+            matched: lists.matched,
+            only_source: lists.only_source.into(),
+            only_destination: lists.only_destination.into(),
+            near_total: lists.near_total,
+            near: lists.near.into_iter().map(|near| NearCodes::new(near.source, near.destination)).collect(),
+            doubles_at_source: lists.doubles_at_source.into(),
+            doubles_at_destination: lists.doubles_at_destination.into(),
+        }
+    }
 }
 
 /// Something that a run could not bring.
@@ -96,6 +142,7 @@ pub struct NoteQuery {
 pub(super) fn resources() -> Vec<Resource> {
     vec![
         resource("/links/{id}/matching").route(web::get().to(get_matching)),
+        resource("/runs/{id}/matching").route(web::get().to(get_run_matching)),
         resource("/runs/{id}/notes").route(web::get().to(list_notes)),
     ]
 }
@@ -129,6 +176,17 @@ pub(super) async fn get_matching(caller: TenantCaller, api: web::Data<Api>, id: 
         })
     });
     Ok(HttpResponse::Ok().json(view.await?))
+}
+
+/// The same as it was when a run ended. It stays as long as the run itself, whatever is uploaded since.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/matching", tag = "tenant", params(("id" = String, Path)),
+    responses((status = 200, body = RunMatchingView)))]
+pub(super) async fn get_run_matching(caller: TenantCaller, api: web::Data<Api>, id: web::Path<String>) -> Answer {
+    let lists = within(&api, async {
+        let run = own_run(&api, &caller, &id).await?;
+        Ok::<_, ApiError>(run_lists::find(&api.store.db, run.id).await?)
+    });
+    Ok(HttpResponse::Ok().json(RunMatchingView::from(lists.await?)))
 }
 
 /// What a run could not bring into the book: people without a number, numbers of several people, and codes that another link

@@ -54,6 +54,7 @@ use super::{
         member_format::get_member_format,
         member_format::put_member_format,
         matching::get_matching,
+        matching::get_run_matching,
         matching::list_notes,
         test_file::make_test_file,
         files::list_files,

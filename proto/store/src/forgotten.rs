@@ -54,6 +54,8 @@ pub struct Gone {
     pub files: u64,
     /// Items of the list of handwork.
     pub handwork: u64,
+    /// Lines of the lists of runs.
+    pub lists: u64,
     /// Whether the 社員番号 is another person's, too, so that the days under it were left.
     pub number_in_use: bool,
 }
@@ -144,14 +146,15 @@ pub async fn forget_person(
             gone.days += of_code.days;
             gone.files += of_code.files;
             gone.handwork += of_code.handwork;
+            gone.lists += of_code.lists;
         }
     }
     Ok(Some(gone))
 }
 
 /// Forgets the attendance under a 社員コード of a company, with what the same people had under a number that was corrected since:
-/// the days, what they were before, the files in which they stand, and what was to be typed. Files that wait are made anew
-/// without it.
+/// the days, what they were before, the files in which they stand, what was to be typed, and the lists of runs. Files that wait
+/// are made anew without it.
 ///
 /// # Errors
 /// While a run of the company is under way, and when the store does not answer.
@@ -191,7 +194,6 @@ pub async fn forget_code(
     for sql in [
         format!("DELETE FROM attendance_staging WHERE code = $2 AND {of_runs}"),
         format!("DELETE FROM attendance_shared_codes WHERE code = $2 AND {of_links}"),
-        format!("DELETE FROM run_notes WHERE code = $2 AND {of_runs}"),
         format!("DELETE FROM morning_told WHERE code = $2 AND {of_links}"),
         format!("DELETE FROM attendance_protections WHERE code = $2 AND {of_links}"),
         // クラウドログ's list is クラウドログ's; a name is not needed for anything.
@@ -199,10 +201,23 @@ pub async fn forget_code(
     ] {
         tx.exec(&sql, key()).await?;
     }
+    // Of codes that look alike none says anything without the others.
+    let alike = "kind IN ('near_source', 'near_destination')";
+    let mut lists = 0;
+    for sql in [
+        format!(
+            "DELETE FROM run_codes WHERE {alike} AND {of_runs} AND (run_id, place) IN
+               (SELECT run_id, place FROM run_codes WHERE code = $2 AND {alike})"
+        ),
+        format!("DELETE FROM run_codes WHERE code = $2 AND {of_runs}"),
+        format!("DELETE FROM run_notes WHERE code = $2 AND {of_runs}"),
+    ] {
+        lists += tx.exec(&sql, key()).await?;
+    }
     for link in &found.links {
         links::want_decision(store, tx, link, now).await?;
     }
-    Ok(Gone { days, files: found.files.len() as u64, handwork: found.handwork, ..Gone::default() })
+    Ok(Gone { days, files: found.files.len() as u64, handwork: found.handwork, lists, ..Gone::default() })
 }
 
 /// What was met on the way.

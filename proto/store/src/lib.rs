@@ -250,6 +250,8 @@ impl Store {
             ("DELETE FROM previews WHERE made_ms < $1", days(1)),
             ("DELETE FROM dry_runs WHERE made_ms < $1", days(1)),
             ("DELETE FROM run_notes WHERE run_id IN (SELECT run_id FROM runs WHERE ended_ms < $1)", days(90)),
+            ("DELETE FROM run_codes WHERE run_id IN (SELECT run_id FROM runs WHERE ended_ms < $1)", days(90)),
+            ("DELETE FROM run_matchings WHERE run_id IN (SELECT run_id FROM runs WHERE ended_ms < $1)", days(90)),
             ("DELETE FROM runs WHERE ended_ms < $1", days(90)),
             ("DELETE FROM attendance_history WHERE replaced_ms < $1", days(90)),
             // As long as the dead letter keeps them.

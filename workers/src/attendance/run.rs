@@ -6,6 +6,7 @@
 
 mod days;
 mod ending;
+mod lists;
 mod shared_codes;
 mod slices;
 mod starting;

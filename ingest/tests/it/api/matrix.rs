@@ -61,6 +61,7 @@ fn sample(world: &World, operation: &str) -> Option<(String, Option<Value>)> {
             ("/api/v1/crowdlog/format".to_owned(), (operation == "put_member_format").then_some(format))
         }
         "get_matching" => ("/api/v1/links/acme-l/matching".to_owned(), None),
+        "get_run_matching" => ("/api/v1/runs/1/matching".to_owned(), None),
         "list_notes" => ("/api/v1/runs/1/notes".to_owned(), None),
         "make_test_file" => {
             let wish = json!({"code": "acme-1", "ordinary_day": "2026-03-09", "past_midnight_day": "2026-03-10"});

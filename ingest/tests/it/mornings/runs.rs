@@ -175,6 +175,51 @@ async fn a_code_of_two_links_is_named_with_both_and_the_later_run_counts() {
     assert!(note.to_string().contains("l1"), "with the other link: {note}");
 }
 
+/// What is uploaded later changes what is so now, and not what a run saw.
+#[actix_web::test]
+async fn a_run_keeps_its_lists_with_the_date_of_the_member_list() {
+    let mut office = Office::after_the_first_window().await;
+    let window = newest(&mut office).await;
+    let of_run = |run: &Value| ask("GET", &format!("/api/v1/runs/{}/matching", run["id"]), None);
+    let now = office.get("matching").await.json();
+    let seen = office.call(of_run(&window)).await.json();
+    for column in ["list_made", "matched", "only_source", "only_destination", "near", "doubles_at_source"] {
+        assert_eq!(seen[column], now[column], "{column}");
+    }
+    assert!(seen["list_made"].is_string() && seen["doubles_at_source"]["total"].as_i64() > Some(0), "{seen}");
+    // Somebody else is listed now, and somebody is listed under a code that looks alike only.
+    let (_, code) = office.somebody().await;
+    office.crowdlog.change_member(&code, |member| member.code = format!("0{code}")).unwrap();
+    office.crowdlog.add_member(Member::new("ANOTHER", "見本"));
+    office.upload_members().await;
+    assert_eq!(office.call(of_run(&window)).await.json(), seen, "as it was");
+    assert_eq!(start(&mut office, "2026-03-02", "2026-03-03").await.status, 202);
+    office.attendance.run_for(Duration::from_secs(600)).await;
+    let manual = newest(&mut office).await;
+    let later = office.call(of_run(&manual)).await.json();
+    assert!(later["only_destination"]["codes"].as_array().unwrap().contains(&json!("ANOTHER")), "{later}");
+    let near = json!({"source": [code], "destination": [format!("0{code}")]});
+    assert!(later["near"].as_array().unwrap().contains(&near), "{later}");
+    assert_ne!(later["list_made"], seen["list_made"]);
+    assert_eq!(office.call(of_run(&window)).await.json(), seen, "each its own");
+}
+
+/// A run that did not come to its end compared nothing, and one without a list could not.
+#[actix_web::test]
+async fn a_run_without_a_member_list_and_one_that_failed_have_no_lists() {
+    let mut office = Office::bare().await;
+    office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    office.upload_members().await;
+    office.attendance.company("h1", |company| company.restrict_ip(IpTarget::Whole, &[])).await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let runs = office.attendance.runs().await;
+    assert_eq!((runs.len(), runs[1].state), (2, RunState::Failed));
+    for run in runs {
+        let lists = office.call(ask("GET", &format!("/api/v1/runs/{}/matching", run.id), None)).await.json();
+        assert_eq!((&lists["list_made"], lists["only_source"]["total"].as_i64()), (&Value::Null, Some(0)), "{lists}");
+    }
+}
+
 /// After a window that failed the link says which days are missing, until one came to its end.
 #[actix_web::test]
 async fn a_link_says_which_days_a_failed_window_did_not_bring() {

@@ -8,8 +8,10 @@ use renkei_store::attendance::files::{self, FileState, NewFile, StoredRow};
 use renkei_store::attendance::handwork::{self, Item};
 use renkei_store::attendance::members::{self, ListedMember};
 use renkei_store::attendance::protections::{self, ListedDays};
+use renkei_store::attendance::run_lists::{self, KEPT, Lists, Named, Near};
 use renkei_store::attendance::shared_codes::{self, Sharer};
 use renkei_store::db::Sql;
+use renkei_store::runs::{self, Run, RunKind, RunState};
 use renkei_store::{connections, forgotten, links};
 
 use crate::engines::both;
@@ -366,5 +368,120 @@ async fn what_a_day_was_before_goes_90_days_after_something_else_took_its_place(
         }
         let days = book::search(store, &store.db, "l", None, (day, day), ("", ""), 9).await.unwrap();
         assert_eq!(days.len(), 1, "{name}: the book keeps the day itself");
+    }
+}
+
+fn named(codes: &[&str]) -> Named {
+    let codes: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
+    Named { total: codes.len() as i64, codes }
+}
+
+/// A run of a tenant that has ended, with these lists.
+async fn run_with_lists(store: &renkei_store::Store, tenant: &str, lists: &Lists) -> i64 {
+    let tx = store.begin().await.unwrap();
+    let now = store.now_in(&tx).await.unwrap();
+    let run = Run {
+        id: 0,
+        tenant: tenant.to_owned(),
+        kind: RunKind::Window,
+        subject: "l".to_owned(),
+        executor: "system".to_owned(),
+        state: RunState::Ok,
+        code: None,
+        slot: now,
+        started: now,
+        ended: Some(now),
+        days: None,
+        counts: runs::Counts::new(),
+    };
+    let id = runs::insert(&tx, &run).await.unwrap();
+    run_lists::put(store, &tx, tenant, id, lists).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn lists_of_a_run_stay_as_they_were_and_go_with_the_run() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let many: Vec<String> = (0..KEPT + 5).map(|number| format!("P{number:05}")).collect();
+        let lists = Lists {
+            list_made: Millis(5),
+            matched: 7,
+            only_source: named(&["P2", "P10", "P1"]),
+            only_destination: Named { total: many.len() as i64, codes: many.clone() },
+            near_total: 2,
+            near: vec![
+                Near { source: vec!["123".to_owned()], destination: vec!["0123".to_owned(), "00123".to_owned()] },
+                Near { source: vec!["a1".to_owned()], destination: vec!["A1".to_owned()] },
+            ],
+            doubles_at_source: named(&["D1"]),
+            doubles_at_destination: Named::default(),
+        };
+        let run = run_with_lists(store, "t", &lists).await;
+        let mut kept = run_lists::find(&store.db, run).await.unwrap().unwrap();
+        assert_eq!(kept.only_destination.codes, many[..KEPT], "{name}: the first ones");
+        assert_eq!(kept.only_destination.total, many.len() as i64, "{name}: and how many there were");
+        kept.only_destination.codes = many;
+        for near in &mut kept.near {
+            near.destination.sort_by_key(String::len);
+        }
+        assert_eq!(kept, lists, "{name}");
+        assert_eq!(run_lists::find(&store.db, run + 1).await.unwrap(), None, "{name}: of another run");
+        let count = || async {
+            let query = "SELECT COUNT(*) AS lines FROM run_codes";
+            store.db.row(query, vec![]).await.unwrap().unwrap().get::<i64>("lines").unwrap()
+        };
+        let day = std::time::Duration::from_secs(24 * 3600);
+        engine.clock.pass(day * 89);
+        store.tidy().await.unwrap();
+        assert!(count().await > KEPT as i64, "{name}");
+        engine.clock.pass(day * 2);
+        store.tidy().await.unwrap();
+        assert_eq!((count().await, run_lists::find(&store.db, run).await.unwrap()), (0, None), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_forgotten_goes_from_the_lists_of_runs_and_does_not_come_back_into_them() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let near = |source: &str, destination: &str| Near {
+            source: vec![source.to_owned()],
+            destination: vec![destination.to_owned()],
+        };
+        let lists = Lists {
+            list_made: Millis(5),
+            matched: 1,
+            only_source: named(&["P1", "P2"]),
+            only_destination: named(&["P3", "P4"]),
+            near_total: 2,
+            near: vec![near("7", "007"), near("8", "08")],
+            doubles_at_source: named(&["P5"]),
+            doubles_at_destination: named(&["P6"]),
+        };
+        let (own, anothers) = (run_with_lists(store, "t", &lists).await, run_with_lists(store, "u", &lists).await);
+        for (code, lines) in [("P1", 1), ("P3", 1), ("P5", 1), ("P6", 1), ("7", 2), ("nobody", 0)] {
+            let tx = store.begin().await.unwrap();
+            let gone = forgotten::forget_code(store, &tx, "t", code, "2026-04-01").await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(gone.lists, lines, "{name}: {code}");
+        }
+        let left = run_lists::find(&store.db, own).await.unwrap().unwrap();
+        assert_eq!((left.only_source.codes, left.only_source.total), (vec!["P2".to_owned()], 2), "{name}");
+        assert_eq!(left.only_destination.codes, ["P4"], "{name}");
+        assert_eq!(left.near, [near("8", "08")], "{name}: with those that looked alike");
+        assert!(left.doubles_at_source.codes.is_empty() && left.doubles_at_destination.codes.is_empty(), "{name}");
+        assert_eq!(
+            run_lists::find(&store.db, anothers).await.unwrap(),
+            Some(lists.clone()),
+            "{name}: another company's"
+        );
+        // クラウドログ lists them still; what the source tells of somebody after that is new.
+        let next = run_with_lists(store, "t", &lists).await;
+        let next = run_lists::find(&store.db, next).await.unwrap().unwrap();
+        assert_eq!(next.only_destination.codes, ["P4"], "{name}");
+        assert_eq!(next.only_source.codes, ["P1", "P2"], "{name}");
+        assert!(next.doubles_at_destination.codes.is_empty(), "{name}");
     }
 }

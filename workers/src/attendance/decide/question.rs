@@ -14,13 +14,12 @@ use renkei_attendance::segments::SegmentTable;
 use renkei_attendance::settings::LinkSettings;
 use renkei_store::Store;
 use renkei_store::attendance::book::{self, BookDay};
-use renkei_store::attendance::members;
 use renkei_store::attendance::protections::{self, ListedDays};
-use renkei_store::attendance::shared_codes;
 use renkei_store::error::StoreError;
 use renkei_store::links::{AttendanceSource, Link};
 use renkei_store::seal::Keys;
 
+use crate::attendance::sides;
 use crate::error::Result;
 
 /// Decides about the days of one link.
@@ -50,15 +49,11 @@ impl Judge {
         let oldest = book::dates(&store.db, &link.id, &first.to_string(), "", 1).await?;
         let first = oldest.first().cloned().unwrap_or_else(|| first.to_string());
         let last = today.to_string();
-        let people = shared_codes::people_with_book(&store.db, link, (&first, &last)).await?;
-        let people = people.into_iter().filter_map(|(code, person)| {
-            Some(AtSource { code: Code::new(&code).ok()?, link: link.id.clone(), person })
-        });
         Ok(Self {
             in_force: protection.in_force(today),
             table: settings.segments(statuses),
-            members: members::all(&store.db, &link.tenant).await?.iter().flat_map(member).collect(),
-            people: people.collect(),
+            members: sides::members(store, &link.tenant).await?,
+            people: sides::people(store, link, (&first, &last)).await?,
             keys: std::sync::Arc::clone(&store.keys),
             link: link.clone(),
             settings,
@@ -107,9 +102,4 @@ impl Judge {
             }
         }
     }
-}
-
-fn member(listed: &members::ListedMember) -> Vec<Member> {
-    let (code, own_text) = (&listed.code, &listed.own_text);
-    Member::from_stored(code, own_text, (listed.first.as_deref(), listed.last.as_deref()), listed.active, &listed.lines)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use renkei_events::codes::Code;
-use renkei_store::attendance::{book, notes, staging};
+use renkei_store::attendance::{book, notes, run_lists, staging};
 use renkei_store::links;
 use renkei_store::runs::{self, RunState};
 
@@ -77,6 +77,7 @@ impl Step<'_> {
     pub(super) async fn end(self, state: RunState, code: Option<Code>) -> Result<()> {
         let store = &self.context.store;
         self.sweeper.slices.forget(&self.job.name);
+        let lists = self.lists().await?;
         let tx = store.begin().await?;
         self.leave(&tx, None).await?;
         if let Some(id) = self.progress.run
@@ -87,6 +88,9 @@ impl Step<'_> {
             run.ended = Some(self.now);
             run.counts = self.counts(&run);
             runs::update(&tx, &run).await?;
+            if let Some(lists) = &lists {
+                run_lists::put(store, &tx, &self.link.tenant, id, lists).await?;
+            }
         }
         links::set_trouble(&tx, &self.link.id, None, self.now).await?;
         let period = self.progress.first.zip(self.progress.last).filter(|_| !self.is_window());
