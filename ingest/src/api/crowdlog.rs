@@ -43,15 +43,23 @@ pub struct MemberListView {
     by: Option<String>,
     /// How many codes it has.
     members: i64,
+    /// Whether a new export is needed because there is none, or it is over 30 days old. Of codes that are missing in it
+    /// `/links/{id}/matching` tells.
+    new_list_wanted: bool,
 }
 
-impl From<Option<ListInfo>> for MemberListView {
-    fn from(info: Option<ListInfo>) -> Self {
-        match info {
-            Some(info) => Self { made: Some(info.made.into()), by: Some(info.actor), members: info.members },
-            None => Self { made: None, by: None, members: 0 },
-        }
+impl MemberListView {
+    fn new(info: Option<ListInfo>, today: Date) -> Self {
+        let new_list_wanted = is_old_or_missing(info.as_ref(), today);
+        let members = info.as_ref().map_or(0, |info| info.members);
+        let (made, by) = info.map(|info| (info.made.into(), info.actor)).unzip();
+        Self { made, by, members, new_list_wanted }
     }
+}
+
+/// Whether there is no list, or one that is too old.
+pub(super) fn is_old_or_missing(info: Option<&ListInfo>, today: Date) -> bool {
+    info.is_none_or(|info| list::is_old(setup::today_in_tokyo(info.made), today))
 }
 
 /// A row of the list that was not taken.
@@ -116,7 +124,7 @@ pub(super) fn resources() -> Vec<Resource> {
 #[utoipa::path(get, path = "/api/v1/crowdlog/members", tag = "tenant", responses((status = 200, body = MemberListView)))]
 pub(super) async fn get_member_list(caller: TenantCaller, api: web::Data<Api>) -> Answer {
     let info = within(&api, async { Ok(members::info(&api.store.db, caller.tenant.as_str()).await?) });
-    Ok(HttpResponse::Ok().json(MemberListView::from(info.await?)))
+    Ok(HttpResponse::Ok().json(MemberListView::new(info.await?, setup::today_in_tokyo(api.clock.now()))))
 }
 
 /// Puts クラウドログ's member list in the place of the one before. Five columns are read (社員コード, 名前, 開始日, 終了日, 有効／無効, or as

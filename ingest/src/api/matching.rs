@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, Resource, web};
 use renkei_attendance::codes::Code as MemberCode;
 use renkei_attendance::matching::Matching;
-use renkei_attendance::members::OLD_AFTER_DAYS;
 use renkei_events::codes::Code;
 use renkei_store::attendance::members;
 use renkei_store::attendance::notes::{self, Note};
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::TenantCaller;
-use super::crowdlog::{NearCodes, listed_members, people_of};
+use super::crowdlog::{NearCodes, is_old_or_missing, listed_members, people_of};
 use super::input::Query;
 use super::links::own_link;
 use super::page::{Limit, Listing, Page};
@@ -159,9 +158,7 @@ pub(super) async fn get_matching(caller: TenantCaller, api: web::Data<Api>, id: 
         let listed = listed_members(db, &link.tenant).await?;
         let people = people_of(db, &link, today).await?;
         let matching = Matching::new(&people, &listed);
-        let old = list.as_ref().is_none_or(|list| {
-            setup::today_in_tokyo(list.made).until(today).map_or(0, |age| age.get_days()) > OLD_AFTER_DAYS
-        });
+        let old = is_old_or_missing(list.as_ref(), today);
         let texts = |codes: &[MemberCode]| codes.iter().map(MemberCode::to_string).collect();
         let near = matching.near.iter().take(NAMED);
         Ok(MatchingView {

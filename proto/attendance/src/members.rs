@@ -12,7 +12,7 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-pub use advice::{Advice, ExcelSign, OLD_AFTER_DAYS, advice};
+pub use advice::{Advice, ExcelSign, advice, days_old, is_old};
 pub use columns::{Column, Headers};
 pub use reader::read;
 

@@ -27,6 +27,7 @@ impl MigratorTrait for Steps {
             Box::new(Step { name: "0013_history_age", sql: include_str!("../migrations/0013_history_age.sql") }),
             Box::new(Step { name: "0014_dry_runs", sql: include_str!("../migrations/0014_dry_runs.sql") }),
             Box::new(Step { name: "0015_run_lists", sql: include_str!("../migrations/0015_run_lists.sql") }),
+            Box::new(Step { name: "0016_list_told", sql: include_str!("../migrations/0016_list_told.sql") }),
         ]
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::ToSpan as _;
 use jiff::civil::{Date, Time};
-use renkei_attendance::members::OLD_AFTER_DAYS;
+use renkei_attendance::members as list;
 use renkei_attendance::settings::LinkSettings;
 use renkei_attendance::window::MOST_DAYS;
 use renkei_events::codes::Code;
@@ -69,11 +69,14 @@ async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: M
     let unwritten = mornings::unwritten(&store.db, &link.id, &first).await?;
     let new: Vec<Untold> = unwritten.difference(&told).cloned().collect();
     let over: Vec<Untold> = told.difference(&unwritten).cloned().collect();
+    let wanted = new_list_wanted(context, link, today, &unwritten).await?;
+    let list_told = mornings::list_told(&store.db, &link.id).await?;
     let morning = Morning {
         link_name: link.name.clone(),
         files: if settings.daily_mail { waiting(context, link).await? } else { None },
         unwritten: by_reason(&new),
-        list_days: list_days(context, link, today, &unwritten).await?,
+        list_days: wanted.map(|wanted| wanted.days),
+        list_is_news: wanted.is_some_and(|wanted| wanted.is_old && list_told != Some(wanted.made)),
         link: post.public_url.as_deref().map(|url| format!("{url}/links/{}", link.id)),
     };
     let notice = morning.notice().filter(|_| !to.is_empty());
@@ -82,6 +85,9 @@ async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: M
     let Some(number) = mornings::see_to(&tx, &link.id, &today.to_string()).await? else { return Ok(()) };
     // Nobody was told when there is nobody to tell.
     mornings::tell(&tx, &link.id, if notice.is_some() { &new } else { &[] }, &over).await?;
+    if let Some(wanted) = wanted.filter(|wanted| wanted.is_old && notice.is_some()) {
+        mornings::tell_list(&tx, &link.id, wanted.made).await?;
+    }
     if let Some(notice) = &notice {
         let mail = outbox::Mail { to: to.clone(), subject: notice.subject(), text: notice.text(), html: notice.html() };
         // Episodes have numbers above zero.
@@ -102,13 +108,30 @@ async fn waiting(context: &Context, link: &Link) -> Result<Option<Files>> {
     Ok(since.map(|since| Files { files: waiting.files, rows: waiting.rows, since: calendar::today(since) }))
 }
 
-/// How old クラウドログ's list is, when it is too old, or does not have a code of the link.
-async fn list_days(context: &Context, link: &Link, today: Date, unwritten: &BTreeSet<Untold>) -> Result<Option<i32>> {
-    let Some(list) = members::info(&context.store.db, &link.tenant).await? else { return Ok(None) };
-    let days = calendar::today(list.made).until(today).map_or(0, |age| age.get_days());
+/// クラウドログ's list, when a new one is needed.
+#[derive(Clone, Copy)]
+struct WantedList {
+    /// When it was uploaded.
+    made: Millis,
+    /// How many days ago that was.
+    days: i32,
+    /// Whether it is too old; else it does not have a code of the link.
+    is_old: bool,
+}
+
+async fn new_list_wanted(
+    context: &Context,
+    link: &Link,
+    today: Date,
+    unwritten: &BTreeSet<Untold>,
+) -> Result<Option<WantedList>> {
+    let Some(info) = members::info(&context.store.db, &link.tenant).await? else { return Ok(None) };
+    let made = calendar::today(info.made);
+    let (days, is_old) = (list::days_old(made, today), list::is_old(made, today));
     let not_in_it = [Code::AttendanceNotAMember, Code::AttendanceNearMiss].map(Code::as_str);
     let lacks_codes = unwritten.iter().any(|(_, reason)| not_in_it.contains(&reason.as_str()));
-    Ok((days > OLD_AFTER_DAYS || (lacks_codes && days > 0)).then_some(days))
+    let wanted = WantedList { made: info.made, days, is_old };
+    Ok((is_old || (lacks_codes && days > 0)).then_some(wanted))
 }
 
 fn by_reason(pairs: &[Untold]) -> BTreeMap<Code, Vec<String>> {

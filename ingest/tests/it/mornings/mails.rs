@@ -14,6 +14,7 @@ use renkei_workers::notify::{self, Post};
 use serde_json::json;
 
 use super::office::Office;
+use crate::api::world::ask;
 
 /// A mail server of memory.
 #[derive(Default)]
@@ -66,6 +67,11 @@ impl Desk {
         self.server.0.lock().unwrap()[before..].to_vec()
     }
 
+    async fn new_list_wanted(&mut self) -> bool {
+        let list = self.office.call(ask("GET", "/api/v1/crowdlog/members", None)).await.json();
+        list["new_list_wanted"].as_bool().unwrap()
+    }
+
     /// The windows up to a day, and then the mails of its morning.
     async fn morning(&mut self, day: Date) -> Vec<(String, Mail)> {
         self.office.attendance.run_to(day, 8, 29).await;
@@ -114,6 +120,40 @@ async fn i11_without_the_daily_mail_only_what_can_not_be_written_is_told() {
     let [(_, mail)] = &mails[..] else { panic!("one mail: {mails:?}") };
     assert!(mail.subject.contains("クラウドログに登録できない勤怠が"), "{}", mail.subject);
     assert!(!mail.text.contains("取り込み"), "{}", mail.text);
+}
+
+/// Of the list that was uploaded on 5 April, whether anything else is to be said or not.
+#[actix_web::test]
+async fn i11_a_member_list_of_over_thirty_days_is_told_once_by_itself() {
+    let mut desk = Desk::new(vec!["kintai@example.jp"], false).await;
+    desk.office.attendance.run_to(date(2026, 4, 5), 6, 0).await;
+    desk.office.upload_members().await;
+    // What the source tells ends in April, so that nothing is new in May.
+    desk.morning(date(2026, 5, 4)).await;
+    assert_eq!(desk.morning(date(2026, 5, 5)).await.len(), 0, "thirty days");
+    assert!(!desk.new_list_wanted().await);
+    let mails = desk.morning(date(2026, 5, 6)).await;
+    let [(_, mail)] = &mails[..] else { panic!("one mail: {mails:?}") };
+    assert!(mail.subject.ends_with("クラウドログのメンバー一覧の更新をお願いします"), "{}", mail.subject);
+    assert!(mail.text.contains("メンバー一覧は31日前のものです"), "{}", mail.text);
+    assert!(desk.new_list_wanted().await);
+    for day in [date(2026, 5, 7), date(2026, 5, 8)] {
+        assert_eq!(desk.morning(day).await.len(), 0, "{day}: once");
+    }
+    desk.office.upload_members().await;
+    assert_eq!(desk.morning(date(2026, 5, 9)).await.len(), 0);
+    assert!(!desk.new_list_wanted().await);
+}
+
+/// It stands in the mail of a morning that has something else to say, and then is not told once more by itself.
+#[actix_web::test]
+async fn i11_an_old_member_list_that_was_told_with_something_else_is_no_mail_of_its_own() {
+    let mut desk = Desk::new(vec!["kintai@example.jp"], false).await;
+    let mails = desk.morning(date(2026, 5, 4)).await;
+    let [(_, mail)] = &mails[..] else { panic!("one mail: {mails:?}") };
+    assert!(mail.subject.contains("登録できない勤怠が"), "{}", mail.subject);
+    assert!(mail.text.contains("メンバー一覧は33日前のものです"), "{}", mail.text);
+    assert_eq!(desk.morning(date(2026, 5, 5)).await.len(), 0);
 }
 
 /// A window that failed says nothing of whom it did not come to.

@@ -8,7 +8,7 @@ use crate::codes::{Code, folded};
 use crate::matching::Matching;
 
 /// A list that is older than so many days is asked for anew.
-pub const OLD_AFTER_DAYS: i32 = 30;
+const OLD_AFTER_DAYS: i32 = 30;
 
 /// What is to be said of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,9 +51,8 @@ pub enum ExcelSign {
 #[must_use]
 pub fn advice(list: &List, today: Date, matching: &Matching<'_>) -> Vec<Advice> {
     let mut advice = Vec::new();
-    let days = list.made.until(today).map_or(0, |age| age.get_days());
-    if days > OLD_AFTER_DAYS {
-        advice.push(Advice::Old { days });
+    if is_old(list.made, today) {
+        advice.push(Advice::Old { days: days_old(list.made, today) });
     }
     let near = matching.near.iter().flat_map(|miss| miss.source.iter());
     let mut codes: Vec<Code> = matching.only_source.iter().chain(near).cloned().collect();
@@ -63,6 +62,18 @@ pub fn advice(list: &List, today: Date, matching: &Matching<'_>) -> Vec<Advice> 
     }
     advice.extend(signs(list, matching).into_iter().map(|sign| Advice::SavedInExcel { sign }));
     advice
+}
+
+/// How many days ago a list was made.
+#[must_use]
+pub fn days_old(made: Date, today: Date) -> i32 {
+    made.until(today).map_or(0, |age| age.get_days())
+}
+
+/// Whether a list is so old that a new one is asked for.
+#[must_use]
+pub fn is_old(made: Date, today: Date) -> bool {
+    days_old(made, today) > OLD_AFTER_DAYS
 }
 
 fn signs(list: &List, matching: &Matching<'_>) -> Vec<ExcelSign> {

@@ -123,7 +123,27 @@ pub(crate) async fn withdraw(tx: &Tx, link: &str, now: Millis) -> Result<()> {
         AND episode_id IN (SELECT -mail_id FROM morning_mails WHERE link_id = $1)";
     if tx.exec(sql, vec![link.into(), now.0.into()]).await? > 0 {
         tx.exec("DELETE FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
+        tx.exec("UPDATE links SET list_told_ms = NULL WHERE link_id = $1", vec![link.into()]).await?;
     }
+    Ok(())
+}
+
+/// When the member list was uploaded of which a link's recipients were told that it is too old.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn list_told(sql: &impl Sql, link: &str) -> Result<Option<Millis>> {
+    let row = sql.row("SELECT list_told_ms FROM links WHERE link_id = $1", vec![link.into()]).await?;
+    let made: Option<i64> = row.map(|row| row.get("list_told_ms")).transpose()?.flatten();
+    Ok(made.map(Millis))
+}
+
+/// A link's recipients are told that the member list which was uploaded then is too old.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn tell_list(tx: &Tx, link: &str, made: Millis) -> Result<()> {
+    tx.exec("UPDATE links SET list_told_ms = $1 WHERE link_id = $2", vec![made.0.into(), link.into()]).await?;
     Ok(())
 }
 

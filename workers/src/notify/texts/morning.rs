@@ -34,6 +34,8 @@ pub struct Morning {
     pub unwritten: BTreeMap<Code, Vec<String>>,
     /// How many days old クラウドログ's member list is, when a new one is needed.
     pub list_days: Option<i32>,
+    /// Whether nobody was told that this list is too old: that alone is a mail.
+    pub list_is_news: bool,
     /// Where to look.
     pub link: Option<String>,
 }
@@ -50,6 +52,7 @@ impl Morning {
             (Some(files), pairs) => {
                 format!("取り込み待ちのファイルが{}件、登録できない勤怠が{pairs}件あります", files.files)
             }
+            (None, 0) if self.list_is_news => "クラウドログのメンバー一覧の更新をお願いします".to_owned(),
             (None, 0) => return None,
             (None, pairs) => format!("クラウドログに登録できない勤怠が{pairs}件あります"),
         };

@@ -54,8 +54,8 @@ fn letters() -> Vec<(&'static str, Letter)> {
     ]
 }
 
-/// The mail of a morning, with all that it may have to say, and with the files alone.
-fn mornings() -> [(&'static str, Notice); 2] {
+/// The mail of a morning, with all that it may have to say, with the files alone, and with a member list that is too old alone.
+fn mornings() -> [(&'static str, Notice); 3] {
     let unwritten = [
         (Code::AttendanceDoubleNumber, vec!["1023".to_owned()]),
         (Code::AttendanceNearMiss, vec!["0123".to_owned(), "00456".to_owned()]),
@@ -66,10 +66,16 @@ fn mornings() -> [(&'static str, Notice); 2] {
         files: Some(Files { files: 2, rows: 1_184, since: date(2026, 4, 2) }),
         unwritten: unwritten.into(),
         list_days: Some(34),
+        list_is_news: true,
         link: Some("https://renkei.example.co.jp/links/kintai".to_owned()),
     };
     let files = Morning { unwritten: BTreeMap::new(), list_days: None, ..full.clone() };
-    [("morning", full.notice().unwrap()), ("morning_files", files.notice().unwrap())]
+    let list = Morning { files: None, unwritten: BTreeMap::new(), list_days: Some(31), ..full.clone() };
+    [
+        ("morning", full.notice().unwrap()),
+        ("morning_files", files.notice().unwrap()),
+        ("morning_member_list", list.notice().unwrap()),
+    ]
 }
 
 /// All of them: name, subject, text and HTML.
@@ -94,6 +100,7 @@ fn a_morning_without_files_and_without_news_has_no_mail() {
         files: None,
         unwritten: BTreeMap::new(),
         list_days: Some(40),
+        list_is_news: false,
         link: None,
     };
     assert_eq!(morning.notice(), None);
