@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, Resource, web};
-use jiff::ToSpan as _;
-use jiff::civil::Date;
 use renkei_attendance::window::Window;
 use renkei_store::links::{self, AttendanceSource};
 use renkei_store::runs::captions::Captions;
@@ -66,19 +64,9 @@ pub struct RunView {
     counts: BTreeMap<String, i64>,
 }
 
-/// Which day of the period it was that was not read any more; of a run that read none, the first one.
-fn first_day_not_read(run: &Run) -> Option<String> {
-    if !matches!(run.state, RunState::Failed | RunState::Cancelled) {
-        return None;
-    }
-    let first: Date = run.days.as_ref()?.0.parse().ok()?;
-    let at = run.counts.get(runs::FIRST_DAY_NOT_READ).copied().unwrap_or(1);
-    Some(first.checked_add((at - 1).days()).ok()?.to_string())
-}
-
 impl RunView {
     fn new(captions: &Captions, run: Run) -> Self {
-        let first_day_not_read = first_day_not_read(&run);
+        let first_day_not_read = run.unread_from().map(|day| day.to_string());
         let subject = captions.subject(&run).cloned();
         let attendance = matches!(run.kind, RunKind::Window | RunKind::Manual);
         let service = subject.as_ref().filter(|_| attendance).and_then(|known| AttendanceSource::parse(&known.source));

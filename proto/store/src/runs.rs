@@ -83,7 +83,10 @@ stored_as!(RunState {
     Cancelled = "cancelled",
 });
 
-/// Of a run that did not come to its end: which date of its period, from 1, is the first one that was not read.
+/// How many dates of its period a run has read.
+pub const DAYS_READ: &str = "days_read";
+/// Of a run that did not come to its end: which date of its period, from 1, is the first one that was not read. When all were, it is
+/// one that the period does not have.
 pub const FIRST_DAY_NOT_READ: &str = "first_day_not_read";
 
 /// Names of what was counted, and how much.
@@ -119,15 +122,16 @@ pub struct Run {
 }
 
 impl Run {
-    /// From which day of its period on the run read nothing, if it did not come to its end.
+    /// From which day of its period on the run read nothing, if it did not come to its end; none if it had read them all.
     #[must_use]
     pub fn unread_from(&self) -> Option<Date> {
         if !matches!(self.state, RunState::Failed | RunState::Cancelled) {
             return None;
         }
-        let first: Date = self.days.as_ref()?.0.parse().ok()?;
+        let (first, last) = self.days.as_ref()?;
+        let (first, last): (Date, Date) = (first.parse().ok()?, last.parse().ok()?);
         let at = self.counts.get(FIRST_DAY_NOT_READ).copied().unwrap_or(1);
-        first.checked_add((at - 1).days()).ok()
+        first.checked_add((at - 1).days()).ok().filter(|day| *day <= last)
     }
 }
 
@@ -207,8 +211,8 @@ pub async fn stop(tx: &Tx, run: &mut Run, code: Code, now: Millis) -> Result<boo
     run.state = RunState::Cancelled;
     run.code = Some(code.as_str().to_owned());
     run.ended = Some(now);
-    if let Some(at) = run.counts.get("day").copied() {
-        run.counts.insert(FIRST_DAY_NOT_READ.to_owned(), at);
+    if let Some(read) = run.counts.get(DAYS_READ).copied() {
+        run.counts.insert(FIRST_DAY_NOT_READ.to_owned(), read + 1);
     }
     staging::clear(tx, run.id).await?;
     update(tx, run).await?;

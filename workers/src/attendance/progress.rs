@@ -98,4 +98,10 @@ impl Progress {
         let days = |from: Date, to: Date| i64::from(from.until(to).map_or(0, |span| span.get_days())) + 1;
         Some((days(first, day), days(first, last)))
     }
+
+    /// How many dates were read. The last one stays the date that is being read while the run waits for the book.
+    pub(super) fn days_read(&self) -> Option<i64> {
+        let (at, _) = self.place()?;
+        Some(if matches!(self.phase, Phase::Destroy | Phase::Settle) { at } else { at - 1 })
+    }
 }

@@ -189,6 +189,9 @@ impl Step<'_> {
             put("day", at);
             put("days", of);
         }
+        if let Some(read) = self.progress.days_read() {
+            put(runs::DAYS_READ, read);
+        }
         counts
     }
 

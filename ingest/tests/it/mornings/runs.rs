@@ -128,6 +128,20 @@ async fn one_answer_has_all_that_is_shown_of_a_run() {
     assert_eq!((&run["name"], &run["service"], run["connection"].as_str()), (&Value::Null, &Value::Null, Some("l1")));
 }
 
+/// All dates were read, and the book is still behind: no day is named that was not read.
+#[actix_web::test]
+async fn a_run_that_is_cancelled_while_the_book_follows_has_read_every_day() {
+    let mut office = Office::bare().await;
+    office.attendance.close_the_book();
+    assert_eq!(start(&mut office, "2026-03-30", "2026-03-31").await.status, 202);
+    office.attendance.run_for(SECOND * 60).await;
+    let run = newest(&mut office).await;
+    assert_eq!((run["state"].as_str(), run["counts"]["days_read"].as_i64()), (Some("running"), Some(2)), "{run}");
+    let cancel = ask("POST", &format!("/api/v1/runs/{}/cancel", run["id"]), None);
+    let cancelled = office.call(cancel).await.json();
+    assert_eq!((cancelled["state"].as_str(), &cancelled["first_day_not_read"]), (Some("cancelled"), &Value::Null));
+}
+
 /// A window that is cancelled comes again on the next day, and not before.
 #[actix_web::test]
 async fn a_cancelled_window_comes_again_on_the_next_day() {

@@ -48,8 +48,8 @@ impl Step<'_> {
                 {
                     run.counts.insert("source_open_again_ms".to_owned(), open.0);
                 }
-                if let Some((at, _)) = self.progress.place() {
-                    run.counts.insert(runs::FIRST_DAY_NOT_READ.to_owned(), at);
+                if let Some(read) = self.progress.days_read() {
+                    run.counts.insert(runs::FIRST_DAY_NOT_READ.to_owned(), read + 1);
                 }
                 runs::update(&tx, &run).await?;
             }
