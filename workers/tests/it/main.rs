@@ -41,5 +41,6 @@ mod uncertain;
 mod verification;
 mod windows;
 mod windows_kingoftime;
+mod windows_numbers;
 
 use renkei_simulation::{people, world};

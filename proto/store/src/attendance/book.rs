@@ -283,16 +283,74 @@ pub async fn with_another_code(sql: &impl Sql, link: &str, people: &[(&str, &str
 }
 
 /// A number that was corrected at the source: the person's days of the period get the new code, where nobody else has it on
-/// that day. Answers how many did.
+/// that day. A day that is [`GONE`] is nobody's and makes room. Answers how many did.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn correct_code(tx: &Tx, link: &str, person: &str, code: &str, first: &str, last: &str) -> Result<u64> {
+pub async fn correct_code(
+    tx: &Tx,
+    link: &str,
+    person: &str,
+    code: &str,
+    (first, last): (&str, &str),
+    now: Millis,
+) -> Result<u64> {
+    let replaced = replace_gone(tx, link, person, code, (first, last), now).await?;
     let sql = "UPDATE attendance_days SET code = $1, state = 'new', held = NULL, why = NULL
         WHERE link_id = $2 AND person = $3 AND code <> $1 AND day BETWEEN $4 AND $5 AND NOT EXISTS
           (SELECT 1 FROM attendance_days AS other WHERE other.tenant_id = attendance_days.tenant_id AND other.code = $1
              AND other.day = attendance_days.day)";
-    tx.exec(sql, vec![code.into(), link.into(), person.into(), first.into(), last.into()]).await
+    let moved = tx.exec(sql, vec![code.into(), link.into(), person.into(), first.into(), last.into()]).await?;
+    Ok(replaced + moved)
+}
+
+/// Days of a person take the place of those of the code that are [`GONE`], which become history. クラウドログ knows codes only, so
+/// what it holds of the code on that day stays known.
+async fn replace_gone(
+    tx: &Tx,
+    link: &str,
+    person: &str,
+    code: &str,
+    (first, last): (&str, &str),
+    now: Millis,
+) -> Result<u64> {
+    // A run ends when it finds in the book as many days of its own as it has put on the log, so two of one run stay two.
+    let query = format!(
+        "SELECT own.tenant_id AS tenant, own.code AS code, own.day AS day, own.run_id AS own_run,
+           own.run_began_ms AS own_began, gone.held AS held, gone.forced AS forced, gone.run_id AS run, gone.run_began_ms AS began
+         FROM attendance_days AS own, attendance_days AS gone
+         WHERE own.link_id = $1 AND own.person = $2 AND own.code <> $3 AND own.day BETWEEN $4 AND $5
+           AND gone.tenant_id = own.tenant_id AND gone.code = $3 AND gone.day = own.day AND gone.link_id = own.link_id
+           AND gone.person = '' AND gone.run_id <> own.run_id
+         ORDER BY own.day, own.code{}",
+        tx.for_update()
+    );
+    let values = vec![link.into(), person.into(), code.into(), first.into(), last.into()];
+    let (mut replaced, mut before) = (0, String::new());
+    for row in tx.rows(&query, values).await? {
+        let (tenant, old, day): (String, String, String) = (row.get("tenant")?, row.get("code")?, row.get("day")?);
+        if day == before {
+            continue;
+        }
+        let key = || -> Vec<Value> { vec![tenant.clone().into(), code.into(), day.clone().into()] };
+        let sql =
+            "INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value, replaced_ms)
+            SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value, CAST($4 AS BIGINT)
+            FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND day = $3";
+        tx.exec(sql, key().into_iter().chain([now.0.into()]).collect()).await?;
+        tx.exec("DELETE FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND day = $3", key()).await?;
+        // What the later run put on the log may be read once more, and must not win then.
+        let own: (i64, i64) = (row.get("own_began")?, row.get("own_run")?);
+        let (began, run) = own.max((row.get("began")?, row.get("run")?));
+        let sql = "UPDATE attendance_days SET code = $2, state = 'new', why = NULL, held = $4, run_id = $5, run_began_ms = $6,
+              forced = CASE WHEN $7 = 1 THEN 1 ELSE forced END
+            WHERE tenant_id = $1 AND code = $8 AND day = $3";
+        let (held, forced): (Option<String>, i64) = (row.get("held")?, row.get("forced")?);
+        let moved: [Value; 5] = [held.into(), run.into(), began.into(), forced.into(), old.into()];
+        replaced += tx.exec(sql, key().into_iter().chain(moved).collect()).await?;
+        before = day;
+    }
+    Ok(replaced)
 }
 
 /// A person wants the period written again by `run`, whatever クラウドログ holds: its days belong to that run from now on, and are

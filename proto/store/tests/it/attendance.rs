@@ -295,11 +295,47 @@ async fn what_a_day_was_before_is_told_with_its_run_and_goes_with_the_person() {
         assert!(book::history(store, &store.db, "another", ("P1", day), 10).await.unwrap().is_empty(), "{name}");
         // Under a corrected number, too.
         let tx = store.begin().await.unwrap();
-        assert_eq!(book::correct_code(&tx, "l", "person P1", "P9", day, day).await.unwrap(), 1, "{name}");
+        assert_eq!(book::correct_code(&tx, "l", "person P1", "P9", (day, day), Millis(20)).await.unwrap(), 1, "{name}");
         let gone = forgotten::forget_code(store, &tx, "t", "P9", day).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(gone.days, 3, "{name}");
         assert!(book::history(store, &store.db, "t", ("P1", day), 10).await.unwrap().is_empty(), "{name}");
+    }
+}
+
+/// A number goes from one person to another, where days of the first are gone at the source.
+#[tokio::test]
+async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_and_of_no_other() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let (a, b, c) = ("2026-03-01", "2026-03-02", "2026-03-03");
+        let gone = |day: &str, run: i64| Told { person: book::GONE.to_owned(), ..told("P1", day, run) };
+        let tx = store.begin().await.unwrap();
+        let days = [told("P2", a, 1), told("P2", b, 1), told("P2", c, 4), told("P1", a, 1), told("P1", b, 1)];
+        book::put(store, &tx, &days, Millis(10)).await.unwrap();
+        book::imported(&tx, "t", &[("P1", a, "row of P1"), ("P2", a, "row of P2")]).await.unwrap();
+        book::put(store, &tx, &[gone(a, 3), gone(c, 4)], Millis(30)).await.unwrap();
+        book::decide(&tx, "t", &[decided("P1", a, DayState::Skipped, None, true)]).await.unwrap();
+        let moved = book::correct_code(&tx, "l", "person P2", "P1", (a, c), Millis(50)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(moved, 1, "{name}: not where somebody has a day, nor a day of the run that took the other one away");
+        let find = |code: &'static str| async move {
+            let days = book::search(store, &store.db, "l", Some(code), (a, c), ("", ""), 9).await.unwrap();
+            days.into_iter().map(|day| (day.told.day.clone(), day)).collect::<std::collections::BTreeMap<_, _>>()
+        };
+        let now = find("P1").await;
+        assert_eq!(now[b].told.person, "person P1", "{name}");
+        assert_eq!(now[c].told.person, book::GONE, "{name}");
+        let day = &now[a];
+        assert_eq!((day.told.person.as_str(), day.state), ("person P2", DayState::New), "{name}");
+        assert_eq!((day.held.as_deref(), day.forced), (Some("row of P1"), true), "{name}: what stands under the code");
+        assert_eq!(find("P2").await.into_keys().collect::<Vec<_>>(), [b, c], "{name}");
+        let before = book::history(store, &store.db, "t", ("P1", a), 9).await.unwrap();
+        assert_eq!(before.iter().map(|old| old.run).collect::<Vec<_>>(), [3, 1], "{name}");
+        // What is read once more from the log does not bring it back.
+        let tx = store.begin().await.unwrap();
+        assert_eq!(book::put(store, &tx, &[gone(a, 3)], Millis(60)).await.unwrap(), 0, "{name}");
+        tx.commit().await.unwrap();
     }
 }
 
@@ -317,7 +353,7 @@ async fn of_whom_all_days_are_gone_nothing_is_left_under_an_older_number() {
             book::put(store, &tx, &days, Millis(run * 10)).await.unwrap();
         }
         book::put(store, &tx, &[other("P9", old, 1)], Millis(10)).await.unwrap();
-        assert_eq!(book::correct_code(&tx, "l", "person P1", "P9", day, day).await.unwrap(), 1, "{name}");
+        assert_eq!(book::correct_code(&tx, "l", "person P1", "P9", (day, day), Millis(20)).await.unwrap(), 1, "{name}");
         let gone = Told { person: book::GONE.to_owned(), ..told("P9", day, 3) };
         book::put(store, &tx, &[gone], Millis(30)).await.unwrap();
         tx.commit().await.unwrap();

@@ -271,9 +271,11 @@ impl Step<'_> {
         if other.is_empty() {
             return Ok(());
         }
+        let days = (first.to_string(), last.to_string());
         let tx = store.begin().await?;
+        let now = store.now_in(&tx).await?;
         for (person, code) in other {
-            book::correct_code(&tx, &self.link.id, &person, &code, &first.to_string(), &last.to_string()).await?;
+            book::correct_code(&tx, &self.link.id, &person, &code, (&days.0, &days.1), now).await?;
         }
         Ok(tx.commit().await?)
     }
