@@ -3,7 +3,7 @@
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use jiff::civil::Date;
-use renkei_attendance::window::Window;
+use renkei_attendance::window::{self, Brought, Window};
 use renkei_events::ids::ConnectionId;
 use renkei_runtime::clock::Millis;
 use renkei_store::db::Tx;
@@ -69,7 +69,7 @@ pub struct LinkView {
     trouble: Option<String>,
     /// Since when.
     trouble_since: Option<Time>,
-    /// The days that no window brought because the last one failed: a manual run brings them.
+    /// The days that no window brought because the last one failed, and no manual run since: one brings them.
     missed: Option<MissedDays>,
     /// The version of the settings, as in `ETag`.
     settings_version: i64,
@@ -84,12 +84,25 @@ pub struct MissedDays {
     last_day: String,
 }
 
-/// From the day on which the last window that came to its end was due, and no more than a manual run can bring.
-fn missed(link: &Link, today: Date) -> Option<MissedDays> {
-    let window = Window::due(today);
-    let first = link.complete.map_or(window.first(), |due| due.max(window.first()));
-    let missed = MissedDays { first_day: first.to_string(), last_day: window.last().to_string() };
-    (link.failed && first <= window.last()).then_some(missed)
+/// From the day on which the last window that came to its end was due, without what a manual run brought, and no more than one
+/// can bring.
+async fn missed(api: &Api, link: &Link) -> Result<Option<MissedDays>, ApiError> {
+    if !link.failed {
+        return Ok(None);
+    }
+    let today = setup::today_in_tokyo(api.clock.now());
+    let first = Window::due(today).first().to_string();
+    let runs = runs::brought_by_hand(&api.store.db, &link.id, &first, link.complete.is_some()).await?;
+    let brought: Vec<Brought> = runs
+        .into_iter()
+        .filter_map(|run| {
+            let (first, last) = run.days?;
+            let on = setup::today_in_tokyo(run.started);
+            Some(Brought { first: first.parse().ok()?, last: last.parse().ok()?, on })
+        })
+        .collect();
+    let missing = window::missing(today, link.complete, &brought);
+    Ok(missing.map(|(first, last)| MissedDays { first_day: first.to_string(), last_day: last.to_string() }))
 }
 
 /// Something that was ticked.
@@ -240,7 +253,7 @@ async fn view(api: &Api, link: &Link) -> Result<LinkView, ApiError> {
         next: next.filter(|_| link.auto).map(|job| job.due.into()),
         trouble,
         trouble_since: since.map(Time::from),
-        missed: missed(link, setup::today_in_tokyo(api.clock.now())),
+        missed: missed(api, link).await?,
         settings_version: link.settings_version,
     })
 }

@@ -111,6 +111,35 @@ impl Extent {
     }
 }
 
+/// Dates that a person had brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brought {
+    /// The first one.
+    pub first: Date,
+    /// The last one.
+    pub last: Date,
+    /// The day on which that run began.
+    pub on: Date,
+}
+
+impl Brought {
+    /// Whether all of a date was there to be read: people go on working on the day itself.
+    fn has(&self, date: Date) -> bool {
+        (self.first..=self.last).contains(&date) && date < self.on
+    }
+}
+
+/// The first and the last of the dates that are missing on `today` because windows failed since the one that was due on `complete`,
+/// of which a person had some brought meanwhile. No more than a manual run can bring.
+#[must_use]
+pub fn missing(today: Date, complete: Option<Date>, brought: &[Brought]) -> Option<(Date, Date)> {
+    let window = Window::due(today);
+    let read = |date: &Date| complete.is_some_and(|due| *date < due) || brought.iter().any(|run| run.has(*date));
+    let mut missing = window.dates().filter(|date| !read(date));
+    let first = missing.next()?;
+    Some((first, missing.last().unwrap_or(first)))
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
@@ -164,6 +193,34 @@ mod tests {
         for (due, complete, failed, tells, extent) in rows {
             assert_eq!(Extent::of(due, complete, failed, tells), extent, "{due} {failed} {tells}");
         }
+    }
+
+    #[test]
+    fn dates_that_a_person_had_brought_are_missing_no_more() {
+        let today = date(2026, 4, 10);
+        let (from, to) = (date(2026, 4, 5), date(2026, 4, 9));
+        let run = |first: i8, last: i8, on: i8| Brought {
+            first: date(2026, 4, first),
+            last: date(2026, 4, last),
+            on: date(2026, 4, on),
+        };
+        let april = |first: i8, last: i8| Some((date(2026, 4, first), date(2026, 4, last)));
+        let rows: [(&str, &[Brought], Option<(Date, Date)>); 8] = [
+            ("none", &[], april(5, 9)),
+            ("all", &[run(1, 9, 10)], None),
+            ("all by two", &[run(7, 9, 10), run(5, 6, 7)], None),
+            ("the first ones", &[run(5, 6, 10)], april(7, 9)),
+            ("the last ones", &[run(7, 9, 10)], april(5, 6)),
+            ("those in the middle", &[run(6, 8, 10)], april(5, 9)),
+            ("others", &[run(1, 4, 10)], april(5, 9)),
+            ("the last one while it went on", &[run(5, 9, 9)], april(9, 9)),
+        ];
+        for (name, brought, expected) in rows {
+            assert_eq!(missing(today, Some(from), brought), expected, "{name}");
+        }
+        assert_eq!(missing(today, None, &[]), Some((date(2026, 3, 1), to)), "40 dates at most");
+        assert_eq!(missing(today, Some(date(2025, 1, 1)), &[]), Some((date(2026, 3, 1), to)));
+        assert_eq!(missing(today, Some(today), &[]), None);
     }
 
     proptest! {

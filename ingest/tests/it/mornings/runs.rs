@@ -245,7 +245,21 @@ async fn a_link_says_which_days_a_failed_window_did_not_bring() {
     office.attendance.run_to(date(2026, 4, 4), 6, 0).await;
     let link = office.call(ask("GET", LINK, None)).await.json();
     assert_eq!(missed(link), json!({"first_day": "2026-04-02", "last_day": "2026-04-03"}));
+    // One that fails as well brings nothing.
+    assert_eq!(start(&mut office, "2026-04-02", "2026-04-03").await.status, 202);
+    office.attendance.run_for(SECOND * 60).await;
+    assert_eq!(newest(&mut office).await["state"], "failed");
+    let link = office.call(ask("GET", LINK, None)).await.json();
+    assert_eq!(missed(link), json!({"first_day": "2026-04-02", "last_day": "2026-04-03"}));
     office.attendance.company("h1", |company| company.restrict_ip(IpTarget::Off, &[])).await;
+    for (day, left) in
+        [("2026-04-02", json!({"first_day": "2026-04-03", "last_day": "2026-04-03"})), ("2026-04-03", Value::Null)]
+    {
+        assert_eq!(start(&mut office, day, day).await.status, 202);
+        office.attendance.run_for(SECOND * 60).await;
+        let link = office.call(ask("GET", LINK, None)).await.json();
+        assert_eq!(missed(link), left, "after a manual run of {day}");
+    }
     office.attendance.run_to(date(2026, 4, 5), 6, 0).await;
     let link = office.call(ask("GET", LINK, None)).await.json();
     assert_eq!(missed(link), Value::Null);
