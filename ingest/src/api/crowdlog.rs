@@ -165,7 +165,7 @@ pub(super) async fn put_member_list(
     Ok(HttpResponse::Ok().json(report.await?))
 }
 
-/// Whom a link brought a day of in the last 40 days, and who shared a code there.
+/// Whom a link brought a day of in the last 40 days, and who shares a code.
 pub(super) async fn people_of(sql: &impl Sql, link: &Link, today: Date) -> Result<Vec<AtSource>, ApiError> {
     let first = today.saturating_sub(MOST_DAYS.days()).to_string();
     let people = shared_codes::people_with_book(sql, link, (&first, &today.to_string())).await?;

@@ -6,6 +6,8 @@
 mod files;
 mod question;
 
+use std::collections::BTreeSet;
+
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use renkei_attendance::decide::Decision;
@@ -61,13 +63,14 @@ pub(crate) async fn advance(context: &Context, job: &Job) -> Result<()> {
     let today = calendar::today(now);
     let first = *progress.first.get_or_insert(today.checked_sub(MOST_DAYS.days()).unwrap_or(today));
     let judge = Judge::new(store, &link, first, today).await?;
-    let dates = book::dates(&store.db, &link.id, &first.to_string(), &progress.after, DATES).await?;
+    let first = first.to_string();
+    let dates = book::dates(&store.db, &link.id, &first, &progress.after, DATES).await?;
     let Some(last) = dates.last().cloned() else {
         return files::make(context, job, &judge, now).await;
     };
     let matching = judge.matching();
     for date in dates {
-        decide_date(context, &judge, &matching, &date, now).await?;
+        decide_date(context, &judge, &matching, &date, date < first, now).await?;
     }
     progress.after = last;
     let tx = store.begin().await?;
@@ -75,8 +78,18 @@ pub(crate) async fn advance(context: &Context, job: &Job) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-async fn decide_date(context: &Context, judge: &Judge, matching: &Matching<'_>, date: &str, now: Millis) -> Result<()> {
+/// Decides about a date. Of an `old` one only what is not settled: who shared a code then is known no more (`shared_codes::tidy`),
+/// so that a day which was nobody's would become somebody's because another one of its date waits.
+async fn decide_date(
+    context: &Context,
+    judge: &Judge,
+    matching: &Matching<'_>,
+    date: &str,
+    old: bool,
+    now: Millis,
+) -> Result<()> {
     let store = &context.store;
+    let mut settled: BTreeSet<String> = BTreeSet::new();
     let mut known = handwork::of_period(store, &store.db, &judge.link.id, date, date).await?;
     let mut after = String::new();
     loop {
@@ -86,6 +99,10 @@ async fn decide_date(context: &Context, judge: &Judge, matching: &Matching<'_>, 
         let mut decided = Vec::with_capacity(days.len());
         let mut to_type: Vec<(i64, Item)> = Vec::new();
         for day in &days {
+            if old && !matches!(day.state, DayState::New | DayState::Pending) {
+                settled.insert(day.told.code.clone());
+                continue;
+            }
             let Some(decision) = judge.decision(matching, day) else { continue };
             decided.push(written(day, &decision));
             if let Some(work) = decision.handwork() {
@@ -113,7 +130,8 @@ async fn decide_date(context: &Context, judge: &Judge, matching: &Matching<'_>, 
         tx.commit().await?;
     }
     // What is left of the list is not to be typed any more.
-    let over: Vec<i64> = known.iter().filter(|item| item.done.is_none()).map(|item| item.id).collect();
+    let is_over = |item: &&Item| item.done.is_none() && !settled.contains(&item.code);
+    let over: Vec<i64> = known.iter().filter(is_over).map(|item| item.id).collect();
     let tx = store.begin().await?;
     handwork::remove(&tx, &over).await?;
     Ok(tx.commit().await?)

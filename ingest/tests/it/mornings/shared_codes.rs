@@ -237,3 +237,54 @@ async fn a_code_that_one_of_two_gave_up_is_the_others_from_the_window_after_the_
     assert!(!answer["doubles_at_source"]["codes"].as_array().unwrap().contains(&json!(code)), "{answer}");
     assert_eq!(office.somebody().await.0, first);
 }
+
+/// The other one left, and only dates that are older than every window tell of both. Others' days of these dates wait for a file, or
+/// nothing is decided until the member list comes after the next window.
+#[actix_web::test]
+async fn an_old_day_of_a_code_that_was_shared_stays_out_of_the_files_and_does_not_hold_the_code() {
+    for list_is_late in [false, true] {
+        let mut office = Office::bare().await;
+        let (first, code) = office.somebody().await;
+        let now = office.attendance.world.now();
+        let (both, lone) = (date(2026, 1, 5), date(2026, 1, 6));
+        office
+            .attendance
+            .company("h1", |company| {
+                company.set(|settings| {
+                    settings.number_touches_rows = false;
+                    settings.empty_days = EmptyDays::Missing;
+                });
+                let second = company.users()[1].id;
+                company.change_number(now, second, Some(&code));
+                company.edit_user(now, first, |user| user.start_date = date(2020, 4, 1));
+                company
+                    .edit_user(now, second, |user| (user.start_date, user.end_date) = (date(2020, 4, 1), Some(lone)));
+                for (user, day) in [(first, both), (first, lone), (second, both)] {
+                    company.set_day(now, user, day, Day::work(clock(9, 0), clock(18, 0)));
+                }
+                company.remove_day(second, lone);
+            })
+            .await;
+        office.settings(json!({"closing": {"kind": "not_used"}})).await;
+        if !list_is_late {
+            office.upload_members().await;
+        }
+        let days = json!({"first_day": both.to_string(), "last_day": lone.to_string()});
+        assert_eq!(office.call(ask("POST", &format!("{LINK}/runs"), Some(days))).await.status, 202);
+        office.attendance.run_for(std::time::Duration::from_secs(60)).await;
+        let in_the_book = office.get(&format!("days?code={code}&from={both}&to={lone}")).await.json();
+        assert_eq!(in_the_book["items"].as_array().map(Vec::len), Some(1), "{in_the_book}");
+        for morning in [date(2026, 4, 2), date(2026, 4, 3)] {
+            office.attendance.run_to(morning, 6, 0).await;
+            if list_is_late && morning == date(2026, 4, 2) {
+                office.upload_members().await;
+            }
+            let days = days_in_files(&mut office, &code).await;
+            assert!(!days.contains(&lone), "late {list_is_late}, {morning}: {days:?}");
+        }
+        let rows = office.rows().await;
+        assert!(rows.keys().any(|(_, day)| *day == lone), "late {list_is_late}: others have rows of that date");
+        let days = days_in_files(&mut office, &code).await;
+        assert!(days.len() > 20 && days.iter().all(|day| *day >= FIRST), "late {list_is_late}: {days:?}");
+    }
+}

@@ -35,8 +35,8 @@ pub async fn of_link(sql: &impl Sql, link: &str) -> Result<BTreeMap<Sharer, bool
         .collect()
 }
 
-/// Whose codes are to be compared with クラウドログ's: who of a link stands in the book from `first` to `last`, and who shared a code in it;
-/// code and the source's own id.
+/// Whose codes are to be compared with クラウドログ's: who of a link stands in the book from `first` to `last`, and who is known to
+/// share a code; code and the source's own id.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -49,20 +49,20 @@ pub async fn people_with_book(
         .await?
         .into_iter()
         .partition(|(_, person)| person == book::GONE || !link.is_own(person));
-    people.extend(self::people(sql, &link.id, first).await?);
+    people.extend(self::people(sql, &link.id).await?);
     // Whom the source has no row of any more, or who was of a company before, shares no code with anybody.
     let there: BTreeSet<String> = people.iter().map(|(code, _)| code.clone()).collect();
     people.extend(gone.into_iter().filter(|(code, _)| !there.contains(code)));
     Ok(people)
 }
 
-/// Who shared a code of a link from `first` on: code and person.
+/// Who shares a code of a link, on any date that is kept: code and person.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn people(sql: &impl Sql, link: &str, first: &str) -> Result<Vec<(String, String)>> {
-    let query = "SELECT DISTINCT code, person FROM attendance_shared_codes WHERE link_id = $1 AND day >= $2";
-    let rows = sql.rows(query, vec![link.into(), first.into()]).await?;
+pub async fn people(sql: &impl Sql, link: &str) -> Result<Vec<(String, String)>> {
+    let query = "SELECT DISTINCT code, person FROM attendance_shared_codes WHERE link_id = $1 AND day <> ''";
+    let rows = sql.rows(query, vec![link.into()]).await?;
     rows.iter().map(|row| Ok((row.get("code")?, row.get("person")?))).collect()
 }
 
@@ -131,12 +131,17 @@ pub async fn read_again(tx: &Tx, link: &str) -> Result<()> {
     Ok(())
 }
 
-/// Drops what was so before `first`.
+/// Drops what was so before `first`, except of codes with days before it that are still to be decided about: whose they are not
+/// would be forgotten before anybody asked. The next decision settles them, as nobody's, and a day so old that is settled stays as
+/// it is, so that the code is held no longer than until the tidying after it.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn tidy(tx: &Tx, link: &str, first: &str) -> Result<()> {
-    let sql = "DELETE FROM attendance_shared_codes WHERE link_id = $1 AND day < $2 AND day <> ''";
+    // By code and not by date: a date on which one of them alone has a row says nothing of the others.
+    let sql = "DELETE FROM attendance_shared_codes WHERE link_id = $1 AND day < $2 AND day <> '' AND NOT EXISTS
+        (SELECT 1 FROM attendance_days AS waiting WHERE waiting.link_id = $1 AND waiting.code = attendance_shared_codes.code
+           AND waiting.day < $2 AND waiting.state IN ('new', 'pending'))";
     tx.exec(sql, vec![link.into(), first.into()]).await?;
     Ok(())
 }

@@ -257,7 +257,7 @@ async fn who_shares_a_code_is_kept_by_date_until_it_ends() {
             [(old, false), (a.clone(), true), (b.clone(), false)],
             "{name}"
         );
-        let mut people = shared_codes::people(&store.db, "l", "2026-02-02").await.unwrap();
+        let mut people = shared_codes::people(&store.db, "l").await.unwrap();
         people.sort();
         assert_eq!(people, [("P1".to_owned(), "a".to_owned()), ("P1".to_owned(), "b".to_owned())], "{name}");
         let tx = store.begin().await.unwrap();
@@ -275,6 +275,33 @@ async fn who_shares_a_code_is_kept_by_date_until_it_ends() {
         tx.commit().await.unwrap();
         assert_eq!(shared_codes::wanted_again(&store.db, "l").await.unwrap(), [].into(), "{name}");
         assert_eq!(shared_codes::of_link(&store.db, "another").await.unwrap().len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn who_shared_a_code_long_ago_is_kept_while_an_old_day_of_it_is_not_settled() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let (lone, shared, first, later) = ("2026-01-05", "2026-01-10", "2026-02-02", "2026-03-01");
+        let sharer = |code: &str, person: &str| Sharer { code: code.into(), day: shared.into(), person: person.into() };
+        let all = [sharer("P1", "a"), sharer("P1", "b"), sharer("P2", "a"), sharer("P2", "b")];
+        let tx = store.begin().await.unwrap();
+        shared_codes::add(&tx, "l", &all.each_ref().map(|one| (one, false))).await.unwrap();
+        let days = [told("P1", lone, 1), told("P1", later, 1), told("P2", lone, 1), told("P2", later, 1)];
+        book::put(store, &tx, &days, Millis(10)).await.unwrap();
+        book::decide(&tx, "t", &[decided("P2", lone, DayState::Unmatched, None, false)]).await.unwrap();
+        tx.commit().await.unwrap();
+        for (state, kept) in [(DayState::New, 2), (DayState::Pending, 2), (DayState::Unmatched, 0)] {
+            let tx = store.begin().await.unwrap();
+            book::decide(&tx, "t", &[decided("P1", lone, state, None, false)]).await.unwrap();
+            shared_codes::tidy(&tx, "l", first).await.unwrap();
+            tx.commit().await.unwrap();
+            let people = shared_codes::people(&store.db, "l").await.unwrap();
+            assert!(
+                people.len() == kept && people.iter().all(|(code, _)| code == "P1"),
+                "{name}, {state:?}: {people:?}"
+            );
+        }
     }
 }
 
