@@ -7,7 +7,7 @@ use renkei_attendance::window::{self, Brought, Window};
 use renkei_events::ids::ConnectionId;
 use renkei_runtime::clock::Millis;
 use renkei_store::db::Tx;
-use renkei_store::link_checks::{self, Check, CheckState, Wish};
+use renkei_store::link_checks::{self, Check, CheckState, Kept, Wish};
 use renkei_store::links::{self, AttendanceSource, Link, Statement};
 use renkei_store::{jobs, runs};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -367,6 +367,7 @@ pub(super) async fn create_link(caller: TenantCaller, api: web::Data<Api>, body:
             key: wanted.api_key.clone(),
             key_issued: key_issued.clone(),
             new: Some(new),
+            kept: None,
         };
         let id = uuid::Uuid::now_v7().to_string();
         link_checks::want(&api.store, &tx, &id, caller.tenant.as_str(), &wanted.id, &wish, now).await?;
@@ -471,6 +472,11 @@ pub(super) async fn put_link_key(
 ) -> Answer {
     let link = within(&api, own_link(&api, &caller, &id)).await?;
     let wanted = body.0;
+    let kept = match (&wanted.api_key, &wanted.company) {
+        (None, _) => Some(Kept::Key),
+        (Some(_), None) => Some(Kept::Company),
+        (Some(_), Some(_)) => None,
+    };
     let (api_key, key_issued) = match wanted.api_key {
         Some(api_key) => {
             key("/api_key", &api_key)?;
@@ -490,7 +496,7 @@ pub(super) async fn put_link_key(
     let check = within(&api, async {
         let tx = api.store.begin().await?;
         let now = api.store.now_in(&tx).await?;
-        let wish = Wish { source: link.source, company, key: api_key, key_issued, new: None };
+        let wish = Wish { source: link.source, company, key: api_key, key_issued, new: None, kept };
         let check = uuid::Uuid::now_v7().to_string();
         link_checks::want(&api.store, &tx, &check, caller.tenant.as_str(), &link.id, &wish, now).await?;
         Scoped::new(&api, &caller).audit(&tx, "link.key", &link.id, now).await?;

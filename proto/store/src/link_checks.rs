@@ -14,7 +14,7 @@ use crate::Store;
 use crate::db::{Row, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, NewJob};
-use crate::links::{self, AttendanceSource, CHECK, Statement};
+use crate::links::{self, AttendanceSource, CHECK, Link, Statement};
 
 /// What a link that is not there yet is to be.
 #[derive(Clone, Serialize, Deserialize)]
@@ -25,6 +25,16 @@ pub struct NewLink {
     pub auto: bool,
     /// What was ticked.
     pub stated: Vec<Statement>,
+}
+
+/// What of a link stays when its key or company becomes another one. It may change while the source is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// Its key, with the day on which that was issued.
+    Key,
+    /// Its company.
+    Company,
 }
 
 /// A key that somebody wants to be tried.
@@ -40,6 +50,27 @@ pub struct Wish {
     pub key_issued: String,
     /// The link to be made; `None`: the key is for a link that is there, of which nothing else changes.
     pub new: Option<NewLink>,
+    /// What was not wished for, and stands here as it was then.
+    pub kept: Option<Kept>,
+}
+
+impl Wish {
+    /// The wish with what it keeps of the link as that is now.
+    #[must_use]
+    pub fn renewed(&self, link: &Link) -> Self {
+        let wish = self.clone();
+        match self.kept {
+            None => wish,
+            Some(Kept::Key) => Self { key: link.key.clone(), key_issued: link.key_issued.to_string(), ..wish },
+            Some(Kept::Company) => Self { company: link.company.clone(), ..wish },
+        }
+    }
+
+    /// Names what the source is asked about without telling it.
+    #[must_use]
+    pub fn queue(&self, store: &Store) -> String {
+        links::queue(store, self.source, &self.company, &self.key)
+    }
 }
 
 impl fmt::Debug for Wish {
@@ -55,6 +86,8 @@ struct Plain {
     key: String,
     key_issued: String,
     new: Option<NewLink>,
+    #[serde(default)]
+    kept: Option<Kept>,
 }
 
 /// Where a check stands.
@@ -100,6 +133,7 @@ fn read(store: &Store, row: &Row) -> Result<Check> {
                 key: SecretString::from(plain.key),
                 key_issued: plain.key_issued,
                 new: plain.new,
+                kept: plain.kept,
             })
         }
         None => None,
@@ -131,6 +165,7 @@ pub async fn want(store: &Store, tx: &Tx, id: &str, tenant: &str, link: &str, wi
         key: wish.key.expose_secret().to_owned(),
         key_issued: wish.key_issued.clone(),
         new: wish.new.clone(),
+        kept: wish.kept,
     };
     let values: Vec<Value> =
         vec![id.into(), tenant.into(), link.into(), store.keys.seal_json(&place(id), &plain)?.into(), now.0.into()];
@@ -140,7 +175,7 @@ pub async fn want(store: &Store, tx: &Tx, id: &str, tenant: &str, link: &str, wi
         name: format!("{CHECK}:{id}"),
         kind: CHECK,
         subject: id.to_owned(),
-        queue: links::queue(store, wish.source, &wish.company, &wish.key),
+        queue: wish.queue(store),
         slot: now,
         due: now,
         doc: "{}".to_owned(),

@@ -7,10 +7,10 @@ use renkei_attendance::reading::kingoftime::Slice;
 use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_store::Store;
-use renkei_store::db::Tx;
+use renkei_store::db::{Sql, Tx};
 use renkei_store::jobs::{self, Job};
 use renkei_store::link_checks::{self, Check, Wish};
-use renkei_store::links::{self, AttendanceSource, Link};
+use renkei_store::links::{self, AttendanceSource, CHECK, Link};
 use serde::{Deserialize, Serialize};
 
 use super::run::AT;
@@ -45,6 +45,12 @@ pub(crate) async fn advance(sweeper: &Sweeper, context: &Context, job: &Job) -> 
         jobs::finish(&tx, job).await?;
         return Ok(tx.commit().await?);
     };
+    let wish = as_it_is_now(store, &store.db, &check, &wish).await?;
+    if wish.queue(store) != job.queue {
+        let tx = store.begin().await?;
+        ask_anew(&tx, job, &wish.queue(store), now).await?;
+        return Ok(tx.commit().await?);
+    }
     if let Err(wait) = sweeper.attendance_limits.take(&job.queue) {
         let tx = store.begin().await?;
         jobs::go_on(&tx, job, &job.doc, now + wait).await?;
@@ -69,6 +75,18 @@ pub(crate) async fn advance(sweeper: &Sweeper, context: &Context, job: &Job) -> 
         Err(fault) => Some(code_of(fault)),
     };
     settle(context, job, &check, &wish, code).await
+}
+
+/// The wish with what it keeps of the link as that is now.
+async fn as_it_is_now(store: &Store, sql: &impl Sql, check: &Check, wish: &Wish) -> Result<Wish> {
+    let link = links::find_own(store, sql, &check.tenant, &check.link).await?;
+    Ok(link.map_or_else(|| wish.clone(), |link| wish.renewed(&link)))
+}
+
+/// The link has another key or company than the one that the source is asked about: it is asked about these, in their turn.
+async fn ask_anew(tx: &Tx, job: &Job, queue: &str, now: Millis) -> Result<()> {
+    jobs::come_again(tx, job, job.slot, now).await?;
+    Ok(jobs::move_to_queue(tx, CHECK, &job.subject, queue).await?)
 }
 
 enum Asked {
@@ -122,9 +140,15 @@ async fn settle(context: &Context, job: &Job, check: &Check, wish: &Wish, code: 
     let tx = store.begin().await?;
     links::lock_tenant(&tx, &check.tenant).await?;
     let now = store.now_in(&tx).await?;
+    let wish = as_it_is_now(store, &tx, check, wish).await?;
+    if wish.queue(store) != job.queue {
+        // What the source said is of a key or a company that the link has no more.
+        ask_anew(&tx, job, &wish.queue(store), now).await?;
+        return Ok(tx.commit().await?);
+    }
     jobs::finish(&tx, job).await?;
     let code = match code {
-        None => take_over(store, &tx, check, wish, now).await?,
+        None => take_over(store, &tx, check, &wish, now).await?,
         refused => refused,
     };
     link_checks::answer(&tx, &check.id, code.map(Code::as_str), now).await?;
@@ -147,7 +171,7 @@ async fn take_over(store: &Store, tx: &Tx, check: &Check, wish: &Wish, now: Mill
             let link = Link {
                 company: wish.company.clone(),
                 key: wish.key.clone(),
-                queue: links::queue(store, wish.source, &wish.company, &wish.key),
+                queue: wish.queue(store),
                 key_issued: issued,
                 ..before.clone()
             };

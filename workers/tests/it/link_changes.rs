@@ -5,10 +5,10 @@ use renkei_events::codes::Code;
 use renkei_sandbox::hrmos::{ApiKey, CompanySpec, Day, User, at as clock, sample};
 use renkei_simulation::attendance::{Attendance, at};
 use renkei_store::attendance::shared_codes;
-use renkei_store::link_checks::{self, CheckState, NewLink, Wish};
+use renkei_store::link_checks::{self, CheckState, Kept, NewLink, Wish};
 use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::runs::RunState;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::company::{HOUR, MINUTE, SECOND};
 
@@ -21,6 +21,7 @@ fn wish(company: &str, key: &str, new: Option<NewLink>) -> Wish {
         key: SecretString::from(key.to_owned()),
         key_issued: "2026-04-01".to_owned(),
         new,
+        kept: None,
     }
 }
 
@@ -130,6 +131,46 @@ async fn what_was_changed_while_a_key_waited_to_be_tried_stays() {
     attendance.run_for(MINUTE).await;
     assert_eq!(state(&attendance, "c2").await, refused(Code::ApiNotFound));
     assert!(links::find(&store, &store.db, "l1").await.unwrap().is_none());
+}
+
+/// Of a new company the key stays that of the link, and of a new key the company, whichever they become until the source was asked.
+#[tokio::test]
+async fn what_a_check_keeps_of_a_link_is_what_it_has_in_the_end() {
+    let (old, new) = (sample::key("h1"), "bmV3");
+    let table = [
+        // Wanted, kept; what the link becomes meanwhile.
+        (("h2", old.as_str()), Kept::Key, ("h1", new)),
+        (("h1", new), Kept::Company, ("h2", old.as_str())),
+    ];
+    for ((company, key), kept, meanwhile) in table {
+        let mut attendance = Attendance::with(of_one("h1", "P0001", 9)).await;
+        let other = CompanySpec { key: ApiKey(old.clone()), ..of_one("h2", "Q0041", 11) };
+        attendance.hrmos.lock().await.add(other).unwrap();
+        let now = attendance.world.now();
+        for id in ["h1", "h2"] {
+            attendance
+                .company(id, |company| {
+                    company.set(|settings| settings.regenerate_revokes_old = false);
+                    company.regenerate_key(now, new);
+                })
+                .await;
+        }
+        want(&attendance, "c1", "t1", "l1", &Wish { kept: Some(kept), ..wish(company, key, None) }).await;
+        let store = attendance.world.store.clone();
+        let key = SecretString::from(meanwhile.1.to_owned());
+        let queue = links::queue(&store, AttendanceSource::Hrmos, meanwhile.0, &key);
+        let (company, key_issued) = (meanwhile.0.to_owned(), date(2026, 3, 31));
+        let link = attendance.the_link("l1").await;
+        assert!(put(&attendance, &Link { company, key, queue, key_issued, ..link }).await);
+        attendance.run_for(MINUTE).await;
+        assert_eq!(state(&attendance, "c1").await, CheckState::Accepted, "{kept:?}");
+        let link = attendance.the_link("l1").await;
+        assert_eq!((link.company.as_str(), link.key.expose_secret()), ("h2", new), "{kept:?}");
+        assert_eq!(link.queue, links::queue(&store, AttendanceSource::Hrmos, "h2", &link.key), "{kept:?}");
+        // The day on which a key was issued goes with the key.
+        let issued = if kept == Kept::Key { date(2026, 3, 31) } else { date(2026, 4, 1) };
+        assert_eq!(link.key_issued, issued, "{kept:?}");
+    }
 }
 
 #[tokio::test]

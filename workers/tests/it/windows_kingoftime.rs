@@ -324,6 +324,7 @@ async fn checked(attendance: &mut Attendance, key: &str) -> CheckState {
         key: SecretString::from(key.to_owned()),
         key_issued: "2026-04-01".to_owned(),
         new: Some(NewLink { name: "連携".to_owned(), auto: true, stated: Vec::new() }),
+        kept: None,
     };
     let tx = store.begin().await.unwrap();
     let now = store.now_in(&tx).await.unwrap();

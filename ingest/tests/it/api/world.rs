@@ -337,7 +337,8 @@ async fn link(store: &Store, tx: &Tx, tenant: &str, now: Millis) {
     };
     links::put(store, tx, &link).await.unwrap();
     let company = tenant.to_owned();
-    let wish = Wish { source: link.source, company, key, key_issued: "2026-04-01".to_owned(), new: None };
+    let key_issued = "2026-04-01".to_owned();
+    let wish = Wish { source: link.source, company, key, key_issued, new: None, kept: None };
     link_checks::want(store, tx, &format!("check-{tenant}"), tenant, &id, &wish, now).await.unwrap();
     attendance(store, tx, tenant, &id, now).await;
 }
