@@ -10,8 +10,9 @@ use renkei_log::{LogReader, LogWriter, NewRecord, Record};
 use renkei_runtime::clock::Millis;
 use renkei_store::attendance::book::{self, Told};
 use renkei_store::db::Tx;
+use renkei_store::runs::{self, Run, RunState};
 use renkei_store::seal::Keys;
-use renkei_store::{Store, forgotten};
+use renkei_store::{Store, forgotten, links};
 
 use crate::context::Context;
 use crate::error::Result;
@@ -69,8 +70,15 @@ impl BookKeeper {
         let tx = store.begin().await?;
         let now = store.now_in(&tx).await?;
         drop_forgotten(store, &tx, &mut days).await?;
-        book::put(store, &tx, &days, now).await?;
+        let changed = book::put(store, &tx, &days, now).await?;
+        let late = if changed > 0 { come_late(&tx, &days).await? } else { BTreeSet::new() };
+        for link in &late {
+            links::want_decision(store, &tx, link, now).await?;
+        }
         tx.commit().await?;
+        if !late.is_empty() {
+            store.hint();
+        }
         let positions: Vec<_> = self.pending.iter().map(|record| record.position).collect();
         self.reader.commit(&positions).await?;
         let count = self.pending.len();
@@ -100,6 +108,19 @@ impl BookKeeper {
     pub async fn close(self) -> Result<()> {
         Ok(self.reader.close().await?)
     }
+}
+
+/// The links whose days come after their run was over, and after the decision that followed it, perhaps: nobody else asks for one.
+async fn come_late(tx: &Tx, days: &[Told]) -> Result<BTreeSet<String>> {
+    let told_by: BTreeSet<(i64, &str)> = days.iter().map(|day| (day.run, day.link.as_str())).collect();
+    let mut late = BTreeSet::new();
+    for (run, link) in told_by {
+        let is_over = |run: Run| !matches!(run.state, RunState::Waiting | RunState::Running);
+        if runs::find(tx, run).await?.is_some_and(is_over) {
+            late.insert(link.to_owned());
+        }
+    }
+    Ok(late)
 }
 
 /// Days up to the one on which a person was forgotten do not come back from the log.

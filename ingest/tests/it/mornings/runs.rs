@@ -128,6 +128,30 @@ async fn one_answer_has_all_that_is_shown_of_a_run() {
     assert_eq!((&run["name"], &run["service"], run["connection"].as_str()), (&Value::Null, &Value::Null, Some("l1")));
 }
 
+/// The book is behind for longer than the decision after the run waits for it.
+#[actix_web::test]
+async fn days_that_come_late_from_a_cancelled_run_do_not_wait_for_the_next_one() {
+    let mut office = Office::bare().await;
+    office.upload_members().await;
+    office.settings(json!({"closing": {"kind": "not_used"}})).await;
+    assert_eq!(start(&mut office, "2026-03-01", "2026-03-31").await.status, 202);
+    office.attendance.run_for(SECOND * 12).await;
+    office.attendance.close_the_book();
+    office.attendance.run_for(SECOND * 12).await;
+    let run = newest(&mut office).await;
+    let cancel = ask("POST", &format!("/api/v1/runs/{}/cancel", run["id"]), None);
+    assert_eq!(office.call(cancel).await.json()["state"], "cancelled");
+    office.attendance.run_for(SECOND * 120).await;
+    let last = |rows: std::collections::BTreeMap<(String, jiff::civil::Date), String>| {
+        rows.into_keys().map(|(_, day)| day).max().unwrap()
+    };
+    let in_time = last(office.rows().await);
+    office.attendance.keep_the_book();
+    office.attendance.run_for(SECOND * 30).await;
+    let late = last(office.rows().await);
+    assert!(late > in_time, "{in_time}, {late}");
+}
+
 /// All dates were read, and the book is still behind: no day is named that was not read.
 #[actix_web::test]
 async fn a_run_that_is_cancelled_while_the_book_follows_has_read_every_day() {
