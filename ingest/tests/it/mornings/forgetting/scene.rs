@@ -73,7 +73,7 @@ impl Somebody {
 }
 
 /// What stands of the three: what it is, and how the store says it.
-const STANDS: [(&str, &str); 19] = [
+const STANDS: [(&str, &str); 20] = [
     (
         "somebody parked, with カオナビ's words",
         "employees WHERE employee_id = 'rm_00078' AND state = 'parked' AND detail IS NOT NULL",
@@ -100,6 +100,7 @@ const STANDS: [(&str, &str); 19] = [
     ("a protected day", "attendance_protections WHERE code = 'Z90077'"),
     ("a shared code", "attendance_shared_codes WHERE code = 'Z90078' AND person <> ''"),
     ("a note of a run", "run_notes WHERE code = 'Z90078'"),
+    ("a line of a run's lists", "run_codes WHERE code = 'Z90078' AND kind = 'double_source'"),
     ("what a morning told", "morning_told WHERE code = 'Z90078'"),
     ("a name in クラウドログ's list", "crowdlog_members WHERE code LIKE 'Z9007_' AND name IS NOT NULL"),
 ];
