@@ -175,9 +175,13 @@ pub async fn forget_code(
     let key = || vec![Value::from(tenant), Value::from(code)];
     let mut found = Found::default();
     let mut days = 0;
+    let mut older = BTreeSet::new();
     // First, as it is what stands under the code that tells whose it is.
     for (link, person) in owners(tx, tenant, code).await? {
         let whose = || vec![Value::from(tenant), Value::from(link.as_str()), Value::from(person.as_str())];
+        for row in tx.rows(CODES_OF_PERSON, whose()).await? {
+            older.insert(row.get::<String>("code")?);
+        }
         days += forget_days(tx, OF_PERSON, whose, &mut found).await?;
         let sql = "DELETE FROM attendance_history WHERE tenant_id = $1 AND link_id = $2 AND person = $3";
         days += tx.exec(sql, whose()).await?;
@@ -201,18 +205,14 @@ pub async fn forget_code(
     ] {
         tx.exec(&sql, key()).await?;
     }
-    // Of codes that look alike none says anything without the others.
-    let alike = "kind IN ('near_source', 'near_destination')";
-    let mut lists = 0;
-    for sql in [
-        format!(
-            "DELETE FROM run_codes WHERE {alike} AND {of_runs} AND (run_id, place) IN
-               (SELECT run_id, place FROM run_codes WHERE code = $2 AND {alike})"
-        ),
-        format!("DELETE FROM run_codes WHERE code = $2 AND {of_runs}"),
-        format!("DELETE FROM run_notes WHERE code = $2 AND {of_runs}"),
-    ] {
-        lists += tx.exec(&sql, key()).await?;
+    let mut lists = forget_lists(tx, tenant, code).await?;
+    older.remove(code);
+    for number in &older {
+        // Whose days stand there still is somebody else.
+        let others = "SELECT 1 AS one FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND person <> '' LIMIT 1";
+        if tx.row(others, vec![tenant.into(), number.as_str().into()]).await?.is_none() {
+            lists += forget_lists(tx, tenant, number).await?;
+        }
     }
     for link in &found.links {
         links::want_decision(store, tx, link, now).await?;
@@ -235,6 +235,29 @@ const OF_PERSON: &str = "(code, day) IN
      UNION SELECT gone.code, gone.day FROM attendance_days AS gone, attendance_history AS was
      WHERE gone.tenant_id = $1 AND gone.link_id = $2 AND gone.person = '' AND was.tenant_id = $1 AND was.link_id = $2
        AND was.person = $3 AND was.code = gone.code AND was.day = gone.day)";
+
+/// The numbers under which a link brought somebody, as far as a day or what it was before tells of them.
+const CODES_OF_PERSON: &str = "SELECT code FROM attendance_days WHERE tenant_id = $1 AND link_id = $2 AND person = $3
+    UNION SELECT code FROM attendance_history WHERE tenant_id = $1 AND link_id = $2 AND person = $3";
+
+/// Deletes what the runs of a company list of a code. Answers how many lines there were.
+async fn forget_lists(tx: &Tx, tenant: &str, code: &str) -> Result<u64> {
+    let of_runs = "run_id IN (SELECT run_id FROM runs WHERE tenant_id = $1)";
+    // Of codes that look alike none says anything without the others.
+    let alike = "kind IN ('near_source', 'near_destination')";
+    let mut lines = 0;
+    for sql in [
+        format!(
+            "DELETE FROM run_codes WHERE {alike} AND {of_runs} AND (run_id, place) IN
+               (SELECT run_id, place FROM run_codes WHERE code = $2 AND {alike})"
+        ),
+        format!("DELETE FROM run_codes WHERE code = $2 AND {of_runs}"),
+        format!("DELETE FROM run_notes WHERE code = $2 AND {of_runs}"),
+    ] {
+        lines += tx.exec(&sql, vec![tenant.into(), code.into()]).await?;
+    }
+    Ok(lines)
+}
 
 /// Whose the code is: a link, and the source's own id of a person. Whoever has another number on a later day had this one before,
 /// and somebody else has it now.

@@ -7,6 +7,7 @@ use renkei_store::attendance::book::{self, DayState, Decided, Tally, Told};
 use renkei_store::attendance::files::{self, FileState, NewFile, StoredRow};
 use renkei_store::attendance::handwork::{self, Item};
 use renkei_store::attendance::members::{self, ListedMember};
+use renkei_store::attendance::notes::{self, Note};
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::attendance::run_lists::{self, KEPT, Lists, Named, Near};
 use renkei_store::attendance::shared_codes::{self, Sharer};
@@ -546,5 +547,29 @@ async fn whoever_is_forgotten_goes_from_the_lists_of_runs_and_does_not_come_back
         assert_eq!(next.only_destination.codes, ["P4"], "{name}");
         assert_eq!(next.only_source.codes, ["P1", "P2"], "{name}");
         assert!(next.doubles_at_destination.codes.is_empty(), "{name}");
+    }
+}
+
+/// What a run listed under a number that was corrected since is about the same person.
+#[tokio::test]
+async fn an_older_number_goes_from_the_lists_of_runs_unless_somebody_else_has_it_now() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let (oldest, old, day) = ("2025-11-01", "2025-12-01", "2026-03-01");
+        let lists = Lists { list_made: Millis(5), only_source: named(&["P1", "P2", "P3", "P9"]), ..Lists::default() };
+        let run = run_with_lists(store, "t", &lists).await;
+        let somebody = |code: &str, day: &str| Told { person: "somebody".to_owned(), ..told(code, day, 1) };
+        let reason = "attendance.in_several_links".to_owned();
+        let note = Note { reason, code: "P1".to_owned(), detail: String::new() };
+        let tx = store.begin().await.unwrap();
+        notes::add(&tx, run, &[note]).await.unwrap();
+        let days = [somebody("P2", oldest), somebody("P1", old), somebody("P9", day), told("P2", day, 1)];
+        book::put(store, &tx, &days, Millis(10)).await.unwrap();
+        let gone = forgotten::forget_code(store, &tx, "t", "P9", day).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!((gone.days, gone.lists), (3, 3), "{name}");
+        let left = run_lists::find(&store.db, run).await.unwrap().unwrap();
+        assert_eq!(left.only_source.codes, ["P2", "P3"], "{name}: another one's now, and nobody's");
+        assert!(notes::page(&store.db, run, ("", ""), 9).await.unwrap().is_empty(), "{name}");
     }
 }
