@@ -205,18 +205,18 @@ mod tests {
             on: date(2026, 4, on),
         };
         let april = |first: i8, last: i8| Some((date(2026, 4, first), date(2026, 4, last)));
-        let rows: [(&str, &[Brought], Option<(Date, Date)>); 8] = [
-            ("none", &[], april(5, 9)),
-            ("all", &[run(1, 9, 10)], None),
-            ("all by two", &[run(7, 9, 10), run(5, 6, 7)], None),
-            ("the first ones", &[run(5, 6, 10)], april(7, 9)),
-            ("the last ones", &[run(7, 9, 10)], april(5, 6)),
-            ("those in the middle", &[run(6, 8, 10)], april(5, 9)),
-            ("others", &[run(1, 4, 10)], april(5, 9)),
-            ("the last one while it went on", &[run(5, 9, 9)], april(9, 9)),
+        let rows = [
+            ("none", vec![], april(5, 9)),
+            ("all", vec![run(1, 9, 10)], None),
+            ("all by two", vec![run(7, 9, 10), run(5, 6, 7)], None),
+            ("the first ones", vec![run(5, 6, 10)], april(7, 9)),
+            ("the last ones", vec![run(7, 9, 10)], april(5, 6)),
+            ("those in the middle", vec![run(6, 8, 10)], april(5, 9)),
+            ("others", vec![run(1, 4, 10)], april(5, 9)),
+            ("the last one while it went on", vec![run(5, 9, 9)], april(9, 9)),
         ];
         for (name, brought, expected) in rows {
-            assert_eq!(missing(today, Some(from), brought), expected, "{name}");
+            assert_eq!(missing(today, Some(from), &brought), expected, "{name}");
         }
         assert_eq!(missing(today, None, &[]), Some((date(2026, 3, 1), to)), "40 dates at most");
         assert_eq!(missing(today, Some(date(2025, 1, 1)), &[]), Some((date(2026, 3, 1), to)));

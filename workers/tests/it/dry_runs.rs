@@ -71,9 +71,25 @@ async fn slots(world: &World) -> Vec<Slot> {
 }
 
 /// What would differ if a dry run were taken for a call.
-fn shown(row: FullRow) -> (RowState, i64, Option<Values>, Option<String>, (Option<i64>, Option<i64>, i64), Millis) {
-    let flight = (row.batch, row.flying_version, row.attempts);
-    (row.state, row.version, row.written, row.written_number, flight, row.changed)
+#[derive(Debug, PartialEq)]
+struct Shown {
+    state: RowState,
+    version: i64,
+    written: Option<Values>,
+    written_number: Option<String>,
+    flight: (Option<i64>, Option<i64>, i64),
+    changed: Millis,
+}
+
+fn shown(row: FullRow) -> Shown {
+    Shown {
+        state: row.state,
+        version: row.version,
+        written: row.written,
+        written_number: row.written_number,
+        flight: (row.batch, row.flying_version, row.attempts),
+        changed: row.changed,
+    }
 }
 
 #[tokio::test]
@@ -129,7 +145,7 @@ async fn somebody_who_is_synced_is_asked_about_with_all_that_is_mapped() {
     world.send("c1", record(json!({ "birthday": "1991-05-05" }), 31, at)).await;
     world.run_for(MINUTE * 2).await;
     let before = shown(world.row("c1", "E00031").await);
-    assert_eq!(before.0, RowState::Synced);
+    assert_eq!(before.state, RowState::Synced);
     let run = answer(&mut world, 31).await;
     assert_eq!((run.op, ended(&run)), (Some(Op::Update), (End::Accepted, None, None)));
     assert_eq!(shown(world.row("c1", "E00031").await), before);

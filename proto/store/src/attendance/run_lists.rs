@@ -140,12 +140,13 @@ fn lines(lists: &Lists) -> Vec<(Kind, i64, &str)> {
     ] {
         lines.extend((0..).zip(&named.codes).take(KEPT).map(|(place, code)| (kind, place, code.as_str())));
     }
-    let sides: [(Kind, fn(&Near) -> &Vec<String>); 2] =
-        [(Kind::NearSource, |near| &near.source), (Kind::NearDestination, |near| &near.destination)];
-    for (kind, side) in sides {
-        let grouped = (0..).zip(&lists.near).flat_map(|(place, near)| side(near).iter().map(move |code| (place, code)));
-        lines.extend(grouped.take(KEPT).map(|(place, code)| (kind, place, code.as_str())));
-    }
+    let near = |kind: Kind, side: fn(&Near) -> &Vec<String>| {
+        let grouped =
+            (0..).zip(&lists.near).flat_map(move |(place, near)| side(near).iter().map(move |code| (place, code)));
+        grouped.take(KEPT).map(move |(place, code)| (kind, place, code.as_str()))
+    };
+    lines.extend(near(Kind::NearSource, |near| &near.source));
+    lines.extend(near(Kind::NearDestination, |near| &near.destination));
     lines
 }
 
