@@ -10,7 +10,7 @@ use renkei_store::accounts::{self, Credentials};
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
 use renkei_store::error::StoreError;
-use renkei_store::feeds;
+use renkei_store::{dry_runs, feeds};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// カオナビ's layout allows these fields to be cleared.
@@ -166,7 +166,7 @@ pub async fn adopt(
 ) -> Result<Adopted, AdoptError> {
     let mark = accounts::fingerprint(store, &credentials.key);
     let known = accounts::with_fingerprint(tx, &mark).await?;
-    let account = known.or(own).unwrap_or(mark);
+    let account = known.or_else(|| own.clone()).unwrap_or(mark);
     let stored = if_it_opens(accounts::credentials(store, tx, &account).await)?.flatten();
     let same = stored.as_ref().is_some_and(|(url, stored)| {
         *url == base_url
@@ -175,6 +175,10 @@ pub async fn adopt(
                     && stored.secret.expose_secret() == credentials.secret.expose_secret()
             })
     });
+    // What was asked of カオナビ with another key is not looked after with this one.
+    if let Some(own) = own.filter(|own| *own != account) {
+        dry_runs::give_up_those_of(tx, &own).await?;
+    }
     if same {
         return Ok(Adopted { account, done: None });
     }
@@ -183,6 +187,7 @@ pub async fn adopt(
         return Err(AdoptError::InUse);
     }
     accounts::put(store, tx, &account, base_url, credentials, now).await?;
+    dry_runs::give_up_those_of(tx, &account).await?;
     Ok(Adopted { account, done: Some(if stored.is_some() { "replace" } else { "set" }) })
 }
 

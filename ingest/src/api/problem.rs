@@ -281,6 +281,7 @@ impl From<AskError> for ApiError {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Store(error) => error.into(),
+            AskError::Nobody => Self::NotFound,
             refused @ (AskError::Off(_) | AskError::UnderWay) => Self::conflict(refused.to_string()),
         }
     }

@@ -131,6 +131,9 @@ pub enum AskError {
     /// The switch is off.
     #[error("the connection is {0}; a dry run is made only while it is active")]
     Off(ConnectionState),
+    /// There is no such person, or not any more.
+    #[error("there is no such person")]
+    Nobody,
     /// One of the connection is open.
     #[error("another dry run of the connection is under way; try again when it has ended")]
     UnderWay,
@@ -143,7 +146,7 @@ fn place(key: &EmployeeKey) -> String {
 /// Asks about one person of a connection that is on.
 ///
 /// # Errors
-/// While the connection is off or another question of it is open, and when the store does not answer.
+/// While the connection is off or another question of it is open, of nobody, and when the store does not answer.
 pub async fn want(
     store: &Store,
     connection: &Connection,
@@ -164,9 +167,13 @@ pub async fn want(
     if current(store, &tx, &connection).await?.is_some_and(|open| open.until > now) {
         return Err(AskError::UnderWay);
     }
+    let person = || -> Vec<Value> { vec![connection.id.clone().into(), employee.into()] };
+    let there = "SELECT 1 AS one FROM employees WHERE connection_id = $1 AND employee_id = $2";
+    if tx.row(there, person()).await?.is_none() {
+        return Err(AskError::Nobody);
+    }
     let key = EmployeeKey { connection: connection.id.clone(), employee: employee.to_owned() };
     let asked = DryRun { key, made: now, until: now + PATIENCE, op: None, progress: Progress::Wanted };
-    let person = || -> Vec<Value> { vec![connection.id.clone().into(), employee.into()] };
     tx.exec("DELETE FROM dry_runs WHERE connection_id = $1 AND employee_id = $2", person()).await?;
     let sql = "INSERT INTO dry_runs (connection_id, employee_id, made_ms, until_ms, state) VALUES ($1, $2, $3, $4, $5)";
     let mut values = person();
@@ -298,4 +305,25 @@ pub async fn save(store: &Store, tx: &Tx, run: &DryRun) -> Result<()> {
 pub async fn none_asked(tx: &Tx, connection: &str) -> Result<()> {
     tx.exec("UPDATE connections SET dry_run_ms = NULL WHERE connection_id = $1", vec![connection.into()]).await?;
     Ok(())
+}
+
+/// An account's open questions are given up: they were asked with other credentials.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn give_up_those_of(tx: &Tx, account: &str) -> Result<()> {
+    tx.exec("UPDATE connections SET dry_run_ms = NULL WHERE account_id = $1", vec![account.into()]).await?;
+    Ok(())
+}
+
+/// Until when a dry run of the account may be one of カオナビ's open tasks, if there is one.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn task_until(sql: &impl Sql, account: &str, now: Millis) -> Result<Option<Millis>> {
+    let query = "SELECT MAX(until_ms) AS until FROM dry_runs JOIN connections USING (connection_id)
+        WHERE account_id = $1 AND made_ms = dry_run_ms AND dry_runs.state IN ('sent', 'task') AND until_ms > $2";
+    let row = sql.row(query, vec![account.into(), now.0.into()]).await?;
+    let until: Option<i64> = row.map(|row| row.get("until")).transpose()?.flatten();
+    Ok(until.map(Millis))
 }

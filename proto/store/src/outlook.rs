@@ -10,6 +10,7 @@ use crate::budget::{Budget, Want};
 use crate::calls::{self, CallKind, Slot, UPDATE_SLOTS};
 use crate::connections::Connection;
 use crate::db::Sql;
+use crate::dry_runs;
 use crate::employees::{self, Going, Op};
 use crate::error::Result;
 
@@ -152,7 +153,8 @@ impl Outlook {
         };
         let updates: i64 = hour.iter().filter(|(kind, _)| kind.takes_a_slot()).map(|(_, count)| count).sum();
         let open = batches::open_lightly(sql, id).await?;
-        let running = open.iter().filter(|batch| is_running(batch, now)).count();
+        let tried = dry_runs::task_until(sql, id, now).await?;
+        let running = open.iter().filter(|batch| is_running(batch, now)).count() + usize::from(tried.is_some());
         let updates_wait_for = match (ready, next) {
             (0, None) => None,
             (0, Some(at)) if !going.quarterly.is_empty() && at == going.quarter + employees::QUARTER => {

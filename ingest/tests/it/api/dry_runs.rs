@@ -74,3 +74,22 @@ async fn what_kaonavi_says_against_a_person_is_masked_until_it_is_revealed_and_t
     assert_eq!(shown["detail"], json!(MESSAGE));
     assert_eq!(world.audited().await, ["dry_run.reveal"]);
 }
+
+/// Its task would be looked for with the new key, perhaps at another company.
+#[actix_web::test]
+async fn a_dry_run_that_was_asked_with_another_key_is_given_up() {
+    let world = World::new().await;
+    world.switch_on().await;
+    assert_eq!(want(&world, PATH).await.status, 202);
+    let keys = |key: &str, secret: &str| json!({"consumer_key": key, "consumer_secret": secret});
+    let path = "/api/v1/connections/acme-c/credentials";
+    for (keys, expected) in [
+        (keys("consumer-key-acme", "consumer-secret-acme"), 409),
+        (keys("another-key", "another-secret"), 202),
+        (keys("another-key", "a-new-secret"), 202),
+    ] {
+        let put = world.send(Who::Own, ask("PUT", path, Some(keys.clone()))).await;
+        assert_eq!(put.status, 200, "{put:?}");
+        assert_eq!(want(&world, PATH).await.status, expected, "{keys}");
+    }
+}

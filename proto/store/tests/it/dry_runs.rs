@@ -9,6 +9,7 @@ use renkei_store::dry_runs::{self, AskError, DryRun, End, PATIENCE, Progress};
 use renkei_store::employees::{EmployeeKey, Op};
 
 use crate::accounts::an_account;
+use crate::employees::{put, row};
 use crate::engines::{Engine, both};
 
 async fn a_connection(engine: &Engine) -> Connection {
@@ -21,6 +22,7 @@ async fn a_connection(engine: &Engine) -> Connection {
     connections::put(&tx, &connection, now).await.unwrap();
     connections::switch_on(&tx, "c", now, None).await.unwrap();
     tx.commit().await.unwrap();
+    put(engine, &[row(1, 1), row(2, 1)]).await;
     connection_now(engine).await
 }
 
@@ -84,6 +86,7 @@ async fn a_connection_that_is_on_has_one_question_at_a_time() {
         let store = &engine.store;
         let connection = a_connection(&engine).await;
         let want = |employee: &'static str| dry_runs::want(store, &connection, employee, "test");
+        assert!(matches!(want("e9").await, Err(AskError::Nobody)), "{}", engine.name);
         want("e1").await.unwrap();
         assert!(matches!(want("e2").await, Err(AskError::UnderWay)), "{}", engine.name);
         assert!(matches!(want("e1").await, Err(AskError::UnderWay)), "{}", engine.name);
@@ -104,5 +107,36 @@ async fn a_connection_that_is_on_has_one_question_at_a_time() {
             assert!(matches!(refused, Err(AskError::Off(off)) if off == state), "{}: {state}", engine.name);
         }
         assert!(open(&engine).await.is_none(), "{}: an ended connection waits for nothing", engine.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_counts_as_an_open_task_until_its_time_is_over_or_it_is_given_up() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let connection = a_connection(&engine).await;
+        let until = || async {
+            let now = store.now().await.unwrap();
+            dry_runs::task_until(&store.db, "a", now).await.unwrap()
+        };
+        let run = dry_runs::want(store, &connection, "e1", "test").await.unwrap();
+        assert_eq!(until().await, None, "{name}: it has not been asked");
+        for progress in [Progress::Sent { call: 7 }, Progress::Task { id: 8, looks: 0, next_look: Millis(0) }] {
+            save(&engine, &DryRun { progress, ..run.clone() }).await;
+            assert_eq!(until().await, Some(run.until), "{name}");
+        }
+        engine.clock.pass(PATIENCE);
+        assert_eq!(until().await, None, "{name}: its time is over");
+        let again = dry_runs::want(store, &connection, "e2", "test").await.unwrap();
+        save(&engine, &DryRun { progress: Progress::Sent { call: 9 }, ..again }).await;
+        assert!(until().await.is_some(), "{name}");
+        let tx = store.begin().await.unwrap();
+        dry_runs::give_up_those_of(&tx, "another").await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(until().await.is_some(), "{name}: that of another account");
+        let tx = store.begin().await.unwrap();
+        dry_runs::give_up_those_of(&tx, "a").await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!((until().await, open(&engine).await.is_none()), (None, true), "{name}");
     }
 }

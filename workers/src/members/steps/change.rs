@@ -34,11 +34,13 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     }
     let open = batches::open_lightly(&held.tx, &account).await?;
     let running = open.iter().filter(|batch| is_running(batch, held.now)).count();
-    let running = running + usize::from(dry_run::may_be_a_task(context, &held).await?);
+    let tried = dry_run::task_until(&held).await?;
+    let running = running + usize::from(tried.is_some());
     let single = held.doc.single_until > held.now;
     // Tasks run one after the other, and a hire's must not queue behind many.
     if running >= if single { 1 } else { OPEN_TASKS } {
-        return Ok(next_over(&open, held.now).map_or(NextWake::Woken, NextWake::At));
+        let next = next_over(&open, held.now).into_iter().chain(tried).min();
+        return Ok(next.map_or(NextWake::Woken, NextWake::At));
     }
     if held.hour().await?.updates >= Hour::UPDATES {
         return Ok(NextWake::At(held.now + std::time::Duration::from_secs(60)));

@@ -4,6 +4,7 @@ use renkei_store::accounts::Lease;
 use renkei_store::batches;
 use renkei_store::employees::{self, Op};
 
+use super::dry_run;
 use super::held::{Held, Hour, is_running, next_over};
 use super::send::{judge_rows, reserve_and_send};
 use crate::context::{Context, NextWake};
@@ -40,8 +41,11 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     let open = batches::open_lightly(&held.tx, &account).await?;
     let running = open.iter().filter(|batch| is_running(batch, held.now)).count();
     let single = held.doc.single_until > held.now;
-    if running >= if single { 1 } else { OPEN_TASKS } {
-        return Ok(next_over(&open, held.now).map_or(NextWake::Woken, NextWake::At));
+    // One at a time is without exception; else a hire has no need to wait for what is only tried.
+    let tried = if single { dry_run::task_until(&held).await? } else { None };
+    if running + usize::from(tried.is_some()) >= if single { 1 } else { OPEN_TASKS } {
+        let next = next_over(&open, held.now).into_iter().chain(tried).min();
+        return Ok(next.map_or(NextWake::Woken, NextWake::At));
     }
     let (updates, _) =
         employees::due_summary(&held.tx, &account, &held.going(Op::Update), Op::Update, held.now).await?;

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use renkei_events::codes::Code;
+use renkei_runtime::clock::Millis;
 use renkei_store::Store;
 use renkei_store::accounts::Lease;
 use renkei_store::batches;
@@ -53,14 +54,15 @@ pub async fn current(store: &Store, held: &Held) -> Result<Option<DryRun>> {
     Ok(dry_runs::current(store, &held.tx, connection).await?)
 }
 
-/// Whether a dry run may be one of カオナビ's open tasks, behind which changes do not queue either.
+/// Until when a dry run may be one of カオナビ's open tasks, behind which changes do not queue either.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn may_be_a_task(context: &Context, held: &Held) -> Result<bool> {
-    let run = current(&context.store, held).await?;
-    let asked = |run: &DryRun| matches!(run.progress, Progress::Sent { .. } | Progress::Task { .. });
-    Ok(run.is_some_and(|run| asked(&run) && run.until > held.now))
+pub async fn task_until(held: &Held) -> Result<Option<Millis>> {
+    if !is_open(held) {
+        return Ok(None);
+    }
+    Ok(dry_runs::task_until(&held.tx, &held.account.id, held.now).await?)
 }
 
 /// One step.

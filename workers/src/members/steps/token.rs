@@ -70,7 +70,7 @@ async fn next_call(context: &Context, held: &Held) -> Result<Option<Millis>> {
     let looks = open.iter().filter(|batch| batch.state == BatchState::Accepted).map(|batch| batch.next_look);
     let tries = verify::is_owed(held).then_some(held.now);
     let asked = dry_run::current(&context.store, held).await?.and_then(|run| match run.progress {
-        Progress::Ready => Some(held.now),
+        Progress::Ready if run.until > held.now => Some(held.now),
         Progress::Task { next_look, .. } => Some(next_look),
         _ => None,
     });
