@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::attendance::{files, shared_codes};
-use crate::db::{Row, Sql, Tx};
+use crate::db::{Engine, Row, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, NewJob};
 use crate::runs::{self, Run, RunKind};
@@ -502,15 +502,24 @@ pub async fn manual_waiting(sql: &impl Sql, tenant: &str) -> Result<Option<(Stri
     .transpose()
 }
 
-/// Something changed that decides which of a link's days have to go to クラウドログ: they are decided about anew. However much
-/// changes until a worker begins, it is done once.
+/// Something changed that decides which of a link's days have to go to クラウドログ: they are decided about anew, at `now` at the
+/// latest. However much changes until a worker begins, it is done once.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn want_decision(store: &Store, tx: &Tx, link: &str, now: Millis) -> Result<()> {
-    // One that a worker holds may have read what was true before.
-    let waiting = "SELECT 1 AS one FROM jobs WHERE kind = $1 AND subject = $2 AND owner IS NULL LIMIT 1";
-    if tx.row(waiting, vec![DECIDE.into(), link.into()]).await?.is_some() {
+    // One that a worker holds may have read what was true before; so has one that was given back half made, which begins anew.
+    // One that somebody else is about to take or to ask for is not waited for, lest two who do so wait for each other.
+    let free = match tx.engine() {
+        Engine::Sqlite => "",
+        Engine::Postgres => " FOR UPDATE SKIP LOCKED",
+    };
+    let sql = format!(
+        "UPDATE jobs SET doc = '{{}}', slot_ms = CASE WHEN slot_ms > $3 THEN $3 ELSE slot_ms END,
+          due_ms = CASE WHEN due_ms > $3 THEN $3 ELSE due_ms END
+        WHERE name IN (SELECT name FROM jobs WHERE kind = $1 AND subject = $2 AND owner IS NULL{free})"
+    );
+    if tx.exec(&sql, vec![DECIDE.into(), link.into(), now.0.into()]).await? > 0 {
         return Ok(());
     }
     let fresh = crate::seal::fresh_key();

@@ -13,7 +13,7 @@ use renkei_store::attendance::run_lists::{self, KEPT, Lists, Named, Near};
 use renkei_store::attendance::shared_codes::{self, Sharer};
 use renkei_store::db::Sql;
 use renkei_store::runs::{self, Run, RunKind, RunState};
-use renkei_store::{connections, forgotten, links};
+use renkei_store::{Store, connections, forgotten, jobs, links};
 
 use crate::engines::both;
 
@@ -238,6 +238,75 @@ async fn however_much_changes_a_decision_is_wanted_once() {
         tx.commit().await.unwrap();
         assert_eq!(waiting().await, 2, "{name}");
         assert!(links::watched(&store.db).await.unwrap().is_empty(), "{name}");
+    }
+}
+
+/// How many decisions are on the calendar, and when the first one is due.
+async fn decisions(store: &Store) -> (i64, i64) {
+    let query = "SELECT COUNT(*) AS jobs, MIN(due_ms) AS due FROM jobs WHERE kind = 'decide'";
+    let row = store.db.row(query, vec![]).await.unwrap().unwrap();
+    (row.get("jobs").unwrap(), row.get("due").unwrap())
+}
+
+async fn want_decision(store: &Store, at: Millis) {
+    let tx = store.begin().await.unwrap();
+    links::want_decision(store, &tx, "l", at).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+const HOLD: Duration = Duration::from_secs(9);
+
+#[tokio::test]
+async fn a_decision_that_was_given_back_half_made_begins_anew_when_something_changes() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let now = store.now().await.unwrap();
+        want_decision(store, now).await;
+        let held = jobs::claim(store, "w1", &[links::DECIDE], now, HOLD, 9).await.unwrap().remove(0);
+        let tx = store.begin().await.unwrap();
+        jobs::go_on(&tx, &held, r#"{"after":"2026-03-20"}"#, now).await.unwrap();
+        tx.commit().await.unwrap();
+        jobs::release_all(store, "w1").await.unwrap();
+        want_decision(store, now).await;
+        assert_eq!(decisions(store).await.0, 1, "{name}");
+        let again = jobs::claim(store, "w2", &[links::DECIDE], now, HOLD, 9).await.unwrap();
+        assert_eq!(again.iter().map(|job| job.doc.as_str()).collect::<Vec<_>>(), ["{}"], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_decision_that_may_wait_does_not_hold_up_one_that_may_not() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let now = store.now().await.unwrap();
+        let (sooner, later) = (now + Duration::from_secs(5), now + Duration::from_secs(60));
+        for (wanted, due) in [(later, later), (sooner, sooner), (later, sooner)] {
+            want_decision(store, wanted).await;
+            assert_eq!(decisions(store).await, (1, due.0), "{name}");
+        }
+        // Nor does it when a worker gives it back.
+        let claimed = jobs::claim(store, "w", &[links::DECIDE], sooner, HOLD, 9).await.unwrap();
+        assert_eq!(claimed.len(), 1, "{name}");
+        jobs::release_all(store, "w").await.unwrap();
+        assert_eq!(decisions(store).await, (1, sooner.0), "{name}");
+    }
+}
+
+/// What somebody changes is not there to be read before it is written.
+#[tokio::test]
+async fn a_waiting_decision_is_not_begun_until_what_asks_for_it_is_written() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let now = store.now().await.unwrap();
+        want_decision(store, now).await;
+        let tx = store.begin().await.unwrap();
+        links::want_decision(store, &tx, "l", now).await.unwrap();
+        let mut claim = Box::pin(jobs::claim(store, "w", &[links::DECIDE], now, HOLD, 9));
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut claim).await;
+        assert!(early.is_err(), "{name}: {early:?}");
+        tx.commit().await.unwrap();
+        assert_eq!(claim.await.unwrap().len(), 1, "{name}");
+        assert_eq!(decisions(store).await.0, 1, "{name}");
     }
 }
 
