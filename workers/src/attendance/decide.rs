@@ -150,6 +150,7 @@ fn written(day: &BookDay, decision: &Decision) -> Decided {
     Decided {
         code: day.told.code.clone(),
         day: day.told.day.clone(),
+        seen: day.seen(),
         state,
         why: decision.why().map(|why| why.code().to_owned()),
         forced: decision.forces_the_next_row(),

@@ -282,20 +282,20 @@ pub async fn with_another_code(sql: &impl Sql, link: &str, people: &[(&str, &str
     Ok(found)
 }
 
-/// A number that was corrected at the source: the person's days of the period get the new code, where nobody else has it on
-/// that day. A day that is [`GONE`] is nobody's and makes room. Answers how many did.
+/// A number that was corrected at the source, as the open `run` sees: the person's days of the period get the new code, where nobody
+/// else has it on that day. A day that is [`GONE`] is nobody's and makes room. Answers how many did.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn correct_code(
     tx: &Tx,
-    link: &str,
+    (link, run): (&str, i64),
     person: &str,
     code: &str,
     (first, last): (&str, &str),
     now: Millis,
 ) -> Result<u64> {
-    let replaced = replace_gone(tx, link, person, code, (first, last), now).await?;
+    let replaced = replace_gone(tx, (link, run), person, code, (first, last), now).await?;
     let sql = "UPDATE attendance_days SET code = $1, state = 'new', held = NULL, why = NULL
         WHERE link_id = $2 AND person = $3 AND code <> $1 AND day BETWEEN $4 AND $5 AND NOT EXISTS
           (SELECT 1 FROM attendance_days AS other WHERE other.tenant_id = attendance_days.tenant_id AND other.code = $1
@@ -308,24 +308,25 @@ pub async fn correct_code(
 /// what it holds of the code on that day stays known.
 async fn replace_gone(
     tx: &Tx,
-    link: &str,
+    (link, open_run): (&str, i64),
     person: &str,
     code: &str,
     (first, last): (&str, &str),
     now: Millis,
 ) -> Result<u64> {
-    // A run ends when it finds in the book as many days of its own as it has put on the log, so two of one run stay two.
+    // A run ends when it finds in the book as many days of its own as it has put on the log, so two of the open run stay two. Those of
+    // one that has ended do not: all days that it wants written again are of that run.
     let query = format!(
         "SELECT own.tenant_id AS tenant, own.code AS code, own.day AS day, own.run_id AS own_run,
            own.run_began_ms AS own_began, gone.held AS held, gone.forced AS forced, gone.run_id AS run, gone.run_began_ms AS began
          FROM attendance_days AS own, attendance_days AS gone
          WHERE own.link_id = $1 AND own.person = $2 AND own.code <> $3 AND own.day BETWEEN $4 AND $5
            AND gone.tenant_id = own.tenant_id AND gone.code = $3 AND gone.day = own.day AND gone.link_id = own.link_id
-           AND gone.person = '' AND gone.run_id <> own.run_id
+           AND gone.person = '' AND NOT (gone.run_id = $6 AND own.run_id = $6)
          ORDER BY own.day, own.code{}",
         tx.for_update()
     );
-    let values = vec![link.into(), person.into(), code.into(), first.into(), last.into()];
+    let values = vec![link.into(), person.into(), code.into(), first.into(), last.into(), open_run.into()];
     let (mut replaced, mut before) = (0, String::new());
     for row in tx.rows(&query, values).await? {
         let (tenant, old, day): (String, String, String) = (row.get("tenant")?, row.get("code")?, row.get("day")?);
@@ -433,6 +434,27 @@ pub async fn count_pending(sql: &impl Sql, link: &str) -> Result<usize> {
     Ok(usize::try_from(days).unwrap_or(0))
 }
 
+/// How a day stood when it was decided about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The run that brought it, or that wants it written again.
+    pub run: i64,
+    /// Where it stood.
+    pub state: DayState,
+    /// Whether a person wanted it written again.
+    pub forced: bool,
+    /// Keyed hash of the row that クラウドログ was known to hold.
+    pub held: Option<String>,
+}
+
+impl BookDay {
+    /// How the day stands.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        Seen { run: self.told.run, state: self.state, forced: self.forced, held: self.held.clone() }
+    }
+}
+
 /// What was decided about a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
@@ -440,6 +462,8 @@ pub struct Decided {
     pub code: String,
     /// `YYYY-MM-DD`.
     pub day: String,
+    /// What it was decided from.
+    pub seen: Seen,
     /// Where it stands now.
     pub state: DayState,
     /// Why.
@@ -448,13 +472,14 @@ pub struct Decided {
     pub forced: bool,
 }
 
-/// Writes decisions down. A day that is forced stays so until a row of it is marked as imported.
+/// Writes decisions down. A day that is forced stays so until a row of it is marked as imported. One that changed since it was read
+/// stays as it is: whoever changed it asks for the next decision, which may look at old days only where they are not settled.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn decide(tx: &Tx, tenant: &str, decided: &[Decided]) -> Result<()> {
-    for chunk in pieces(decided, tx.rows_at_once(5).min(200)) {
-        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 5 + 1);
+    for chunk in pieces(decided, tx.rows_at_once(9).min(200)) {
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 9 + 1);
         for one in chunk {
             values.extend([
                 one.code.clone().into(),
@@ -462,16 +487,22 @@ pub async fn decide(tx: &Tx, tenant: &str, decided: &[Decided]) -> Result<()> {
                 one.state.as_str().into(),
                 one.why.clone().into(),
                 i64::from(one.forced).into(),
+                one.seen.run.into(),
+                one.seen.state.as_str().into(),
+                i64::from(one.seen.forced).into(),
+                one.seen.held.clone().into(),
             ]);
         }
         values.push(tenant.into());
         let sql = format!(
-            "WITH decided (c, d, s, w, f) AS (VALUES {})
+            "WITH decided (c, d, s, w, f, seen_run, seen_state, seen_forced, seen_held) AS (VALUES {})
              UPDATE attendance_days SET state = decided.s, why = decided.w,
                forced = CASE WHEN decided.f = 1 THEN 1 ELSE forced END
-             FROM decided WHERE tenant_id = ${} AND code = decided.c AND day = decided.d",
-            tuples(chunk.len(), 5, 1),
-            chunk.len() * 5 + 1
+             FROM decided WHERE tenant_id = ${} AND code = decided.c AND day = decided.d
+               AND run_id = decided.seen_run AND state = decided.seen_state AND forced = decided.seen_forced
+               AND COALESCE(held, '') = COALESCE(decided.seen_held, '')",
+            tuples(chunk.len(), 9, 1),
+            chunk.len() * 9 + 1
         );
         tx.exec(&sql, values).await?;
     }

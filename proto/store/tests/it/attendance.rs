@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
-use renkei_store::attendance::book::{self, DayState, Decided, Tally, Told};
+use renkei_store::attendance::book::{self, BookDay, DayState, Decided, Tally, Told};
 use renkei_store::attendance::files::{self, FileState, NewFile, StoredRow};
 use renkei_store::attendance::handwork::{self, Item};
 use renkei_store::attendance::members::{self, ListedMember};
@@ -11,7 +11,7 @@ use renkei_store::attendance::notes::{self, Note};
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::attendance::run_lists::{self, KEPT, Lists, Named, Near};
 use renkei_store::attendance::shared_codes::{self, Sharer};
-use renkei_store::db::Sql;
+use renkei_store::db::{Sql, Tx};
 use renkei_store::runs::{self, Run, RunKind, RunState};
 use renkei_store::{Store, connections, forgotten, jobs, links};
 
@@ -31,8 +31,25 @@ fn told(code: &str, day: &str, run: i64) -> Told {
     }
 }
 
-fn decided(code: &str, day: &str, state: DayState, why: Option<&str>, forced: bool) -> Decided {
-    Decided { code: code.to_owned(), day: day.to_owned(), state, why: why.map(str::to_owned), forced }
+fn decided(day: &BookDay, state: DayState, why: Option<&str>, forced: bool) -> Decided {
+    Decided {
+        code: day.told.code.clone(),
+        day: day.told.day.clone(),
+        seen: day.seen(),
+        state,
+        why: why.map(str::to_owned),
+        forced,
+    }
+}
+
+async fn find_day(store: &Store, sql: &impl Sql, code: &str, day: &str) -> BookDay {
+    book::search(store, sql, "l", Some(code), (day, day), ("", ""), 1).await.unwrap().remove(0)
+}
+
+/// Decides about a day as it stands.
+async fn decide(store: &Store, tx: &Tx, (code, day): (&str, &str), state: DayState, forced: bool) {
+    let found = find_day(store, tx, code, day).await;
+    book::decide(tx, "t", &[decided(&found, state, None, forced)]).await.unwrap();
 }
 
 #[tokio::test]
@@ -45,12 +62,16 @@ async fn a_day_that_is_forced_stays_so_until_its_row_is_marked() {
             .await
             .unwrap();
         let decisions = [
-            decided("P1", a, DayState::Pending, None, true),
-            decided("P1", b, DayState::Skipped, Some("attendance.empty_at_source"), false),
-            decided("P2", b, DayState::Skipped, Some("attendance.half_entered"), true),
-            decided("P2", c, DayState::Done, None, false),
+            ("P1", a, DayState::Pending, None, true),
+            ("P1", b, DayState::Skipped, Some("attendance.empty_at_source"), false),
+            ("P2", b, DayState::Skipped, Some("attendance.half_entered"), true),
+            ("P2", c, DayState::Done, None, false),
         ];
-        book::decide(&tx, "t", &decisions).await.unwrap();
+        let mut all = Vec::new();
+        for (code, day, state, why, forced) in decisions {
+            all.push(decided(&find_day(store, &tx, code, day).await, state, why, forced));
+        }
+        book::decide(&tx, "t", &all).await.unwrap();
         tx.commit().await.unwrap();
         let tallies = book::tallies(&store.db, "l").await.unwrap();
         assert_eq!(tallies[&1], Tally { pending: 1, warnings: 0 }, "{name}: an empty day is no warning");
@@ -64,7 +85,7 @@ async fn a_day_that_is_forced_stays_so_until_its_row_is_marked() {
         assert_eq!(days.iter().map(|day| day.forced).collect::<Vec<_>>(), [true, false], "{name}");
         // What is decided later does not take it back; a marked row does.
         let tx = store.begin().await.unwrap();
-        book::decide(&tx, "t", &[decided("P1", a, DayState::Protected, None, false)]).await.unwrap();
+        decide(store, &tx, ("P1", a), DayState::Protected, false).await;
         tx.commit().await.unwrap();
         let first = || async { book::of_date(store, &store.db, "l", a, "", 9).await.unwrap().remove(0) };
         assert!(first().await.forced, "{name}");
@@ -73,6 +94,61 @@ async fn a_day_that_is_forced_stays_so_until_its_row_is_marked() {
         tx.commit().await.unwrap();
         let day = first().await;
         assert_eq!((day.forced, day.held.as_deref()), (false, Some("row")), "{name}");
+    }
+}
+
+/// Days that are older than every window are decided about once, unless something changes.
+#[tokio::test]
+async fn what_was_decided_from_a_day_that_changed_since_is_not_written_over_it() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let [again, other, marked, same] = ["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"];
+        let tx = store.begin().await.unwrap();
+        let days = [again, other, marked, same].map(|day| told("P1", day, 1));
+        book::put(store, &tx, &days, Millis(10)).await.unwrap();
+        decide(store, &tx, ("P1", marked), DayState::Pending, true).await;
+        tx.commit().await.unwrap();
+        let read = book::search(store, &store.db, "l", None, (again, same), ("", ""), 9).await.unwrap();
+        // Meanwhile a person wants one written again, a later run brings another one, and the row of a third is marked.
+        let tx = store.begin().await.unwrap();
+        book::force(&tx, "l", 2, again, again).await.unwrap();
+        book::put(store, &tx, &[told("P1", other, 2)], Millis(20)).await.unwrap();
+        book::imported(&tx, "t", &[("P1", marked, "row")]).await.unwrap();
+        let all: Vec<Decided> = read.iter().map(|day| decided(day, DayState::Done, None, day.forced)).collect();
+        book::decide(&tx, "t", &all).await.unwrap();
+        tx.commit().await.unwrap();
+        let now = book::search(store, &store.db, "l", None, (again, same), ("", ""), 9).await.unwrap();
+        let stand: Vec<_> = now.iter().map(|day| (day.told.day.as_str(), day.state, day.forced)).collect();
+        let expected = [
+            (again, DayState::New, true),
+            (other, DayState::New, false),
+            (marked, DayState::New, false),
+            (same, DayState::Done, false),
+        ];
+        assert_eq!(stand, expected, "{name}");
+        // The next decision takes them.
+        let tx = store.begin().await.unwrap();
+        let all: Vec<Decided> = now.iter().map(|day| decided(day, DayState::Done, None, false)).collect();
+        book::decide(&tx, "t", &all).await.unwrap();
+        tx.commit().await.unwrap();
+        let left = book::dates(&store.db, "l", "2026-03-01", "", 9).await.unwrap();
+        assert!(left.is_empty(), "{name}: {left:?}");
+    }
+}
+
+/// A row may be marked of a day that is new again, because the source told something else meanwhile.
+#[tokio::test]
+async fn a_row_that_is_marked_meanwhile_is_what_the_next_decision_compares_with() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let day = "2026-01-05";
+        let tx = store.begin().await.unwrap();
+        book::put(store, &tx, &[told("P1", day, 1)], Millis(10)).await.unwrap();
+        let read = find_day(store, &tx, "P1", day).await;
+        book::imported(&tx, "t", &[("P1", day, "row")]).await.unwrap();
+        book::decide(&tx, "t", &[decided(&read, DayState::Done, None, false)]).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(find_day(store, &store.db, "P1", day).await.state, DayState::New, "{name}");
     }
 }
 
@@ -359,11 +435,11 @@ async fn who_shared_a_code_long_ago_is_kept_while_an_old_day_of_it_is_not_settle
         shared_codes::add(&tx, "l", &all.each_ref().map(|one| (one, false))).await.unwrap();
         let days = [told("P1", lone, 1), told("P1", later, 1), told("P2", lone, 1), told("P2", later, 1)];
         book::put(store, &tx, &days, Millis(10)).await.unwrap();
-        book::decide(&tx, "t", &[decided("P2", lone, DayState::Unmatched, None, false)]).await.unwrap();
+        decide(store, &tx, ("P2", lone), DayState::Unmatched, false).await;
         tx.commit().await.unwrap();
         for (state, kept) in [(DayState::New, 2), (DayState::Pending, 2), (DayState::Unmatched, 0)] {
             let tx = store.begin().await.unwrap();
-            book::decide(&tx, "t", &[decided("P1", lone, state, None, false)]).await.unwrap();
+            decide(store, &tx, ("P1", lone), state, false).await;
             shared_codes::tidy(&tx, "l", first).await.unwrap();
             tx.commit().await.unwrap();
             let people = shared_codes::people(&store.db, "l").await.unwrap();
@@ -392,7 +468,11 @@ async fn what_a_day_was_before_is_told_with_its_run_and_goes_with_the_person() {
         assert!(book::history(store, &store.db, "another", ("P1", day), 10).await.unwrap().is_empty(), "{name}");
         // Under a corrected number, too.
         let tx = store.begin().await.unwrap();
-        assert_eq!(book::correct_code(&tx, "l", "person P1", "P9", (day, day), Millis(20)).await.unwrap(), 1, "{name}");
+        assert_eq!(
+            book::correct_code(&tx, ("l", 3), "person P1", "P9", (day, day), Millis(20)).await.unwrap(),
+            1,
+            "{name}"
+        );
         let gone = forgotten::forget_code(store, &tx, "t", "P9", day).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(gone.days, 3, "{name}");
@@ -412,8 +492,8 @@ async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_and_of_no_othe
         book::put(store, &tx, &days, Millis(10)).await.unwrap();
         book::imported(&tx, "t", &[("P1", a, "row of P1"), ("P2", a, "row of P2")]).await.unwrap();
         book::put(store, &tx, &[gone(a, 3), gone(c, 4)], Millis(30)).await.unwrap();
-        book::decide(&tx, "t", &[decided("P1", a, DayState::Skipped, None, true)]).await.unwrap();
-        let moved = book::correct_code(&tx, "l", "person P2", "P1", (a, c), Millis(50)).await.unwrap();
+        decide(store, &tx, ("P1", a), DayState::Skipped, true).await;
+        let moved = book::correct_code(&tx, ("l", 4), "person P2", "P1", (a, c), Millis(50)).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(moved, 1, "{name}: not where somebody has a day, nor a day of the run that took the other one away");
         let find = |code: &'static str| async move {
@@ -436,6 +516,27 @@ async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_and_of_no_othe
     }
 }
 
+/// All days of a manual run's period are that run's when it has ended.
+#[tokio::test]
+async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_after_a_manual_run_too() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let (day, of_open) = ("2026-03-01", "2026-03-02");
+        let gone = |day: &str, run: i64| Told { person: book::GONE.to_owned(), ..told("P1", day, run) };
+        let tx = store.begin().await.unwrap();
+        book::put(store, &tx, &[told("P2", day, 1), gone(day, 2)], Millis(10)).await.unwrap();
+        book::force(&tx, "l", 3, day, day).await.unwrap();
+        book::put(store, &tx, &[told("P2", of_open, 4), gone(of_open, 4)], Millis(40)).await.unwrap();
+        let moved = book::correct_code(&tx, ("l", 4), "person P2", "P1", (day, of_open), Millis(50)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(moved, 1, "{name}");
+        let person = |day: &'static str| async move { find_day(store, &store.db, "P1", day).await.told.person };
+        assert_eq!(person(day).await, "person P2", "{name}");
+        assert_eq!(person(of_open).await, book::GONE, "{name}: the open run counts both");
+        assert_eq!(book::written_by(&store.db, 4).await.unwrap(), 2, "{name}");
+    }
+}
+
 /// Only the history knows whose the days were that the source took away.
 #[tokio::test]
 async fn of_whom_all_days_are_gone_nothing_is_left_under_an_older_number() {
@@ -450,7 +551,11 @@ async fn of_whom_all_days_are_gone_nothing_is_left_under_an_older_number() {
             book::put(store, &tx, &days, Millis(run * 10)).await.unwrap();
         }
         book::put(store, &tx, &[other("P9", old, 1)], Millis(10)).await.unwrap();
-        assert_eq!(book::correct_code(&tx, "l", "person P1", "P9", (day, day), Millis(20)).await.unwrap(), 1, "{name}");
+        assert_eq!(
+            book::correct_code(&tx, ("l", 3), "person P1", "P9", (day, day), Millis(20)).await.unwrap(),
+            1,
+            "{name}"
+        );
         let gone = Told { person: book::GONE.to_owned(), ..told("P9", day, 3) };
         book::put(store, &tx, &[gone], Millis(30)).await.unwrap();
         tx.commit().await.unwrap();

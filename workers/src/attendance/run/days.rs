@@ -190,7 +190,7 @@ impl Step<'_> {
         // Whoever has no code, or shares one, is nobody to クラウドログ.
         let usable: Vec<&Staged> =
             staged.into_iter().filter(|row| !row.code.is_empty() && !sharing.is_double(&row.code)).collect();
-        self.correct_codes(&usable).await?;
+        self.correct_codes(run, &usable).await?;
         let codes: Vec<&str> = usable.iter().map(|row| row.code.as_str()).collect();
         let known = book::contents(&store.db, &self.link.tenant, &text, &codes).await?;
         let mut records = Vec::new();
@@ -260,7 +260,7 @@ impl Step<'_> {
     }
 
     /// A number that was corrected at the source is corrected on all days of the period and of the window, whichever run sees it.
-    async fn correct_codes(&self, staged: &[&Staged]) -> Result<()> {
+    async fn correct_codes(&self, run: i64, staged: &[&Staged]) -> Result<()> {
         let (Some(first), Some(last)) = (self.progress.first, self.progress.last) else { return Ok(()) };
         let today = calendar::today(self.now);
         let first = first.min(today.saturating_sub(MOST_DAYS.days()));
@@ -275,7 +275,7 @@ impl Step<'_> {
         let tx = store.begin().await?;
         let now = store.now_in(&tx).await?;
         for (person, code) in other {
-            book::correct_code(&tx, &self.link.id, &person, &code, (&days.0, &days.1), now).await?;
+            book::correct_code(&tx, (&self.link.id, run), &person, &code, (&days.0, &days.1), now).await?;
         }
         Ok(tx.commit().await?)
     }
