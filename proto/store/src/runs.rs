@@ -228,6 +228,16 @@ pub async fn find(sql: &impl Sql, id: i64) -> Result<Option<Run>> {
     row.map(|row| read(&row)).transpose()
 }
 
+/// One run, which nobody else changes before the transaction ends. Whoever holds several holds the newest first, and writes days
+/// into the book after that, as whoever ends a run does: otherwise two would wait for each other.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn hold(tx: &Tx, id: i64) -> Result<Option<Run>> {
+    let query = format!("SELECT {COLUMNS} FROM runs WHERE run_id = $1{}", tx.for_update());
+    tx.row(&query, vec![id.into()]).await?.map(|row| read(&row)).transpose()
+}
+
 /// The tenant's last run of a subject that failed for `code`.
 ///
 /// # Errors

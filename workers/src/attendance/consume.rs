@@ -70,8 +70,9 @@ impl BookKeeper {
         let tx = store.begin().await?;
         let now = store.now_in(&tx).await?;
         drop_forgotten(store, &tx, &mut days).await?;
+        let over = of_runs_that_are_over(&tx, &days).await?;
         let changed = book::put(store, &tx, &days, now).await?;
-        let late = if changed > 0 { come_late(&tx, &days).await? } else { BTreeSet::new() };
+        let late = if changed > 0 { over } else { BTreeSet::new() };
         for link in &late {
             links::want_decision(store, &tx, link, now).await?;
         }
@@ -110,17 +111,18 @@ impl BookKeeper {
     }
 }
 
-/// The links whose days come after their run was over, and after the decision that followed it, perhaps: nobody else asks for one.
-async fn come_late(tx: &Tx, days: &[Told]) -> Result<BTreeSet<String>> {
+/// The links whose days come after their run was over, and after the decision that followed it, perhaps: nobody else asks for one. A
+/// run that is not over does not end before the days are written, so that the decision which follows it sees them.
+async fn of_runs_that_are_over(tx: &Tx, days: &[Told]) -> Result<BTreeSet<String>> {
     let told_by: BTreeSet<(i64, &str)> = days.iter().map(|day| (day.run, day.link.as_str())).collect();
-    let mut late = BTreeSet::new();
-    for (run, link) in told_by {
+    let mut links = BTreeSet::new();
+    for (run, link) in told_by.into_iter().rev() {
         let is_over = |run: Run| !matches!(run.state, RunState::Waiting | RunState::Running);
-        if runs::find(tx, run).await?.is_some_and(is_over) {
-            late.insert(link.to_owned());
+        if runs::hold(tx, run).await?.is_some_and(is_over) {
+            links.insert(link.to_owned());
         }
     }
-    Ok(late)
+    Ok(links)
 }
 
 /// Days up to the one on which a person was forgotten do not come back from the log.

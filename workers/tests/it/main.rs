@@ -42,5 +42,6 @@ mod verification;
 mod windows;
 mod windows_kingoftime;
 mod windows_numbers;
+mod windows_on_postgres;
 
 use renkei_simulation::{people, world};
