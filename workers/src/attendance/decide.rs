@@ -39,6 +39,9 @@ struct Progress {
     after: String,
     /// The first date that is looked at.
     first: Option<Date>,
+    /// The oldest date on which days waited as the decision began: who had a code from then on is compared, also when the days of
+    /// the first dates wait no more.
+    oldest: Option<String>,
 }
 
 /// Goes one step further in a decision.
@@ -62,8 +65,13 @@ pub(crate) async fn advance(context: &Context, job: &Job) -> Result<()> {
     let mut progress: Progress = serde_json::from_str(&job.doc).unwrap_or_default();
     let today = calendar::today(now);
     let first = *progress.first.get_or_insert(today.checked_sub(MOST_DAYS.days()).unwrap_or(today));
-    let judge = Judge::new(store, &link, first, today).await?;
     let first = first.to_string();
+    let oldest = match progress.oldest.take() {
+        Some(oldest) => oldest,
+        None => book::dates(&store.db, &link.id, &first, "", 1).await?.pop().unwrap_or_else(|| first.clone()),
+    };
+    let judge = Judge::new(store, &link, &oldest, today).await?;
+    progress.oldest = Some(oldest);
     let dates = book::dates(&store.db, &link.id, &first, &progress.after, DATES).await?;
     let Some(last) = dates.last().cloned() else {
         return files::make(context, job, &judge, now).await;

@@ -288,3 +288,55 @@ async fn an_old_day_of_a_code_that_was_shared_stays_out_of_the_files_and_does_no
         assert!(days.len() > 20 && days.iter().all(|day| *day >= FIRST), "late {list_is_late}: {days:?}");
     }
 }
+
+/// The first one left with the number, and the second one got it: the book knows it of old dates alone, and only the first of them
+/// tells of the first one. A decision about so many dates takes several steps.
+#[actix_web::test]
+async fn a_number_that_went_to_somebody_else_is_nobodys_on_all_old_dates_of_one_decision() {
+    let mut office = Office::bare().await;
+    let (first, code) = office.somebody().await;
+    let (lone, from, to) = (date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 16));
+    let now = office.attendance.world.now();
+    let work = || Day::work(clock(9, 0), clock(18, 0));
+    let second = office
+        .attendance
+        .company("h1", |company| {
+            company.set(|settings| {
+                settings.number_touches_rows = false;
+                settings.empty_days = EmptyDays::Missing;
+            });
+            let others: Vec<i64> = company.users().iter().map(|user| user.id).filter(|id| *id != first).collect();
+            company.edit_user(now, first, |user| (user.start_date, user.end_date) = (date(2020, 4, 1), Some(lone)));
+            company.edit_user(now, others[0], |user| (user.start_date, user.end_date) = (date(2020, 4, 1), None));
+            company.set_day(now, first, lone, work());
+            for other in &others {
+                company.remove_day(*other, lone);
+            }
+            others[0]
+        })
+        .await;
+    office.settings(json!({"closing": {"kind": "not_used"}})).await;
+    for (first_day, last_day) in [(lone, lone), (from, to)] {
+        if first_day == from {
+            let now = office.attendance.world.now();
+            office
+                .attendance
+                .company("h1", |company| {
+                    company.change_number(now, second, Some(&code));
+                    for day in from.series(jiff::Span::new().days(1)).take_while(|day| *day <= to) {
+                        company.set_day(now, second, day, work());
+                    }
+                })
+                .await;
+        }
+        let days = json!({"first_day": first_day.to_string(), "last_day": last_day.to_string()});
+        assert_eq!(office.call(ask("POST", &format!("{LINK}/runs"), Some(days))).await.status, 202);
+        office.attendance.run_for(std::time::Duration::from_secs(120)).await;
+    }
+    let in_the_book = office.get(&format!("days?code={code}&from={lone}&to={to}")).await.json();
+    assert_eq!(in_the_book["items"].as_array().map(Vec::len), Some(12), "{in_the_book}");
+    office.upload_members().await;
+    assert_eq!(days_in_files(&mut office, &code).await, BTreeSet::new());
+    let rows = office.rows().await;
+    assert!(rows.keys().any(|(_, day)| *day == to), "others have rows of the last date: {rows:?}");
+}

@@ -13,7 +13,7 @@ use renkei_attendance::reading::{Reading, Settled, hrmos, kingoftime};
 use renkei_attendance::segments::SegmentTable;
 use renkei_attendance::settings::LinkSettings;
 use renkei_store::Store;
-use renkei_store::attendance::book::{self, BookDay};
+use renkei_store::attendance::book::BookDay;
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::error::StoreError;
 use renkei_store::links::{AttendanceSource, Link};
@@ -40,20 +40,19 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) async fn new(store: &Store, link: &Link, first: Date, today: Date) -> Result<Self> {
+    /// Who has a code is compared from `oldest` on.
+    pub(super) async fn new(store: &Store, link: &Link, oldest: &str, today: Date) -> Result<Self> {
         let settings = LinkSettings::from_stored(&link.settings);
         let statuses: BTreeMap<String, i64> = serde_json::from_str(&link.segments).unwrap_or_default();
         let listed = protections::of_link(&store.db, &link.id).await?;
         let protection = Protection::from_stored(settings.closing, listed.iter().map(ListedDays::days))
             .map_err(|fault| StoreError::Corrupt(fault.to_string()))?;
-        let oldest = book::dates(&store.db, &link.id, &first.to_string(), "", 1).await?;
-        let first = oldest.first().cloned().unwrap_or_else(|| first.to_string());
         let last = today.to_string();
         Ok(Self {
             in_force: protection.in_force(today),
             table: settings.segments(statuses),
             members: sides::members(store, &link.tenant).await?,
-            people: sides::people(store, link, (&first, &last)).await?,
+            people: sides::people(store, link, (oldest, &last)).await?,
             keys: std::sync::Arc::clone(&store.keys),
             link: link.clone(),
             settings,
