@@ -92,7 +92,7 @@ async fn missed(api: &Api, link: &Link) -> Result<Option<MissedDays>, ApiError> 
     }
     let today = setup::today_in_tokyo(api.clock.now());
     let first = Window::due(today).first().to_string();
-    let runs = runs::brought_by_hand(&api.store.db, &link.id, &first, link.complete.is_some()).await?;
+    let runs = runs::brought_by_hand(&api.store.db, &link.id, &first).await?;
     let brought: Vec<Brought> = runs
         .into_iter()
         .filter_map(|run| {

@@ -421,8 +421,9 @@ pub async fn company_changed(store: &Store, tx: &Tx, link: &Link, now: Millis) -
             runs::stop(tx, &mut run, Code::AttendanceCancelled, now).await?;
         }
     }
-    let sql = "UPDATE links SET complete_day = NULL, failed = 0, segments = '{}' WHERE link_id = $1";
-    tx.exec(sql, vec![link.id.clone().into()]).await?;
+    let sql =
+        "UPDATE links SET complete_day = NULL, failed = 0, segments = '{}', company_since_ms = $1 WHERE link_id = $2";
+    tx.exec(sql, vec![now.0.into(), link.id.clone().into()]).await?;
     shared_codes::remove_link(tx, &link.id).await?;
     want_decision(store, tx, &link.id, now + BOOK_FOLLOWS).await
 }

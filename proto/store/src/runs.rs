@@ -268,20 +268,14 @@ pub async fn page(sql: &impl Sql, tenant: &str, subjects: &[&str], before: i64, 
     sql.rows(&query, values).await?.iter().map(read).collect()
 }
 
-/// The manual runs of a link that came to their end with days from `first` on. What a link read before its last failure may have been
-/// another company's, unless a window was `complete` since.
+/// The manual runs of a link that came to their end with days from `first` on, since it reads the company that it reads now.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn brought_by_hand(sql: &impl Sql, link: &str, first: &str, complete: bool) -> Result<Vec<Run>> {
-    let since = if complete {
-        "0"
-    } else {
-        "COALESCE((SELECT MAX(started_ms) FROM runs WHERE subject = $1 AND kind = 'window' AND state = 'failed'), 0)"
-    };
+pub async fn brought_by_hand(sql: &impl Sql, link: &str, first: &str) -> Result<Vec<Run>> {
     let query = format!(
         "SELECT {COLUMNS} FROM runs WHERE subject = $1 AND kind = 'manual' AND state IN ('awaiting_import', 'ok', 'warned')
-           AND last_day >= $2 AND started_ms > {since}"
+           AND last_day >= $2 AND started_ms >= COALESCE((SELECT company_since_ms FROM links WHERE link_id = $1), 0)"
     );
     sql.rows(&query, vec![link.into(), first.into()]).await?.iter().map(read).collect()
 }

@@ -289,6 +289,26 @@ async fn a_link_says_which_days_a_failed_window_did_not_bring() {
     assert_eq!(missed(link), Value::Null);
 }
 
+/// No window has come to its end yet.
+#[actix_web::test]
+async fn what_a_person_had_brought_is_not_missed_again_when_the_next_window_fails_as_well() {
+    let mut office = Office::bare().await;
+    let restrict = |to: IpTarget| move |company: &mut renkei_sandbox::hrmos::Company| company.restrict_ip(to, &[]);
+    office.attendance.company("h1", restrict(IpTarget::Whole)).await;
+    office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    let missed = office.call(ask("GET", LINK, None)).await.json()["missed"].clone();
+    assert_eq!(missed, json!({"first_day": "2026-02-21", "last_day": "2026-04-01"}));
+    office.attendance.company("h1", restrict(IpTarget::Off)).await;
+    assert_eq!(start(&mut office, "2026-02-21", "2026-04-01").await.status, 202);
+    office.attendance.run_for(SECOND * 600).await;
+    let missed = office.call(ask("GET", LINK, None)).await.json()["missed"].clone();
+    assert_eq!(missed, Value::Null);
+    office.attendance.company("h1", restrict(IpTarget::Whole)).await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let missed = office.call(ask("GET", LINK, None)).await.json()["missed"].clone();
+    assert_eq!(missed, json!({"first_day": "2026-04-02", "last_day": "2026-04-02"}));
+}
+
 /// What a file's encoding can not say would keep all of its rows away.
 #[actix_web::test]
 async fn leave_columns_that_the_encoding_does_not_have_are_refused() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::civil::date;
 use renkei_runtime::clock::Millis;
 use renkei_store::attendance::book::{self, BookDay, DayState, Decided, Tally, Told};
 use renkei_store::attendance::files::{self, FileState, NewFile, StoredRow};
@@ -12,8 +13,10 @@ use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::attendance::run_lists::{self, KEPT, Lists, Named, Near};
 use renkei_store::attendance::shared_codes::{self, Sharer};
 use renkei_store::db::{Sql, Tx};
+use renkei_store::links::{AttendanceSource, Link};
 use renkei_store::runs::{self, Run, RunKind, RunState};
 use renkei_store::{Store, connections, forgotten, jobs, links};
+use secrecy::SecretString;
 
 use crate::engines::both;
 
@@ -383,6 +386,60 @@ async fn a_waiting_decision_is_not_begun_until_what_asks_for_it_is_written() {
         tx.commit().await.unwrap();
         assert_eq!(claim.await.unwrap().len(), 1, "{name}");
         assert_eq!(decisions(store).await.0, 1, "{name}");
+    }
+}
+
+/// What was read of the company before tells nothing of the one that a link reads now. A window that fails takes nothing away.
+#[tokio::test]
+async fn what_was_brought_by_hand_counts_until_the_link_reads_another_company() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let tx = store.begin().await.unwrap();
+        let now = store.now_in(&tx).await.unwrap();
+        connections::put_tenant(&tx, "t", "t", now).await.unwrap();
+        let company = (AttendanceSource::Hrmos, "h1");
+        let link = Link::draft(store, "l", "t", company, SecretString::from("key"), date(2026, 4, 1), now);
+        links::put(store, &tx, &link).await.unwrap();
+        tx.commit().await.unwrap();
+        let ran = |kind: RunKind, state: RunState| async move {
+            let tx = store.begin().await.unwrap();
+            let now = store.now_in(&tx).await.unwrap();
+            let run = Run {
+                id: 0,
+                tenant: "t".to_owned(),
+                kind,
+                subject: "l".to_owned(),
+                executor: "system".to_owned(),
+                state,
+                code: None,
+                slot: now,
+                started: now,
+                ended: Some(now),
+                days: Some(("2026-02-21".to_owned(), "2026-04-01".to_owned())),
+                counts: runs::Counts::new(),
+            };
+            let id = runs::insert(&tx, &run).await.unwrap();
+            tx.commit().await.unwrap();
+            id
+        };
+        let brought = || async {
+            let runs = runs::brought_by_hand(&store.db, "l", "2026-02-22").await.unwrap();
+            runs.into_iter().map(|run| run.id).collect::<Vec<_>>()
+        };
+        let before = ran(RunKind::Manual, RunState::Ok).await;
+        engine.clock.pass(HOLD);
+        ran(RunKind::Window, RunState::Failed).await;
+        assert_eq!(brought().await, [before], "{name}");
+        let tx = store.begin().await.unwrap();
+        let now = store.now_in(&tx).await.unwrap();
+        links::company_changed(store, &tx, &link, now).await.unwrap();
+        tx.commit().await.unwrap();
+        engine.clock.pass(HOLD);
+        assert_eq!(brought().await, [] as [i64; 0], "{name}");
+        let after = ran(RunKind::Manual, RunState::Warned).await;
+        engine.clock.pass(HOLD);
+        ran(RunKind::Window, RunState::Failed).await;
+        assert_eq!(brought().await, [after], "{name}");
     }
 }
 
