@@ -164,6 +164,14 @@ async fn fenced(tx: &Tx, job: &Job, set: &str, mut values: Vec<Value>) -> Result
     if tx.exec(&sql, values).await? == 1 { Ok(()) } else { Err(StoreError::Fenced) }
 }
 
+/// Nobody takes the job away until the transaction ends: whoever wants to waits, and finds what was written.
+///
+/// # Errors
+/// [`StoreError::Fenced`] when another worker has it, or it is on the calendar no more.
+pub async fn still_held(tx: &Tx, job: &Job) -> Result<()> {
+    fenced(tx, job, "epoch = epoch", vec![]).await
+}
+
 /// Notes how far the job is; it goes on at `due`, with this worker unless it is lost meanwhile.
 ///
 /// # Errors

@@ -78,7 +78,7 @@ pub(crate) async fn advance(context: &Context, job: &Job) -> Result<()> {
     };
     let matching = judge.matching();
     for date in dates {
-        decide_date(context, &judge, &matching, &date, date < first, now).await?;
+        decide_date(context, job, &judge, &matching, &date, date < first, now).await?;
     }
     progress.after = last;
     let tx = store.begin().await?;
@@ -90,6 +90,7 @@ pub(crate) async fn advance(context: &Context, job: &Job) -> Result<()> {
 /// so that a day which was nobody's would become somebody's because another one of its date waits.
 async fn decide_date(
     context: &Context,
+    job: &Job,
     judge: &Judge,
     matching: &Matching<'_>,
     date: &str,
@@ -131,6 +132,8 @@ async fn decide_date(
             }
         }
         let tx = store.begin().await?;
+        // Somebody may have been deleted since these days were read.
+        jobs::still_held(&tx, job).await?;
         book::decide(&tx, &judge.link.tenant, &decided).await?;
         for (run, item) in &to_type {
             handwork::put(store, &tx, &judge.link.tenant, &judge.link.id, *run, item, now).await?;

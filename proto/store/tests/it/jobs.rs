@@ -86,9 +86,11 @@ async fn who_lost_a_job_can_neither_go_on_nor_end_it() {
         let kept = jobs::claim(&store, "w2", &KINDS, now + HOLD, HOLD, 1).await.unwrap().remove(0);
         let tx = store.begin().await.unwrap();
         let fenced = |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::Fenced)), "{result:?}");
+        fenced(jobs::still_held(&tx, &lost).await);
         fenced(jobs::go_on(&tx, &lost, r#"{"page":2}"#, now).await);
         fenced(jobs::come_again(&tx, &lost, now, now).await);
         fenced(jobs::finish(&tx, &lost).await);
+        jobs::still_held(&tx, &kept).await.unwrap();
         jobs::go_on(&tx, &kept, r#"{"page":3}"#, now + Duration::from_secs(1)).await.unwrap();
         tx.commit().await.unwrap();
         let planned = jobs::find(&store.db, "a", now + HOLD).await.unwrap().unwrap();

@@ -49,6 +49,8 @@ pub(super) async fn make(context: &Context, job: &Job, judge: &Judge, now: Milli
     let naming = Naming { made: judge.today, link: judge.link.id.clone(), before };
     let wanted = wanted(context, judge, &pending, &naming).await?;
     let tx = store.begin().await?;
+    // The job first, as whoever deletes somebody does; what was read before that must not be written after it.
+    jobs::still_held(&tx, job).await?;
     let rows = match &wanted {
         Wanted::Nothing => None,
         Wanted::Beside(rest) => Some(rest),
