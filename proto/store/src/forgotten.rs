@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 
 use crate::Store;
-use crate::attendance::mornings;
+use crate::attendance::{book, mornings, shared_codes};
 use crate::db::{Sql, Tx, list, pieces};
 use crate::error::{Result, StoreError};
 use crate::runs::{self, RunKind, RunState};
@@ -153,8 +154,8 @@ pub async fn forget_person(
 }
 
 /// Forgets the attendance under a 社員コード of a company, with what the same people had under a number that was corrected since:
-/// the days, what they were before, the files in which they stand, what was to be typed, and the lists of runs. Files that wait
-/// are made anew without it.
+/// the days, what they were before, the files in which they stand, what was to be typed, protected days, and the lists of runs. A
+/// decision that is under way begins anew, and files that wait are made anew without it.
 ///
 /// # Errors
 /// While a run of the company is under way, and when the store does not answer.
@@ -171,10 +172,9 @@ pub async fn forget_code(
         return Err(ForgetError::RunUnderWay);
     }
     let now = store.now_in(tx).await?;
-    remember(tx, &code_hash(store, tenant, code), now, today).await?;
     let key = || vec![Value::from(tenant), Value::from(code)];
-    let mut found = Found::default();
-    let mut days = 0;
+    let mut found = Found { links: stop_decisions(tx, tenant).await?, ..Found::default() };
+    let (mut days, mut lists) = (0, 0);
     let mut older = BTreeSet::new();
     // First, as it is what stands under the code that tells whose it is.
     for (link, person) in owners(tx, tenant, code).await? {
@@ -185,33 +185,22 @@ pub async fn forget_code(
         days += forget_days(tx, OF_PERSON, whose, &mut found).await?;
         let sql = "DELETE FROM attendance_history WHERE tenant_id = $1 AND link_id = $2 AND person = $3";
         days += tx.exec(sql, whose()).await?;
+        shared_codes::forget_person(tx, &link, &person).await?;
+        lists += forget_own_id(tx, tenant, &link, &person, now).await?;
         found.links.insert(link);
     }
     days += forget_days(tx, "code = $2", key, &mut found).await?;
     days += tx.exec("DELETE FROM attendance_history WHERE tenant_id = $1 AND code = $2", key()).await?;
-    let of_links = "link_id IN (SELECT link_id FROM links WHERE tenant_id = $1)";
-    let of_runs = "run_id IN (SELECT run_id FROM runs WHERE tenant_id = $1)";
-    let told = format!("SELECT DISTINCT link_id FROM morning_told WHERE code = $2 AND {of_links} ORDER BY link_id");
-    for row in tx.rows(&told, key()).await? {
-        mornings::withdraw(tx, &row.get::<String>("link_id")?, now).await?;
-    }
-    for sql in [
-        format!("DELETE FROM attendance_staging WHERE code = $2 AND {of_runs}"),
-        format!("DELETE FROM attendance_shared_codes WHERE code = $2 AND {of_links}"),
-        format!("DELETE FROM morning_told WHERE code = $2 AND {of_links}"),
-        format!("DELETE FROM attendance_protections WHERE code = $2 AND {of_links}"),
-        // クラウドログ's list is クラウドログ's; a name is not needed for anything.
-        "UPDATE crowdlog_members SET name = NULL WHERE tenant_id = $1 AND code = $2".to_owned(),
-    ] {
-        tx.exec(&sql, key()).await?;
-    }
-    let mut lists = forget_lists(tx, tenant, code).await?;
+    lists += forget_number(store, tx, tenant, code, now, today).await?;
     older.remove(code);
     for number in &older {
-        // Whose days stand there still is somebody else.
-        let others = "SELECT 1 AS one FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND person <> '' LIMIT 1";
-        if tx.row(others, vec![tenant.into(), number.as_str().into()]).await?.is_none() {
-            lists += forget_lists(tx, tenant, number).await?;
+        // Whose days stand there still, or who shares it, is somebody else.
+        let others = format!(
+            "SELECT 1 AS one FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND person <> ''
+             UNION ALL SELECT 1 AS one FROM attendance_shared_codes WHERE code = $2 AND person <> '' AND {OF_LINKS} LIMIT 1"
+        );
+        if tx.row(&others, vec![tenant.into(), number.as_str().into()]).await?.is_none() {
+            lists += forget_number(store, tx, tenant, number, now, today).await?;
         }
     }
     for link in &found.links {
@@ -228,31 +217,84 @@ struct Found {
     handwork: u64,
 }
 
-/// The days that a link brought of somebody, under whichever number; and those of which the source has no row any more, but had
-/// one of that person.
+/// The days that a link brought of somebody, under whichever number; and those that were that person's once and are nobody
+/// else's: the source has no row of them any more, or they have a corrected number.
 const OF_PERSON: &str = "(code, day) IN
     (SELECT code, day FROM attendance_days WHERE tenant_id = $1 AND link_id = $2 AND person = $3
-     UNION SELECT gone.code, gone.day FROM attendance_days AS gone, attendance_history AS was
-     WHERE gone.tenant_id = $1 AND gone.link_id = $2 AND gone.person = '' AND was.tenant_id = $1 AND was.link_id = $2
-       AND was.person = $3 AND was.code = gone.code AND was.day = gone.day)";
+     UNION SELECT was.code, was.day FROM attendance_history AS was
+     WHERE was.tenant_id = $1 AND was.link_id = $2 AND was.person = $3 AND NOT EXISTS
+       (SELECT 1 FROM attendance_days AS other WHERE other.tenant_id = $1 AND other.code = was.code AND other.day = was.day
+          AND (other.link_id <> $2 OR other.person NOT IN ('', $3))))";
 
-/// The numbers under which a link brought somebody, as far as a day or what it was before tells of them.
+/// The numbers under which a link brought somebody, as far as a day, what it was before or a number that others had, too, tells
+/// of them.
 const CODES_OF_PERSON: &str = "SELECT code FROM attendance_days WHERE tenant_id = $1 AND link_id = $2 AND person = $3
-    UNION SELECT code FROM attendance_history WHERE tenant_id = $1 AND link_id = $2 AND person = $3";
+    UNION SELECT code FROM attendance_history WHERE tenant_id = $1 AND link_id = $2 AND person = $3
+    UNION SELECT code FROM attendance_shared_codes WHERE link_id = $2 AND person = $3";
+
+/// The links of a company.
+const OF_LINKS: &str = "link_id IN (SELECT link_id FROM links WHERE tenant_id = $1)";
+/// The runs of a company.
+const OF_RUNS: &str = "run_id IN (SELECT run_id FROM runs WHERE tenant_id = $1)";
+
+/// Takes the decisions of a company off the calendar, whoever is at them: one may have read what is deleted now, and would write
+/// it anew. Before anything else is touched, so that what is being written is waited for and found. Answers their links.
+async fn stop_decisions(tx: &Tx, tenant: &str) -> Result<BTreeSet<String>> {
+    let sql = "DELETE FROM jobs WHERE kind = $1 AND subject IN (SELECT link_id FROM links WHERE tenant_id = $2)
+        RETURNING subject";
+    let rows = tx.rows(sql, vec![links::DECIDE.into(), tenant.into()]).await?;
+    rows.iter().map(|row| row.get("subject")).collect()
+}
+
+/// Forgets what stands under a number beside days, files and handwork, and that it comes back from what was said before. Answers
+/// how many lines of the lists of runs there were.
+async fn forget_number(store: &Store, tx: &Tx, tenant: &str, code: &str, now: Millis, today: &str) -> Result<u64> {
+    remember(tx, &code_hash(store, tenant, code), now, today).await?;
+    let key = || vec![Value::from(tenant), Value::from(code)];
+    let told = format!("SELECT DISTINCT link_id FROM morning_told WHERE code = $2 AND {OF_LINKS} ORDER BY link_id");
+    for row in tx.rows(&told, key()).await? {
+        mornings::withdraw(tx, &row.get::<String>("link_id")?, now).await?;
+    }
+    for sql in [
+        format!("DELETE FROM attendance_staging WHERE code = $2 AND {OF_RUNS}"),
+        format!("DELETE FROM attendance_shared_codes WHERE code = $2 AND {OF_LINKS}"),
+        format!("DELETE FROM morning_told WHERE code = $2 AND {OF_LINKS}"),
+        format!("DELETE FROM attendance_protections WHERE code = $2 AND {OF_LINKS}"),
+        // クラウドログ's list is クラウドログ's; a name is not needed for anything.
+        "UPDATE crowdlog_members SET name = NULL WHERE tenant_id = $1 AND code = $2".to_owned(),
+    ] {
+        tx.exec(&sql, key()).await?;
+    }
+    forget_lists(tx, tenant, code).await
+}
+
+/// Forgets what runs and mornings said of somebody of a link without a number: it names the source's own id. Answers how many
+/// notes of runs there were.
+async fn forget_own_id(tx: &Tx, tenant: &str, link: &str, person: &str, now: Millis) -> Result<u64> {
+    let key =
+        || -> Vec<Value> { vec![link.into(), book::own_id(person).into(), Code::AttendanceNoNumber.as_str().into()] };
+    let told = "SELECT 1 AS one FROM morning_told WHERE link_id = $1 AND code = $2 AND reason = $3";
+    if tx.row(told, key()).await?.is_some() {
+        mornings::withdraw(tx, link, now).await?;
+    }
+    tx.exec("DELETE FROM morning_told WHERE link_id = $1 AND code = $2 AND reason = $3", key()).await?;
+    let notes = "DELETE FROM run_notes WHERE code = $2 AND reason = $3
+        AND run_id IN (SELECT run_id FROM runs WHERE subject = $1 AND tenant_id = $4)";
+    tx.exec(notes, key().into_iter().chain([tenant.into()]).collect()).await
+}
 
 /// Deletes what the runs of a company list of a code. Answers how many lines there were.
 async fn forget_lists(tx: &Tx, tenant: &str, code: &str) -> Result<u64> {
-    let of_runs = "run_id IN (SELECT run_id FROM runs WHERE tenant_id = $1)";
     // Of codes that look alike none says anything without the others.
     let alike = "kind IN ('near_source', 'near_destination')";
     let mut lines = 0;
     for sql in [
         format!(
-            "DELETE FROM run_codes WHERE {alike} AND {of_runs} AND (run_id, place) IN
+            "DELETE FROM run_codes WHERE {alike} AND {OF_RUNS} AND (run_id, place) IN
                (SELECT run_id, place FROM run_codes WHERE code = $2 AND {alike})"
         ),
-        format!("DELETE FROM run_codes WHERE code = $2 AND {of_runs}"),
-        format!("DELETE FROM run_notes WHERE code = $2 AND {of_runs}"),
+        format!("DELETE FROM run_codes WHERE code = $2 AND {OF_RUNS}"),
+        format!("DELETE FROM run_notes WHERE code = $2 AND {OF_RUNS}"),
     ] {
         lines += tx.exec(&sql, vec![tenant.into(), code.into()]).await?;
     }
@@ -267,11 +309,11 @@ async fn owners(tx: &Tx, tenant: &str, code: &str) -> Result<Vec<(String, String
         UNION SELECT link_id, person FROM attendance_history WHERE tenant_id = $1 AND code = $2 AND person <> ''
         ORDER BY link_id, person";
     let newest = "SELECT code FROM
-        (SELECT code, day, changed_ms AS at_ms, 1 AS is_now FROM attendance_days
+        (SELECT code, day, changed_ms AS at_ms, 1 AS is_now, 0 AS turn FROM attendance_days
          WHERE tenant_id = $1 AND link_id = $2 AND person = $3
-         UNION ALL SELECT code, day, at_ms, 0 AS is_now FROM attendance_history
+         UNION ALL SELECT code, day, at_ms, 0 AS is_now, history_id AS turn FROM attendance_history
          WHERE tenant_id = $1 AND link_id = $2 AND person = $3) AS seen
-        ORDER BY day DESC, is_now DESC, at_ms DESC LIMIT 1";
+        ORDER BY day DESC, is_now DESC, at_ms DESC, turn DESC LIMIT 1";
     let mut owners = Vec::new();
     for row in tx.rows(query, vec![tenant.into(), code.into()]).await? {
         let (link, person): (String, String) = (row.get("link_id")?, row.get("person")?);

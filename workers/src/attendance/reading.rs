@@ -23,11 +23,6 @@ pub(super) fn hrmos(keys: &Keys, company: &str, row: &RawValue) -> Option<Staged
     })
 }
 
-/// The id of a person as the source's own screens show it.
-pub(super) fn own_id(person: &str) -> &str {
-    person.rsplit('/').next().unwrap_or(person)
-}
-
 /// By way of a value, whose keys are in order: that is how it comes back from the log, and what is hashed.
 fn as_it_comes_back(row: &impl Serialize) -> Option<Vec<u8>> {
     serde_json::to_vec(&serde_json::to_value(row).ok()?).ok()

@@ -59,6 +59,12 @@ impl DayState {
 /// Stands for the person of a day of which the source has no row any more: whoever it was of may be there no more.
 pub const GONE: &str = "";
 
+/// The id of a person as the source's own screens show it.
+#[must_use]
+pub fn own_id(person: &str) -> &str {
+    person.rsplit('/').next().unwrap_or(person)
+}
+
 /// A day that a run told of.
 #[derive(Clone)]
 pub struct Told {
@@ -283,7 +289,8 @@ pub async fn with_another_code(sql: &impl Sql, link: &str, people: &[(&str, &str
 }
 
 /// A number that was corrected at the source, as the open `run` sees: the person's days of the period get the new code, where nobody
-/// else has it on that day. A day that is [`GONE`] is nobody's and makes room. Answers how many did.
+/// else has it on that day; what they were under the old one is history. A day that is [`GONE`] is nobody's and makes room. Answers
+/// how many did.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -296,13 +303,26 @@ pub async fn correct_code(
     now: Millis,
 ) -> Result<u64> {
     let replaced = replace_gone(tx, (link, run), person, code, (first, last), now).await?;
-    let sql = "UPDATE attendance_days SET code = $1, state = 'new', held = NULL, why = NULL
-        WHERE link_id = $2 AND person = $3 AND code <> $1 AND day BETWEEN $4 AND $5 AND NOT EXISTS
-          (SELECT 1 FROM attendance_days AS other WHERE other.tenant_id = attendance_days.tenant_id AND other.code = $1
-             AND other.day = attendance_days.day)";
-    let moved = tx.exec(sql, vec![code.into(), link.into(), person.into(), first.into(), last.into()]).await?;
+    let values = || -> Vec<Value> { vec![code.into(), link.into(), person.into(), first.into(), last.into()] };
+    // Files and lists bear the old number still: without a trace of it nobody could tell later whose they were.
+    let sql = format!(
+        "INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value, replaced_ms)
+         SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value, CAST($6 AS BIGINT)
+         FROM attendance_days WHERE {CORRECTED}"
+    );
+    tx.exec(&sql, values().into_iter().chain([now.0.into()]).collect()).await?;
+    let sql = format!("UPDATE attendance_days SET code = $1, state = 'new', held = NULL, why = NULL WHERE {CORRECTED}");
+    let moved = tx.exec(&sql, values()).await?;
     Ok(replaced + moved)
 }
+
+/// The days that get the corrected number: those of the person under another one, where nobody has it. Of two of one day only
+/// one can have it.
+const CORRECTED: &str = "link_id = $2 AND person = $3 AND code <> $1 AND day BETWEEN $4 AND $5
+    AND NOT EXISTS (SELECT 1 FROM attendance_days AS other WHERE other.tenant_id = attendance_days.tenant_id
+      AND other.code = $1 AND other.day = attendance_days.day)
+    AND NOT EXISTS (SELECT 1 FROM attendance_days AS twin WHERE twin.link_id = $2 AND twin.person = $3
+      AND twin.day = attendance_days.day AND twin.code <> $1 AND twin.code < attendance_days.code)";
 
 /// Days of a person take the place of those of the code that are [`GONE`], which become history. クラウドログ knows codes only, so
 /// what it holds of the code on that day stays known.
@@ -337,8 +357,8 @@ async fn replace_gone(
         let sql =
             "INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value, replaced_ms)
             SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value, CAST($4 AS BIGINT)
-            FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND day = $3";
-        tx.exec(sql, key().into_iter().chain([now.0.into()]).collect()).await?;
+            FROM attendance_days WHERE tenant_id = $1 AND code IN ($2, $5) AND day = $3";
+        tx.exec(sql, key().into_iter().chain([now.0.into(), old.clone().into()]).collect()).await?;
         tx.exec("DELETE FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND day = $3", key()).await?;
         // What the later run put on the log may be read once more, and must not win then.
         let own: (i64, i64) = (row.get("own_began")?, row.get("own_run")?);

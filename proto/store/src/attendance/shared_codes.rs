@@ -113,6 +113,26 @@ pub async fn want_again(tx: &Tx, link: &str, codes: &BTreeSet<String>) -> Result
     Ok(())
 }
 
+/// Somebody is deleted, and shares no code any more. One that a single other person has now is that one's alone.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn forget_person(tx: &Tx, link: &str, person: &str) -> Result<()> {
+    let sql = "DELETE FROM attendance_shared_codes WHERE link_id = $1 AND person = $2 RETURNING code";
+    let rows = tx.rows(sql, vec![link.into(), person.into()]).await?;
+    let codes: BTreeSet<String> = rows.iter().map(|row| row.get("code")).collect::<Result<_>>()?;
+    let mut freed = BTreeSet::new();
+    for code in codes {
+        let query = "SELECT COUNT(DISTINCT person) AS people FROM attendance_shared_codes
+            WHERE link_id = $1 AND code = $2 AND person <> ''";
+        let row = tx.row(query, vec![link.into(), code.clone().into()]).await?;
+        if row.map(|row| row.get::<i64>("people")).transpose()? == Some(1) {
+            freed.insert(code);
+        }
+    }
+    want_again(tx, link, &freed).await
+}
+
 /// The codes of a link for which its dates have to be read again.
 ///
 /// # Errors

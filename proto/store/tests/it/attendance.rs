@@ -532,7 +532,7 @@ async fn what_a_day_was_before_is_told_with_its_run_and_goes_with_the_person() {
         );
         let gone = forgotten::forget_code(store, &tx, "t", "P9", day).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(gone.days, 3, "{name}");
+        assert_eq!(gone.days, 4, "{name}: with what it was under the number of before");
         assert!(book::history(store, &store.db, "t", ("P1", day), 10).await.unwrap().is_empty(), "{name}");
     }
 }
@@ -594,6 +594,31 @@ async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_after_a_manual
     }
 }
 
+/// Somebody with two numbers on one day: both would come to stand in one place.
+#[tokio::test]
+async fn of_two_days_of_one_date_a_corrected_number_goes_to_one() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let (a, b) = ("2026-03-01", "2026-03-02");
+        let own = |code: &str, day: &str| Told { person: "somebody".to_owned(), ..told(code, day, 1) };
+        let tx = store.begin().await.unwrap();
+        book::put(store, &tx, &[own("P2", a), own("P3", a), own("P3", b)], Millis(10)).await.unwrap();
+        tx.commit().await.unwrap();
+        for expected in [2, 0] {
+            let tx = store.begin().await.unwrap();
+            let moved = book::correct_code(&tx, ("l", 2), "somebody", "P1", (a, b), Millis(20)).await;
+            tx.commit().await.unwrap();
+            assert_eq!(moved.unwrap(), expected, "{name}");
+        }
+        let days = book::search(store, &store.db, "l", None, (a, b), ("", ""), 9).await.unwrap();
+        let days: Vec<_> = days.iter().map(|day| (day.told.day.as_str(), day.told.code.as_str())).collect();
+        assert_eq!(days, [(a, "P1"), (a, "P3"), (b, "P1")], "{name}");
+        let before =
+            async |code: &str, day: &str| book::history(store, &store.db, "t", (code, day), 9).await.unwrap().len();
+        assert_eq!((before("P2", a).await, before("P3", a).await, before("P3", b).await), (1, 0, 1), "{name}");
+    }
+}
+
 /// Only the history knows whose the days were that the source took away.
 #[tokio::test]
 async fn of_whom_all_days_are_gone_nothing_is_left_under_an_older_number() {
@@ -622,12 +647,12 @@ async fn of_whom_all_days_are_gone_nothing_is_left_under_an_older_number() {
         let days = |code: &'static str| async move {
             book::search(store, &store.db, "l", Some(code), (old, later), ("", ""), 9).await.unwrap().len()
         };
-        assert_eq!((history("P1", day).await, history("P1", old).await, history("P9", day).await), (1, 1, 1), "{name}");
+        assert_eq!((history("P1", day).await, history("P1", old).await, history("P9", day).await), (2, 1, 1), "{name}");
         assert_eq!((days("P1").await, days("P9").await, days("P5").await), (1, 2, 1), "{name}");
         let tx = store.begin().await.unwrap();
         let gone = forgotten::forget_code(store, &tx, "t", "P9", later).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(gone.days, 6, "{name}");
+        assert_eq!(gone.days, 7, "{name}");
         assert_eq!((history("P1", day).await, history("P1", old).await, history("P9", day).await), (0, 0, 0), "{name}");
         assert_eq!((days("P1").await, days("P9").await), (0, 0), "{name}");
         assert_eq!((history("P5", later).await, days("P5").await), (1, 1), "{name}: the other one's stay");
@@ -666,13 +691,13 @@ async fn what_a_day_was_before_goes_90_days_after_something_else_took_its_place(
     }
 }
 
-fn named(codes: &[&str]) -> Named {
+pub fn named(codes: &[&str]) -> Named {
     let codes: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
     Named { total: codes.len() as i64, codes }
 }
 
 /// A run of a tenant that has ended, with these lists.
-async fn run_with_lists(store: &renkei_store::Store, tenant: &str, lists: &Lists) -> i64 {
+pub async fn run_with_lists(store: &renkei_store::Store, tenant: &str, lists: &Lists) -> i64 {
     let tx = store.begin().await.unwrap();
     let now = store.now_in(&tx).await.unwrap();
     let run = Run {

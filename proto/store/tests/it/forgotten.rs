@@ -1,12 +1,16 @@
 //! Deleting one person: what has no test beside the attendance of [`crate::attendance`].
 
+use std::time::Duration;
+
 use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_store::attendance::mornings;
 use renkei_store::connections::{self, Connection};
 use renkei_store::db::Sql;
 use renkei_store::episodes::{self, Item, Trouble};
+use renkei_store::error::StoreError;
 use renkei_store::forgotten::{self, Person};
+use renkei_store::jobs;
 use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::outbox::{self, Mail};
 use secrecy::SecretString;
@@ -103,5 +107,41 @@ async fn a_mail_of_a_morning_that_waits_and_names_the_code_is_taken_back() {
             let still: Vec<_> = mornings::told(&store.db, "l").await.unwrap().into_iter().collect();
             assert_eq!(still, expected, "{name}");
         }
+    }
+}
+
+/// It may have read what is deleted now.
+#[tokio::test]
+async fn a_decision_that_is_under_way_when_somebody_is_deleted_writes_nothing_more_and_another_one_is_made() {
+    const HOLD: Duration = Duration::from_secs(90);
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        connection(&engine).await;
+        let now = store.now().await.unwrap();
+        let tx = store.begin().await.unwrap();
+        for (id, tenant) in [("l", "t"), ("another", "u")] {
+            connections::put_tenant(&tx, tenant, tenant, now).await.unwrap();
+            let (key, issued) = (SecretString::from("key".to_owned()), jiff::civil::date(2026, 4, 1));
+            let link = Link::draft(store, id, tenant, (AttendanceSource::Hrmos, "acme"), key, issued, now);
+            assert!(links::put(store, &tx, &link).await.unwrap(), "{name}");
+            links::want_decision(store, &tx, id, now).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let mut held = jobs::claim(store, "w1", &[links::DECIDE], now, HOLD, 9).await.unwrap();
+        held.sort_by(|one, other| one.subject.cmp(&other.subject));
+        let [anothers, own] = &held[..] else { panic!("{name}: {held:?}") };
+        let tx = store.begin().await.unwrap();
+        forgotten::forget_code(store, &tx, "t", "E1", TODAY).await.unwrap();
+        tx.commit().await.unwrap();
+        let tx = store.begin().await.unwrap();
+        let fenced = |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::Fenced)), "{result:?}");
+        fenced(jobs::still_held(&tx, own).await);
+        fenced(jobs::go_on(&tx, own, "{}", now).await);
+        fenced(jobs::finish(&tx, own).await);
+        jobs::still_held(&tx, anothers).await.unwrap();
+        tx.commit().await.unwrap();
+        let next = jobs::claim(store, "w2", &[links::DECIDE], now, HOLD, 9).await.unwrap();
+        let next: Vec<_> = next.iter().map(|job| (job.subject.as_str(), job.doc.as_str())).collect();
+        assert_eq!(next, [("l", "{}")], "{name}");
     }
 }

@@ -11,6 +11,7 @@ mod employees;
 mod engines;
 mod episodes;
 mod forgotten;
+mod forgotten_numbers;
 mod jobs;
 mod leases;
 mod logtable;

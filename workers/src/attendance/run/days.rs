@@ -182,7 +182,7 @@ impl Step<'_> {
         let mut notes: Vec<Note> = Vec::new();
         for row in &staged {
             if row.code.is_empty() {
-                notes.push(note(Code::AttendanceNoNumber, reading::own_id(&row.person), ""));
+                notes.push(note(Code::AttendanceNoNumber, book::own_id(&row.person), ""));
             } else if sharing.is_double(&row.code) {
                 notes.push(note(Code::AttendanceDoubleNumber, &row.code, ""));
             }
