@@ -16,6 +16,7 @@ mod dry_runs;
 mod faults;
 mod filtering;
 mod forgetting;
+mod forgetting_postgres;
 mod further_mapping;
 mod genders;
 mod held_people;

@@ -12,7 +12,8 @@ use std::time::Duration;
 use jiff::civil::{Date, date};
 use renkei_events::topic::Topic;
 use renkei_runtime::clock::Millis;
-use renkei_sandbox::hrmos::{Day, at as clock};
+use renkei_sandbox::crowdlog::Member;
+use renkei_sandbox::hrmos::{Day, EmptyDays, at as clock};
 use renkei_simulation::world::START;
 use renkei_store::db::Sql;
 use renkei_store::logtable;
@@ -21,7 +22,7 @@ use renkei_workers::notify::Post;
 use serde_json::{Value, json};
 
 use self::scene::{CHANGED, LAST, NEW_NUMBER, REFUSED, RENUMBERED, Server, Somebody, TAKEN, WORKER};
-use super::office::Office;
+use super::office::{LINK, Office};
 use crate::api::world::ask;
 
 /// The tables with a row in which the text stands.
@@ -213,4 +214,57 @@ async fn the_history_of_a_deleted_persons_days_is_empty_and_that_of_others_stays
     assert_eq!(nobody, [] as [Value; 0]);
     let of_no_link = ask("GET", &format!("/api/v1/links/nobody/history?code={deleted}&day={day}"), None);
     assert_eq!(office.call(of_no_link).await.status, 404);
+}
+
+/// The number of all days of the window was corrected: the book has no day under the old one, but files, lists and notes have.
+#[actix_web::test]
+async fn i8_whoever_is_deleted_after_a_corrected_number_is_not_found_under_the_old_one() {
+    const OLD: &str = "Z90081";
+    const NEW: &str = "Z90082";
+    let mut office = Office::bare().await;
+    let (id, _) = office.somebody().await;
+    let now = office.attendance.world.now();
+    office
+        .attendance
+        .company("h1", |company| {
+            // Else the day that the next window leaves out stays under the old one.
+            company.set(|settings| settings.empty_days = EmptyDays::Missing);
+            assert!(company.change_number(now, id, Some(OLD)));
+            company.set_day(now, id, date(2026, 3, 12), Day::work(clock(22, 0), clock(25, 30)));
+        })
+        .await;
+    for number in [OLD, NEW] {
+        office.crowdlog.add_member(Member::new(number, "見本"));
+    }
+    office.upload_members().await;
+    office.settings(json!({"closing": {"kind": "not_used"}, "past_midnight": "skip"})).await;
+    office.attendance.run_to(date(2026, 4, 2), 6, 0).await;
+    office.import_all().await;
+    let query = "SELECT handwork_id FROM handwork WHERE code = $1 AND reason = 'attendance.past_midnight'";
+    let item = office.attendance.world.store.db.row(query, vec![OLD.into()]).await.unwrap().unwrap();
+    let item: i64 = item.get("handwork_id").unwrap();
+    let tick = ask("POST", &format!("{LINK}/handwork/{item}/done"), None);
+    assert_eq!(office.call(tick).await.status, 204);
+    let listed = json!({"code": OLD, "from": "2026-03-02", "to": "2026-03-03"});
+    assert_eq!(office.call(ask("POST", &format!("{LINK}/protections"), Some(listed))).await.status, 201);
+    let now = office.attendance.world.now();
+    office.attendance.company("h1", |company| assert!(company.change_number(now, id, Some(NEW)))).await;
+    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
+    let days = |code: &str| format!("days?code={code}&limit=200");
+    assert_eq!(office.get(&days(OLD)).await.json()["items"], json!([]), "all are under the new one");
+    assert!(office.get(&days(NEW)).await.json()["items"].as_array().unwrap().len() > 20);
+    let before = tables_with(&office, OLD).await;
+    for table in ["attendance_file_rows", "handwork", "attendance_protections"] {
+        assert!(before.contains(table), "{table}: {before:?}");
+    }
+
+    let gone = office.call(ask("DELETE", &format!("/api/v1/crowdlog/people/{NEW}"), None)).await;
+    assert_eq!(gone.status, 200, "{:?}", gone.json());
+    assert!(gone.json()["handwork"].as_i64() > Some(0) && gone.json()["files"].as_i64() > Some(0), "{:?}", gone.json());
+    let kept = BTreeSet::from(["batches", "log_records", "crowdlog_members"].map(str::to_owned));
+    office.settle().await;
+    for number in [OLD, NEW] {
+        let left = tables_with(&office, number).await;
+        assert!(left.is_subset(&kept), "what goes by age, and what is クラウドログ's own: {number}: {left:?}");
+    }
 }
