@@ -104,9 +104,12 @@ pub async fn forget_person(
     if row.get::<String>("state")? == "flying" {
         return Err(ForgetError::UnderWay);
     }
-    // A number that was changed at the source of employees may be the old one still at that of attendance.
-    let numbers = [row.get::<Option<String>>("number")?, row.get("written_number")?];
-    let numbers: BTreeSet<String> = numbers.into_iter().flatten().collect();
+    let asked = "SELECT 1 AS one FROM dry_runs
+        WHERE connection_id = $1 AND employee_id = $2 AND state = 'sent' AND until_ms > $3";
+    if tx.row(asked, key().into_iter().chain([now.0.into()]).collect()).await?.is_some() {
+        return Err(ForgetError::UnderWay);
+    }
+    let numbers = numbers_of(tx, tenant, row.get("number")?, row.get("written_number")?).await?;
     remember(tx, &person_hash(store, connection, employee), now, today).await?;
     outbox::withdraw_about(tx, connection, employee, now).await?;
     let mut gone = Gone::default();
@@ -131,9 +134,8 @@ pub async fn forget_person(
         }
     }
     // They name people, and last for a day.
-    for table in ["previews", "dry_runs"] {
-        tx.exec(&format!("DELETE FROM {table} WHERE connection_id = $1"), vec![connection.into()]).await?;
-    }
+    tx.exec("DELETE FROM previews WHERE connection_id = $1", vec![connection.into()]).await?;
+    tx.exec("DELETE FROM dry_runs WHERE connection_id = $1 AND employee_id = $2", key()).await?;
     let (target, instead) = (format!("{connection}/{employee}"), format!("{connection}/(forgotten)"));
     let sql = "UPDATE audit SET target = $1 WHERE tenant_id = $2 AND target = $3";
     tx.exec(sql, vec![instead.into(), tenant.into(), target.into()]).await?;
@@ -151,6 +153,24 @@ pub async fn forget_person(
         }
     }
     Ok(Some(gone))
+}
+
+/// The numbers under which the attendance of somebody may stand. One that was changed at the source of employees may be the old
+/// one still at that of attendance; where that knows the new one, the old one is another person's by now.
+async fn numbers_of(
+    tx: &Tx,
+    tenant: &str,
+    number: Option<String>,
+    written: Option<String>,
+) -> Result<BTreeSet<String>> {
+    let mut numbers: BTreeSet<String> = number.into_iter().collect();
+    let mut is_known = false;
+    for number in &numbers {
+        let days = "SELECT 1 AS one FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND person <> '' LIMIT 1";
+        is_known |= tx.row(days, vec![tenant.into(), number.as_str().into()]).await?.is_some();
+    }
+    numbers.extend(written.filter(|_| !is_known));
+    Ok(numbers)
 }
 
 /// Forgets the attendance under a 社員コード of a company, with what the same people had under a number that was corrected since:

@@ -257,6 +257,8 @@ async fn move_mentions(tx: &Tx, connection: &str, moves: &[Move]) -> Result<()> 
          WHERE activity.connection_id = $1 AND activity.employee_id = moved.o",
         "UPDATE upload_people SET employee_id = moved.n FROM moved WHERE upload_people.employee_id = moved.o
            AND upload_id IN (SELECT upload_id FROM uploads WHERE uploads.connection_id = $1)",
+        // Sealed under the id of before; who wants to know asks again.
+        "DELETE FROM dry_runs WHERE connection_id = $1 AND employee_id IN (SELECT o FROM moved)",
     ];
     // Only those who need a person are in a mail, and there is no quick way to them.
     let told = "UPDATE episode_items SET employee_id = moved.n FROM moved

@@ -11,12 +11,15 @@ use renkei_store::attendance::notes::{self, Note};
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::attendance::run_lists::Lists;
 use renkei_store::attendance::shared_codes::{self, Sharer};
+use renkei_store::connections::Connection;
 use renkei_store::db::Sql;
+use renkei_store::forgotten::{ForgetError, Person};
 use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::{connections, forgotten, outbox};
 use secrecy::SecretString;
 
 use crate::attendance::{named, run_with_lists};
+use crate::employees::{put, row};
 use crate::engines::{Engine, both};
 
 const TODAY: &str = "2026-04-01";
@@ -182,7 +185,7 @@ async fn under_a_number_that_was_corrected_nothing_is_left_of_whoever_is_deleted
         assert_eq!(rows_with(&engine, "OLD").await.len(), 7, "{name}: all but history and mornings");
         let tx = store.begin().await.unwrap();
         let days = (DAYS[0], DAYS[1]);
-        assert_eq!(book::correct_code(&tx, "l", PERSON, "NEW", days, Millis(20)).await.unwrap(), 2, "{name}");
+        assert_eq!(book::correct_code(&tx, ("l", 9), PERSON, "NEW", days, Millis(20)).await.unwrap(), 2, "{name}");
         tx.commit().await.unwrap();
 
         let gone = forget(&engine, "NEW").await;
@@ -255,5 +258,64 @@ async fn an_older_number_that_others_have_now_stays_theirs() {
             assert_eq!(left.get("attendance_shared_codes"), if shared { Some(&2) } else { None }, "{name}: {left:?}");
             assert_eq!(remembered(&engine).await, ["NEW"], "{name}: their days are taken, {shared}");
         }
+    }
+}
+
+/// A number that was given to somebody else, whom only the source of attendance tells of.
+#[tokio::test]
+async fn the_number_of_before_is_somebody_elses_where_attendance_knows_the_new_one() {
+    for (knows_the_new_one, left) in [(false, 0), (true, 1)] {
+        for engine in both().await {
+            let (store, name) = (&engine.store, engine.name);
+            company(&engine).await;
+            let tx = store.begin().await.unwrap();
+            connections::put(&tx, &Connection::draft("c", "t", "roumumate"), Millis(1)).await.unwrap();
+            let mut days = vec![told(OTHER, "E-OLD", DAYS[0])];
+            if knows_the_new_one {
+                days.push(told(PERSON, "E1", DAYS[0]));
+            }
+            book::put(store, &tx, &days, Millis(10)).await.unwrap();
+            tx.commit().await.unwrap();
+            put(&engine, &[row(1, 1)]).await;
+            let sql = "UPDATE employees SET written_number = 'E-OLD', account_id = NULL";
+            store.db.exec(sql, vec![]).await.unwrap();
+            let tx = store.begin().await.unwrap();
+            let person = Person { tenant: "t", connection: "c", employee: "e1" };
+            let gone = forgotten::forget_person(store, &tx, person, TODAY).await.unwrap().unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(gone.days, 1, "{name}");
+            let days = book::search(store, &store.db, "l", None, (DAYS[0], DAYS[1]), ("", ""), 9).await.unwrap();
+            assert_eq!(days.iter().filter(|day| day.told.code == "E-OLD").count(), left, "{name}: {knows_the_new_one}");
+            assert!(days.iter().all(|day| day.told.code != "E1"), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_deleted_while_kaonavi_is_asked_about_the_person() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        company(&engine).await;
+        let tx = store.begin().await.unwrap();
+        let now = store.now_in(&tx).await.unwrap();
+        connections::put(&tx, &Connection::draft("c", "t", "roumumate"), now).await.unwrap();
+        tx.commit().await.unwrap();
+        put(&engine, &[row(1, 1), row(2, 1)]).await;
+        let sql = "INSERT INTO dry_runs (connection_id, employee_id, made_ms, until_ms, state) VALUES
+            ('c', 'e1', 1, $1, 'sent'), ('c', 'e2', 1, $1, 'ended')";
+        store.db.exec(sql, vec![(now.0 + 1000).into()]).await.unwrap();
+        let forget = async |employee: &str| {
+            let tx = store.begin().await.unwrap();
+            let person = Person { tenant: "t", connection: "c", employee };
+            let gone = forgotten::forget_person(store, &tx, person, TODAY).await;
+            tx.commit().await.unwrap();
+            gone
+        };
+        assert!(matches!(forget("e1").await, Err(ForgetError::UnderWay)), "{name}");
+        assert_eq!(forget("e2").await.unwrap().unwrap().records, 1, "{name}");
+        let left = store.db.rows("SELECT employee_id FROM dry_runs", vec![]).await.unwrap();
+        assert_eq!(left.len(), 1, "{name}: that of somebody else stays");
+        engine.clock.pass(std::time::Duration::from_secs(2));
+        assert_eq!(forget("e1").await.unwrap().unwrap().records, 1, "{name}");
     }
 }
