@@ -177,7 +177,7 @@ pub async fn adopt(
     });
     // What was asked of カオナビ with another key is not looked after with this one.
     if let Some(own) = own.filter(|own| *own != account) {
-        dry_runs::give_up_those_of(tx, &own).await?;
+        dry_runs::give_up_those_of(tx, &own, now).await?;
     }
     if same {
         return Ok(Adopted { account, done: None });
@@ -187,7 +187,7 @@ pub async fn adopt(
         return Err(AdoptError::InUse);
     }
     accounts::put(store, tx, &account, base_url, credentials, now).await?;
-    dry_runs::give_up_those_of(tx, &account).await?;
+    dry_runs::give_up_those_of(tx, &account, now).await?;
     Ok(Adopted { account, done: Some(if stored.is_some() { "replace" } else { "set" }) })
 }
 

@@ -87,7 +87,7 @@ pub(super) fn resources() -> Vec<Resource> {
     ]
 }
 
-/// Asks カオナビ whether it would take one person as they are now; nothing is changed by it. A worker asks, in the place of a
+/// Asks カオナビ with its own dry run whether it would take one person as they are now. A worker asks, in the place of a
 /// change, once no change could leave instead. Only while the connection is active, one at a time.
 #[utoipa::path(post, path = "/api/v1/employees/{connection}/{employee_id}/dry-run", tag = "tenant",
     params(("connection" = String, Path), ("employee_id" = String, Path)),

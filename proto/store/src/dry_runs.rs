@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 
@@ -102,7 +103,7 @@ impl Progress {
     #[must_use]
     pub fn unanswered(&self, at: Millis) -> Self {
         let asked = matches!(self, Progress::Sent { .. } | Progress::Task { .. });
-        let code = asked.then(|| renkei_events::codes::Code::KaonaviUnavailable.as_str().to_owned());
+        let code = asked.then(|| Code::KaonaviUnavailable.as_str().to_owned());
         Progress::Ended { end: End::NoAnswer, code, detail: None, at }
     }
 }
@@ -307,11 +308,15 @@ pub async fn none_asked(tx: &Tx, connection: &str) -> Result<()> {
     Ok(())
 }
 
-/// An account's open questions are given up: they were asked with other credentials.
+/// An account's open questions end without an answer: they were asked with other credentials.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn give_up_those_of(tx: &Tx, account: &str) -> Result<()> {
+pub async fn give_up_those_of(tx: &Tx, account: &str, now: Millis) -> Result<()> {
+    let sql = "UPDATE dry_runs SET code = CASE WHEN state IN ('sent', 'task') THEN $3 ELSE code END, state = 'ended',
+          result = 'no_answer', ended_ms = $2
+        WHERE state <> 'ended' AND connection_id IN (SELECT connection_id FROM connections WHERE account_id = $1)";
+    tx.exec(sql, vec![account.into(), now.0.into(), Code::KaonaviUnavailable.as_str().into()]).await?;
     tx.exec("UPDATE connections SET dry_run_ms = NULL WHERE account_id = $1", vec![account.into()]).await?;
     Ok(())
 }

@@ -144,6 +144,8 @@ async fn decide_date(
     let is_over = |item: &&Item| item.done.is_none() && !settled.contains(&item.code);
     let over: Vec<i64> = known.iter().filter(is_over).map(|item| item.id).collect();
     let tx = store.begin().await?;
+    // What is over by now may be wanted again by another worker's decision.
+    jobs::still_held(&tx, job).await?;
     handwork::remove(&tx, &over).await?;
     Ok(tx.commit().await?)
 }

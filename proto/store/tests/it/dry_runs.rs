@@ -131,12 +131,15 @@ async fn what_is_asked_counts_as_an_open_task_until_its_time_is_over_or_it_is_gi
         save(&engine, &DryRun { progress: Progress::Sent { call: 9 }, ..again }).await;
         assert!(until().await.is_some(), "{name}");
         let tx = store.begin().await.unwrap();
-        dry_runs::give_up_those_of(&tx, "another").await.unwrap();
+        dry_runs::give_up_those_of(&tx, "another", Millis(1)).await.unwrap();
         tx.commit().await.unwrap();
         assert!(until().await.is_some(), "{name}: that of another account");
         let tx = store.begin().await.unwrap();
-        dry_runs::give_up_those_of(&tx, "a").await.unwrap();
+        dry_runs::give_up_those_of(&tx, "a", Millis(1)).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!((until().await, open(&engine).await.is_none()), (None, true), "{name}");
+        let seen = found(&engine, "e2").await.unwrap().progress;
+        let Progress::Ended { end: End::NoAnswer, code, at: Millis(1), .. } = seen else { panic!("{name}") };
+        assert_eq!(code.as_deref(), Some("kaonavi.unavailable"), "{name}: it had been asked");
     }
 }

@@ -174,3 +174,32 @@ async fn i8_a_feeds_token_stands_in_no_row_in_plain_text() {
         assert!(feeds::find(&store, &store.db, "c").await.unwrap().unwrap().token.is_none());
     }
 }
+
+/// A worker that ends gives the one it holds back beside the one that waits. Both at once would make the files twice.
+#[tokio::test]
+async fn of_a_links_free_decisions_one_is_taken_at_a_time() {
+    const DECIDE: [&str; 1] = [renkei_store::links::DECIDE];
+    for engine in both().await {
+        let (store, name) = (engine.store.clone(), engine.name);
+        let now = store.now().await.unwrap();
+        let decision = |name: &str, due: Millis| NewJob { kind: renkei_store::links::DECIDE, ..job(name, "q", due) };
+        put(&store, &[decision("b", now), decision("a", now), decision("c", now - Duration::from_secs(1))]).await;
+        let mut taken = Vec::new();
+        for _ in 0..3 {
+            let mut held = jobs::claim(&store, "w1", &DECIDE, now, HOLD, 9).await.unwrap();
+            assert_eq!(held.len(), 1, "{name}");
+            let held = held.remove(0);
+            // It rests, and goes on although others are due before it.
+            let tx = store.begin().await.unwrap();
+            jobs::go_on(&tx, &held, "{}", now).await.unwrap();
+            tx.commit().await.unwrap();
+            let again = jobs::claim(&store, "w1", &DECIDE, now, HOLD, 9).await.unwrap();
+            assert_eq!(again.iter().map(|job| &job.name).collect::<Vec<_>>(), [&held.name], "{name}");
+            let tx = store.begin().await.unwrap();
+            jobs::finish(&tx, &again[0]).await.unwrap();
+            tx.commit().await.unwrap();
+            taken.push(held.name);
+        }
+        assert_eq!(taken, ["c", "a", "b"], "{name}");
+    }
+}
