@@ -214,6 +214,7 @@ async fn content(api: &Api, caller: &TenantCaller, link: &Link, file: &FileInfo)
         // Time alone may have closed a month: then nobody has asked for a new file yet. Whoever tries again and again must not
         // pile up decisions, though.
         let tx = api.store.begin().await?;
+        links::lock_tenant(&tx, &link.tenant).await?;
         let now = api.store.now_in(&tx).await?;
         if !jobs::is_there(&tx, links::DECIDE, &link.id).await? {
             links::want_decision(&api.store, &tx, &link.id, now).await?;

@@ -68,6 +68,11 @@ impl BookKeeper {
         }
         let mut days: Vec<Told> = once.into_values().collect();
         let tx = store.begin().await?;
+        // First, as everywhere: who is being deleted is known as deleted, or all of this is there to be deleted.
+        let tenants: BTreeSet<String> = days.iter().map(|day| day.tenant.clone()).collect();
+        for tenant in &tenants {
+            links::lock_tenant(&tx, tenant).await?;
+        }
         let now = store.now_in(&tx).await?;
         drop_forgotten(store, &tx, &mut days).await?;
         let over = of_runs_that_are_over(&tx, &days).await?;

@@ -79,6 +79,7 @@ impl Folder {
             if !outdated.is_empty() {
                 // Time alone may have closed a month: then nobody has asked for new files yet.
                 let tx = store.begin().await?;
+                links::lock_tenant(&tx, &link.tenant).await?;
                 links::want_decision(store, &tx, &link.id, now).await?;
                 tx.commit().await?;
                 store.hint();

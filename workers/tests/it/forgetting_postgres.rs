@@ -5,12 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::ToSpan as _;
-use renkei_runtime::clock::Millis;
+use renkei_events::attendance::AttendanceEvent;
+use renkei_events::ids::{EventId, TenantId};
+use renkei_events::topic::Topic;
+use renkei_log::embedded::EmbeddedReader;
+use renkei_log::{LogWriter as _, NewRecord};
+use renkei_runtime::clock::{Clock, Millis};
 use renkei_store::attendance::book::{self, Told};
 use renkei_store::attendance::members::{self, ListedMember};
 use renkei_store::db::Sql;
 use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::{Store, connections, forgotten};
+use renkei_workers::attendance::consume::{BookKeeper, GROUP};
 use renkei_workers::sweep::{SweepSettings, Sweeper, calendar};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -126,4 +132,46 @@ async fn whoever_is_deleted_while_a_decision_writes_comes_onto_no_list_and_into_
         }
         assert_eq!(rows_of(store, "attendance_file_rows", OTHER).await, 1, "{steps}");
     }
+}
+
+#[tokio::test]
+async fn a_day_that_reaches_the_book_while_somebody_is_deleted_is_not_taken() {
+    let world = world_on_postgres(7).await;
+    let store = world.store.clone();
+    days_to_decide_about(&world).await;
+    let now = world.now();
+    let today = calendar::today(now);
+    let event = AttendanceEvent {
+        event_id: EventId::new("run/1/mark").unwrap(),
+        tenant_id: TenantId::new(TENANT).unwrap(),
+        link_id: "l1".to_owned(),
+        person: format!("acme/{DELETED}"),
+        code: DELETED.to_owned(),
+        day: today.saturating_sub(9.days()),
+        run_id: 1,
+        run_began: now.0,
+        found_at: now.timestamp(),
+        value: json!({}),
+    };
+    let record = NewRecord {
+        topic: Topic::Attendance,
+        key: event.key(),
+        headers: event.headers("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        value: serde_json::to_vec(&event).unwrap(),
+    };
+    world.log.append(vec![record], Duration::from_secs(60)).await.unwrap();
+    let clock: Arc<dyn Clock> = world.clock.clone();
+    let reader = EmbeddedReader::new(store.clone(), clock, Topic::Attendance, GROUP, false);
+    let log = Arc::new(world.log.clone());
+    let mut keeper = BookKeeper::new(world.workers[0].context.clone(), Box::new(reader), log);
+
+    let tx = store.begin().await.unwrap();
+    forgotten::forget_code(&store, &tx, TENANT, DELETED, &today.to_string()).await.unwrap();
+    let deleting = async {
+        until_somebody_waits(&store).await;
+        tx.commit().await.unwrap();
+    };
+    let (taken, ()) = tokio::join!(keeper.step(Duration::ZERO), deleting);
+    assert_eq!(taken.unwrap(), 1);
+    assert_eq!(rows_of(&store, "attendance_days", DELETED).await, 0);
 }
