@@ -68,13 +68,8 @@ impl BookKeeper {
         }
         let mut days: Vec<Told> = once.into_values().collect();
         let tx = store.begin().await?;
-        // First, as everywhere: who is being deleted is known as deleted, or all of this is there to be deleted.
-        let tenants: BTreeSet<String> = days.iter().map(|day| day.tenant.clone()).collect();
-        for tenant in &tenants {
-            links::lock_tenant(&tx, tenant).await?;
-        }
-        let now = store.now_in(&tx).await?;
         drop_forgotten(store, &tx, &mut days).await?;
+        let now = store.now_in(&tx).await?;
         let over = of_runs_that_are_over(&tx, &days).await?;
         let changed = book::put(store, &tx, &days, now).await?;
         let late = if changed > 0 { over } else { BTreeSet::new() };
@@ -134,6 +129,8 @@ async fn of_runs_that_are_over(tx: &Tx, days: &[Told]) -> Result<BTreeSet<String
 async fn drop_forgotten(store: &Store, tx: &Tx, days: &mut Vec<Told>) -> Result<()> {
     let tenants: BTreeSet<String> = days.iter().map(|day| day.tenant.clone()).collect();
     for tenant in tenants {
+        // First, as everywhere: who is being deleted is known as deleted, or all of this is there to be deleted.
+        links::lock_tenant(tx, &tenant).await?;
         let codes = days.iter().filter(|day| day.tenant == tenant).map(|day| day.code.as_str());
         let forgotten = forgotten::codes(store, tx, &tenant, codes).await?;
         days.retain(|day| day.tenant != tenant || forgotten.get(&day.code).is_none_or(|last| *last < day.day));

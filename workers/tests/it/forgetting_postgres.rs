@@ -7,21 +7,18 @@ use std::time::Duration;
 use jiff::ToSpan as _;
 use renkei_events::attendance::AttendanceEvent;
 use renkei_events::ids::{EventId, TenantId};
-use renkei_events::topic::Topic;
-use renkei_log::embedded::EmbeddedReader;
-use renkei_log::{LogWriter as _, NewRecord};
-use renkei_runtime::clock::{Clock, Millis};
+use renkei_runtime::clock::Millis;
 use renkei_store::attendance::book::{self, Told};
 use renkei_store::attendance::members::{self, ListedMember};
 use renkei_store::db::Sql;
 use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::{Store, connections, forgotten};
-use renkei_workers::attendance::consume::{BookKeeper, GROUP};
 use renkei_workers::sweep::{SweepSettings, Sweeper, calendar};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::company::world_on_postgres;
+use crate::windows_on_postgres::keeper_of_one_day;
 use crate::world::World;
 
 const TENANT: &str = "kintai";
@@ -153,17 +150,7 @@ async fn a_day_that_reaches_the_book_while_somebody_is_deleted_is_not_taken() {
         found_at: now.timestamp(),
         value: json!({}),
     };
-    let record = NewRecord {
-        topic: Topic::Attendance,
-        key: event.key(),
-        headers: event.headers("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-        value: serde_json::to_vec(&event).unwrap(),
-    };
-    world.log.append(vec![record], Duration::from_secs(60)).await.unwrap();
-    let clock: Arc<dyn Clock> = world.clock.clone();
-    let reader = EmbeddedReader::new(store.clone(), clock, Topic::Attendance, GROUP, false);
-    let log = Arc::new(world.log.clone());
-    let mut keeper = BookKeeper::new(world.workers[0].context.clone(), Box::new(reader), log);
+    let mut keeper = keeper_of_one_day(&world, &event).await;
 
     let tx = store.begin().await.unwrap();
     forgotten::forget_code(&store, &tx, TENANT, DELETED, &today.to_string()).await.unwrap();

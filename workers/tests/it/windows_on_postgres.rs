@@ -17,6 +17,21 @@ use renkei_workers::attendance::consume::{BookKeeper, GROUP};
 use serde_json::json;
 
 use crate::company::{SECOND, world_on_postgres};
+use crate::world::World;
+
+/// A book keeper before whom one day is on the log.
+pub async fn keeper_of_one_day(world: &World, event: &AttendanceEvent) -> BookKeeper {
+    let record = NewRecord {
+        topic: Topic::Attendance,
+        key: event.key(),
+        headers: event.headers("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        value: serde_json::to_vec(event).unwrap(),
+    };
+    world.log.append(vec![record], SECOND * 60).await.unwrap();
+    let clock: Arc<dyn Clock> = world.clock.clone();
+    let reader = EmbeddedReader::new(world.store.clone(), clock, Topic::Attendance, GROUP, false);
+    BookKeeper::new(world.workers[0].context.clone(), Box::new(reader), Arc::new(world.log.clone()))
+}
 
 /// The book is behind for too long, and its day comes while the run fails for that: the decision that the run asks for may be made
 /// before the day is there.
@@ -53,17 +68,7 @@ async fn a_day_that_is_written_while_its_run_fails_is_decided_about() {
         found_at: now.timestamp(),
         value: json!({}),
     };
-    let record = NewRecord {
-        topic: Topic::Attendance,
-        key: event.key(),
-        headers: event.headers("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-        value: serde_json::to_vec(&event).unwrap(),
-    };
-    world.log.append(vec![record], SECOND * 60).await.unwrap();
-    let clock: Arc<dyn Clock> = world.clock.clone();
-    let reader = EmbeddedReader::new(store.clone(), clock, Topic::Attendance, GROUP, false);
-    let log = Arc::new(world.log.clone());
-    let mut keeper = BookKeeper::new(world.workers[0].context.clone(), Box::new(reader), log);
+    let mut keeper = keeper_of_one_day(&world, &event).await;
     // It has failed, and nobody can read that yet.
     let tx = store.begin().await.unwrap();
     run.state = RunState::Failed;

@@ -151,13 +151,10 @@ pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u
             .collect();
         // Only what really is replaced: the same run read twice is no history.
         let sql = format!(
-            "WITH told (t, c, d, r) AS (VALUES {})
-             INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value, replaced_ms)
-             SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value, CAST(${} AS BIGINT)
-             FROM attendance_days, told
+            "WITH told (t, c, d, r) AS (VALUES {}) {}, told
              WHERE tenant_id = told.t AND code = told.c AND day = told.d AND run_began_ms < told.r",
             tuples(chunk.len(), 4, 1),
-            chunk.len() * 4 + 1
+            into_history(chunk.len() * 4 + 1)
         );
         let mut with_runs: Vec<Value> = Vec::with_capacity(chunk.len() * 4 + 1);
         for (at, key) in keys.chunks(3).enumerate() {
@@ -305,15 +302,19 @@ pub async fn correct_code(
     let replaced = replace_gone(tx, (link, run), person, code, (first, last), now).await?;
     let values = || -> Vec<Value> { vec![code.into(), link.into(), person.into(), first.into(), last.into()] };
     // Files and lists bear the old number still: without a trace of it nobody could tell later whose they were.
-    let sql = format!(
-        "INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value, replaced_ms)
-         SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value, CAST($6 AS BIGINT)
-         FROM attendance_days WHERE {CORRECTED}"
-    );
+    let sql = format!("{} WHERE {CORRECTED}", into_history(6));
     tx.exec(&sql, values().into_iter().chain([now.0.into()]).collect()).await?;
     let sql = format!("UPDATE attendance_days SET code = $1, state = 'new', held = NULL, why = NULL WHERE {CORRECTED}");
     let moved = tx.exec(&sql, values()).await?;
     Ok(replaced + moved)
+}
+
+/// The beginning of a statement by which days become history; what follows says which. The time is the parameter `now`.
+fn into_history(now: usize) -> String {
+    format!(
+        "INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value, replaced_ms)
+         SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value, CAST(${now} AS BIGINT) FROM attendance_days"
+    )
 }
 
 /// The days that get the corrected number: those of the person under another one, where nobody has it. Of two of one day only
@@ -354,11 +355,8 @@ async fn replace_gone(
             continue;
         }
         let key = || -> Vec<Value> { vec![tenant.clone().into(), code.into(), day.clone().into()] };
-        let sql =
-            "INSERT INTO attendance_history (tenant_id, code, day, at_ms, link_id, person, run_id, value, replaced_ms)
-            SELECT tenant_id, code, day, changed_ms, link_id, person, run_id, value, CAST($4 AS BIGINT)
-            FROM attendance_days WHERE tenant_id = $1 AND code IN ($2, $5) AND day = $3";
-        tx.exec(sql, key().into_iter().chain([now.0.into(), old.clone().into()]).collect()).await?;
+        let sql = format!("{} WHERE tenant_id = $1 AND code IN ($2, $5) AND day = $3", into_history(4));
+        tx.exec(&sql, key().into_iter().chain([now.0.into(), old.clone().into()]).collect()).await?;
         tx.exec("DELETE FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND day = $3", key()).await?;
         // What the later run put on the log may be read once more, and must not win then.
         let own: (i64, i64) = (row.get("own_began")?, row.get("own_run")?);
