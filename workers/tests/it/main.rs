@@ -39,6 +39,7 @@ mod rules_of_sources;
 mod slots;
 mod sweeping;
 mod uncertain;
+mod under_way;
 mod verification;
 mod windows;
 mod windows_kingoftime;

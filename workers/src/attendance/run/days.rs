@@ -86,8 +86,9 @@ impl Step<'_> {
             self.keep(&tx, self.now).await?;
             return Ok(tx.commit().await?);
         }
-        // Whoever does not hold the run any more leaves nothing behind.
-        jobs::go_on(&tx, self.job, &self.job.doc, self.now).await?;
+        // Whoever does not hold the run any more leaves nothing behind. It is still under way: due, this worker would begin the
+        // same step again beside this one.
+        jobs::still_held(&tx, self.job).await?;
         tx.commit().await?;
         self.end_of_date(run, day).await
     }
