@@ -168,6 +168,8 @@ async fn numbers_of(
     for number in &numbers {
         let days = "SELECT 1 AS one FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND person <> '' LIMIT 1";
         is_known |= tx.row(days, vec![tenant.into(), number.as_str().into()]).await?.is_some();
+        // All days of the new one may be gone at the source by now.
+        is_known |= !owners(tx, tenant, number).await?.is_empty();
     }
     numbers.extend(written.filter(|_| !is_known));
     Ok(numbers)
@@ -214,9 +216,11 @@ pub async fn forget_code(
     lists += forget_number(store, tx, tenant, code, now, today).await?;
     older.remove(code);
     for number in &older {
-        // Whose days stand there still, or who shares it, is somebody else.
+        // Whose days stand there still, be they gone at the source, or who shares it, is somebody else.
         let others = format!(
-            "SELECT 1 AS one FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND person <> ''
+            "SELECT 1 AS one FROM attendance_days AS still WHERE tenant_id = $1 AND code = $2 AND (person <> '' OR EXISTS
+               (SELECT 1 FROM attendance_history AS was WHERE was.tenant_id = $1 AND was.code = $2 AND was.day = still.day
+                  AND was.person <> ''))
              UNION ALL SELECT 1 AS one FROM attendance_shared_codes WHERE code = $2 AND person <> '' AND {OF_LINKS} LIMIT 1"
         );
         if tx.row(&others, vec![tenant.into(), number.as_str().into()]).await?.is_none() {
@@ -238,13 +242,20 @@ struct Found {
 }
 
 /// The days that a link brought of somebody, under whichever number; and those that were that person's once and are nobody
-/// else's: the source has no row of them any more, or they have a corrected number.
+/// else's: they have a corrected number, or the source has no row of them any more and they were of nobody else after that. What
+/// becomes history later has the higher number; the time is that since when it was so, under whichever code.
 const OF_PERSON: &str = "(code, day) IN
     (SELECT code, day FROM attendance_days WHERE tenant_id = $1 AND link_id = $2 AND person = $3
      UNION SELECT was.code, was.day FROM attendance_history AS was
      WHERE was.tenant_id = $1 AND was.link_id = $2 AND was.person = $3 AND NOT EXISTS
        (SELECT 1 FROM attendance_days AS other WHERE other.tenant_id = $1 AND other.code = was.code AND other.day = was.day
-          AND (other.link_id <> $2 OR other.person NOT IN ('', $3))))";
+          AND other.person <> '' AND (other.link_id <> $2 OR other.person <> $3))
+       AND NOT EXISTS
+       (SELECT 1 FROM attendance_days AS gone JOIN attendance_history AS later
+          ON later.tenant_id = gone.tenant_id AND later.code = gone.code AND later.day = gone.day
+        WHERE gone.tenant_id = $1 AND gone.code = was.code AND gone.day = was.day AND gone.person = ''
+          AND later.history_id > was.history_id AND later.person <> ''
+          AND (later.link_id <> $2 OR later.person <> $3)))";
 
 /// The numbers under which a link brought somebody, as far as a day, what it was before or a number that others had, too, tells
 /// of them.

@@ -261,20 +261,70 @@ async fn an_older_number_that_others_have_now_stays_theirs() {
     }
 }
 
+/// What a later run told of the date.
+fn by_run(run: i64, told: Told) -> Told {
+    Told { run, began: Millis(run), ..told }
+}
+
+/// The source had it of the one, then of the other, and then took it away: only what it was before tells whose it was last.
+#[tokio::test]
+async fn a_day_that_is_gone_goes_with_whoever_had_it_last_and_not_with_whoever_had_it_before() {
+    for (last, stays) in [(OTHER, true), (PERSON, false)] {
+        for engine in both().await {
+            let (store, name) = (&engine.store, engine.name);
+            company(&engine).await;
+            let tx = store.begin().await.unwrap();
+            for (run, days) in [
+                (1, vec![told(PERSON, "OLD", DAYS[0])]),
+                (2, vec![told(last, "OLD", DAYS[0]), told(PERSON, "NEW", DAYS[1])]),
+                (3, vec![told(book::GONE, "OLD", DAYS[0])]),
+            ] {
+                let days: Vec<Told> = days.into_iter().map(|day| by_run(run, day)).collect();
+                book::put(store, &tx, &days, Millis(run * 10)).await.unwrap();
+            }
+            let item = Item {
+                id: 0,
+                code: "OLD".to_owned(),
+                day: DAYS[0].to_owned(),
+                reason: "attendance.empty_at_source".to_owned(),
+                value: String::new(),
+                made: Millis(0),
+                done: None,
+            };
+            handwork::put(store, &tx, "t", "l", 3, &item, Millis(30)).await.unwrap();
+            protections::add(&tx, "l", &protected("OLD")).await.unwrap();
+            tx.commit().await.unwrap();
+            let gone = forget(&engine, "NEW").await;
+            assert_eq!((gone.days, gone.handwork), if stays { (2, 0) } else { (4, 1) }, "{name}: {last}");
+            let tables = ["attendance_days", "attendance_history", "attendance_protections", "handwork"];
+            let theirs: BTreeMap<&str, i64> = tables.into_iter().filter(|_| stays).map(|table| (table, 1)).collect();
+            assert_eq!(rows_with(&engine, "OLD").await, theirs, "{name}: {last}");
+            let forgotten: &[&str] = if stays { &["NEW"] } else { &["NEW", "OLD"] };
+            assert_eq!(remembered(&engine).await, forgotten, "{name}: {last}");
+            forget(&engine, "OLD").await;
+            assert_eq!(rows_with(&engine, "OLD").await, BTreeMap::new(), "{name}: {last}");
+        }
+    }
+}
+
 /// A number that was given to somebody else, whom only the source of attendance tells of.
 #[tokio::test]
 async fn the_number_of_before_is_somebody_elses_where_attendance_knows_the_new_one() {
-    for (knows_the_new_one, left) in [(false, 0), (true, 1)] {
+    // How often the new one is told of: not, once, and once more when its day is gone.
+    for (times, left, deleted) in [(0, 0, 1), (1, 1, 1), (2, 1, 2)] {
         for engine in both().await {
             let (store, name) = (&engine.store, engine.name);
             company(&engine).await;
             let tx = store.begin().await.unwrap();
             connections::put(&tx, &Connection::draft("c", "t", "roumumate"), Millis(1)).await.unwrap();
             let mut days = vec![told(OTHER, "E-OLD", DAYS[0])];
-            if knows_the_new_one {
+            if times > 0 {
                 days.push(told(PERSON, "E1", DAYS[0]));
             }
             book::put(store, &tx, &days, Millis(10)).await.unwrap();
+            if times > 1 {
+                book::put(store, &tx, &[by_run(2, told(book::GONE, "E1", DAYS[0]))], Millis(20)).await.unwrap();
+            }
             tx.commit().await.unwrap();
             put(&engine, &[row(1, 1)]).await;
             let sql = "UPDATE employees SET written_number = 'E-OLD', account_id = NULL";
@@ -283,9 +333,9 @@ async fn the_number_of_before_is_somebody_elses_where_attendance_knows_the_new_o
             let person = Person { tenant: "t", connection: "c", employee: "e1" };
             let gone = forgotten::forget_person(store, &tx, person, TODAY).await.unwrap().unwrap();
             tx.commit().await.unwrap();
-            assert_eq!(gone.days, 1, "{name}");
+            assert_eq!(gone.days, deleted, "{name}: {times}");
             let days = book::search(store, &store.db, "l", None, (DAYS[0], DAYS[1]), ("", ""), 9).await.unwrap();
-            assert_eq!(days.iter().filter(|day| day.told.code == "E-OLD").count(), left, "{name}: {knows_the_new_one}");
+            assert_eq!(days.iter().filter(|day| day.told.code == "E-OLD").count(), left, "{name}: {times}");
             assert!(days.iter().all(|day| day.told.code != "E1"), "{name}");
         }
     }
