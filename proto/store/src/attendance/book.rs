@@ -325,8 +325,9 @@ const CORRECTED: &str = "link_id = $2 AND person = $3 AND code <> $1 AND day BET
     AND NOT EXISTS (SELECT 1 FROM attendance_days AS twin WHERE twin.link_id = $2 AND twin.person = $3
       AND twin.day = attendance_days.day AND twin.code <> $1 AND twin.code < attendance_days.code)";
 
-/// Days of a person take the place of those of the code that are [`GONE`], which become history. クラウドログ knows codes only, so
-/// what it holds of the code on that day stays known.
+/// Days of a person take the place of those of the code that are [`GONE`], which become history, also where another link brought
+/// them before: the code's day is of one link at a time. クラウドログ knows codes only, so what it holds of the code on that day stays
+/// known.
 async fn replace_gone(
     tx: &Tx,
     (link, open_run): (&str, i64),
@@ -339,10 +340,11 @@ async fn replace_gone(
     // one that has ended do not: all days that it wants written again are of that run.
     let query = format!(
         "SELECT own.tenant_id AS tenant, own.code AS code, own.day AS day, own.run_id AS own_run,
-           own.run_began_ms AS own_began, gone.held AS held, gone.forced AS forced, gone.run_id AS run, gone.run_began_ms AS began
+           own.run_began_ms AS own_began, gone.held AS held, gone.forced AS forced, gone.link_id AS gone_of,
+           gone.run_id AS run, gone.run_began_ms AS began
          FROM attendance_days AS own, attendance_days AS gone
          WHERE own.link_id = $1 AND own.person = $2 AND own.code <> $3 AND own.day BETWEEN $4 AND $5
-           AND gone.tenant_id = own.tenant_id AND gone.code = $3 AND gone.day = own.day AND gone.link_id = own.link_id
+           AND gone.tenant_id = own.tenant_id AND gone.code = $3 AND gone.day = own.day
            AND gone.person = '' AND NOT (gone.run_id = $6 AND own.run_id = $6)
          ORDER BY own.day, own.code{}",
         tx.for_update()
@@ -360,7 +362,9 @@ async fn replace_gone(
         tx.exec("DELETE FROM attendance_days WHERE tenant_id = $1 AND code = $2 AND day = $3", key()).await?;
         // What the later run put on the log may be read once more, and must not win then.
         let own: (i64, i64) = (row.get("own_began")?, row.get("own_run")?);
-        let (began, run) = own.max((row.get("began")?, row.get("run")?));
+        let (began, later) = own.max((row.get("began")?, row.get("run")?));
+        // A run of another link does not count a day that is not that link's any more.
+        let run = if row.get::<String>("gone_of")? == link { later } else { own.1 };
         let sql = "UPDATE attendance_days SET code = $2, state = 'new', why = NULL, held = $4, run_id = $5, run_began_ms = $6,
               forced = CASE WHEN $7 = 1 THEN 1 ELSE forced END
             WHERE tenant_id = $1 AND code = $8 AND day = $3";

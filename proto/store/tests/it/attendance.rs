@@ -573,6 +573,41 @@ async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_and_of_no_othe
     }
 }
 
+/// The number was somebody's of another link, which has no row of one of the days any more.
+#[tokio::test]
+async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_in_another_link_and_of_no_other() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let (a, b) = ("2026-03-01", "2026-03-02");
+        let other = |person: &str, day: &str, run: i64| Told {
+            link: "other".to_owned(),
+            person: person.to_owned(),
+            ..told("P1", day, run)
+        };
+        let tx = store.begin().await.unwrap();
+        let days = [told("P2", a, 1), told("P2", b, 1), other("x/1", a, 2), other("x/1", b, 2)];
+        book::put(store, &tx, &days, Millis(10)).await.unwrap();
+        book::imported(&tx, "t", &[("P1", a, "row of P1")]).await.unwrap();
+        book::put(store, &tx, &[other(book::GONE, a, 3)], Millis(30)).await.unwrap();
+        let moved = book::correct_code(&tx, ("l", 4), "person P2", "P1", (a, b), Millis(50)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(moved, 1, "{name}: not where the other link has a row");
+        let day = find_day(store, &store.db, "P1", a).await;
+        let told = &day.told;
+        assert_eq!((told.link.as_str(), told.person.as_str(), told.run), ("l", "person P2", 1), "{name}");
+        assert_eq!((day.state, day.held.as_deref()), (DayState::New, Some("row of P1")), "{name}");
+        assert_eq!(book::tallies(&store.db, "l").await.unwrap().into_keys().collect::<Vec<_>>(), [1], "{name}");
+        let before = book::history(store, &store.db, "t", ("P1", a), 9).await.unwrap();
+        assert_eq!(before.iter().map(|old| old.run).collect::<Vec<_>>(), [3, 2], "{name}");
+        let still = book::search(store, &store.db, "other", None, (a, b), ("", ""), 9).await.unwrap();
+        assert_eq!(still.iter().map(|day| day.told.day.as_str()).collect::<Vec<_>>(), [b], "{name}");
+        // What is read once more from the log does not bring it back.
+        let tx = store.begin().await.unwrap();
+        assert_eq!(book::put(store, &tx, &[other(book::GONE, a, 3)], Millis(60)).await.unwrap(), 0, "{name}");
+        tx.commit().await.unwrap();
+    }
+}
+
 /// All days of a manual run's period are that run's when it has ended.
 #[tokio::test]
 async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_after_a_manual_run_too() {
