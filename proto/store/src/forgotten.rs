@@ -139,18 +139,19 @@ pub async fn forget_person(
     let (target, instead) = (format!("{connection}/{employee}"), format!("{connection}/(forgotten)"));
     let sql = "UPDATE audit SET target = $1 WHERE tenant_id = $2 AND target = $3";
     tx.exec(sql, vec![instead.into(), tenant.into(), target.into()]).await?;
+    let mut own = Vec::new();
     for number in numbers {
         let others = "SELECT 1 AS one FROM employees JOIN connections USING (connection_id)
             WHERE tenant_id = $1 AND number = $2 LIMIT 1";
         if tx.row(others, vec![tenant.into(), number.clone().into()]).await?.is_some() {
             gone.number_in_use = true;
         } else {
-            let of_code = forget_code(store, tx, tenant, &number, today).await?;
-            gone.days += of_code.days;
-            gone.files += of_code.files;
-            gone.handwork += of_code.handwork;
-            gone.lists += of_code.lists;
+            own.push(number);
         }
+    }
+    if !own.is_empty() {
+        let Gone { days, files, handwork, lists, .. } = forget_codes(store, tx, tenant, &own, today).await?;
+        gone = Gone { days, files, handwork, lists, ..gone };
     }
     Ok(Some(gone))
 }
@@ -188,15 +189,44 @@ pub async fn forget_code(
     code: &str,
     today: &str,
 ) -> std::result::Result<Gone, ForgetError> {
+    forget_codes(store, tx, tenant, &[code.to_owned()], today).await
+}
+
+/// The same for all codes of one person. Decisions are taken off the calendar once, before any of them is touched: whoever waits
+/// for a job while holding days, and whoever has the job and waits for the days, would wait for each other.
+async fn forget_codes(
+    store: &Store,
+    tx: &Tx,
+    tenant: &str,
+    codes: &[String],
+    today: &str,
+) -> std::result::Result<Gone, ForgetError> {
     links::lock_tenant(tx, tenant).await?;
     let open = runs::open_ones(tx, tenant, &[RunKind::Window, RunKind::Manual]).await?;
     if open.iter().any(|run| run.state == RunState::Running) {
         return Err(ForgetError::RunUnderWay);
     }
     let now = store.now_in(tx).await?;
-    let key = || vec![Value::from(tenant), Value::from(code)];
     let mut found = Found { links: stop_decisions(tx, tenant).await?, ..Found::default() };
-    let (mut days, mut lists) = (0, 0);
+    for code in codes {
+        forget_one(store, tx, (tenant, code), now, today, &mut found).await?;
+    }
+    for link in &found.links {
+        links::want_decision(store, tx, link, now).await?;
+    }
+    let Found { files, days, handwork, lists, .. } = found;
+    Ok(Gone { days, files: files.len() as u64, handwork, lists, ..Gone::default() })
+}
+
+async fn forget_one(
+    store: &Store,
+    tx: &Tx,
+    (tenant, code): (&str, &str),
+    now: Millis,
+    today: &str,
+    found: &mut Found,
+) -> Result<()> {
+    let key = || vec![Value::from(tenant), Value::from(code)];
     let mut older = BTreeSet::new();
     // First, as it is what stands under the code that tells whose it is.
     for (link, person) in owners(tx, tenant, code).await? {
@@ -204,16 +234,16 @@ pub async fn forget_code(
         for row in tx.rows(CODES_OF_PERSON, whose()).await? {
             older.insert(row.get::<String>("code")?);
         }
-        days += forget_days(tx, OF_PERSON, whose, &mut found).await?;
+        forget_days(tx, OF_PERSON, whose, found).await?;
         let sql = "DELETE FROM attendance_history WHERE tenant_id = $1 AND link_id = $2 AND person = $3";
-        days += tx.exec(sql, whose()).await?;
+        found.days += tx.exec(sql, whose()).await?;
         shared_codes::forget_person(tx, &link, &person).await?;
-        lists += forget_own_id(tx, tenant, &link, &person, now).await?;
+        found.lists += forget_own_id(tx, tenant, &link, &person, now).await?;
         found.links.insert(link);
     }
-    days += forget_days(tx, "code = $2", key, &mut found).await?;
-    days += tx.exec("DELETE FROM attendance_history WHERE tenant_id = $1 AND code = $2", key()).await?;
-    lists += forget_number(store, tx, tenant, code, now, today).await?;
+    forget_days(tx, "code = $2", key, found).await?;
+    found.days += tx.exec("DELETE FROM attendance_history WHERE tenant_id = $1 AND code = $2", key()).await?;
+    found.lists += forget_number(store, tx, tenant, code, now, today).await?;
     older.remove(code);
     for number in &older {
         // Whose days stand there still, be they gone at the source, or who shares it, is somebody else.
@@ -224,13 +254,10 @@ pub async fn forget_code(
              UNION ALL SELECT 1 AS one FROM attendance_shared_codes WHERE code = $2 AND person <> '' AND {OF_LINKS} LIMIT 1"
         );
         if tx.row(&others, vec![tenant.into(), number.as_str().into()]).await?.is_none() {
-            lists += forget_number(store, tx, tenant, number, now, today).await?;
+            found.lists += forget_number(store, tx, tenant, number, now, today).await?;
         }
     }
-    for link in &found.links {
-        links::want_decision(store, tx, link, now).await?;
-    }
-    Ok(Gone { days, files: found.files.len() as u64, handwork: found.handwork, lists, ..Gone::default() })
+    Ok(())
 }
 
 /// What was met on the way.
@@ -238,7 +265,9 @@ pub async fn forget_code(
 struct Found {
     links: BTreeSet<String>,
     files: BTreeSet<i64>,
+    days: u64,
     handwork: u64,
+    lists: u64,
 }
 
 /// The days that a link brought of somebody, under whichever number; and those that were that person's once and are nobody
@@ -269,7 +298,7 @@ const OF_LINKS: &str = "link_id IN (SELECT link_id FROM links WHERE tenant_id = 
 const OF_RUNS: &str = "run_id IN (SELECT run_id FROM runs WHERE tenant_id = $1)";
 
 /// Takes the decisions of a company off the calendar, whoever is at them: one may have read what is deleted now, and would write
-/// it anew. Before anything else is touched, so that what is being written is waited for and found. Answers their links.
+/// it anew. What one is just writing is waited for, and found, by the company's lock. Answers their links.
 async fn stop_decisions(tx: &Tx, tenant: &str) -> Result<BTreeSet<String>> {
     let sql = "DELETE FROM jobs WHERE kind = $1 AND subject IN (SELECT link_id FROM links WHERE tenant_id = $2)
         RETURNING subject";
@@ -358,8 +387,7 @@ async fn owners(tx: &Tx, tenant: &str, code: &str) -> Result<Vec<(String, String
 }
 
 /// Deletes `those` days of a company, which `values` begin with, and what stands of them in files and in the list of handwork.
-/// Answers how many days there were.
-async fn forget_days(tx: &Tx, those: &str, values: impl Fn() -> Vec<Value>, found: &mut Found) -> Result<u64> {
+async fn forget_days(tx: &Tx, those: &str, values: impl Fn() -> Vec<Value>, found: &mut Found) -> Result<()> {
     let files = format!(
         "SELECT file_id, link_id FROM attendance_files WHERE tenant_id = $1
          AND file_id IN (SELECT file_id FROM attendance_file_rows WHERE {those})"
@@ -388,7 +416,8 @@ async fn forget_days(tx: &Tx, those: &str, values: impl Fn() -> Vec<Value>, foun
     );
     tx.exec(&rows, values()).await?;
     found.handwork += tx.exec(&format!("DELETE FROM handwork WHERE tenant_id = $1 AND {those}"), values()).await?;
-    tx.exec(&format!("DELETE FROM attendance_days WHERE tenant_id = $1 AND {those}"), values()).await
+    found.days += tx.exec(&format!("DELETE FROM attendance_days WHERE tenant_id = $1 AND {those}"), values()).await?;
+    Ok(())
 }
 
 async fn remember(tx: &Tx, hash: &str, now: Millis, today: &str) -> Result<()> {

@@ -14,9 +14,11 @@ use renkei_attendance::decide::Decision;
 use renkei_attendance::matching::Matching;
 use renkei_attendance::window::MOST_DAYS;
 use renkei_runtime::clock::Millis;
+use renkei_store::Store;
 use renkei_store::attendance::book::{self, BookDay, DayState, Decided};
 use renkei_store::attendance::handwork::{self, Item};
 use renkei_store::attendance::members;
+use renkei_store::db::Tx;
 use renkei_store::jobs::{self, Job};
 use renkei_store::links;
 use serde::{Deserialize, Serialize};
@@ -131,9 +133,7 @@ async fn decide_date(
                 }
             }
         }
-        let tx = store.begin().await?;
-        // Somebody may have been deleted since these days were read.
-        jobs::still_held(&tx, job).await?;
+        let tx = begin_writing(store, job, &judge.link.tenant).await?;
         book::decide(&tx, &judge.link.tenant, &decided).await?;
         for (run, item) in &to_type {
             handwork::put(store, &tx, &judge.link.tenant, &judge.link.id, *run, item, now).await?;
@@ -143,11 +143,20 @@ async fn decide_date(
     // What is left of the list is not to be typed any more.
     let is_over = |item: &&Item| item.done.is_none() && !settled.contains(&item.code);
     let over: Vec<i64> = known.iter().filter(is_over).map(|item| item.id).collect();
-    let tx = store.begin().await?;
     // What is over by now may be wanted again by another worker's decision.
-    jobs::still_held(&tx, job).await?;
+    let tx = begin_writing(store, job, &judge.link.tenant).await?;
     handwork::remove(&tx, &over).await?;
     Ok(tx.commit().await?)
+}
+
+/// A transaction that writes what was decided. The company's lock first and the job then, as whoever deletes somebody does: who is
+/// deleted by now is in no row that was read before, and of the days of a company one at a time writes.
+async fn begin_writing(store: &Store, job: &Job, tenant: &str) -> Result<Tx> {
+    let tx = store.begin().await?;
+    links::lock_tenant(&tx, tenant).await?;
+    // Somebody may have been deleted since the days were read.
+    jobs::still_held(&tx, job).await?;
+    Ok(tx)
 }
 
 fn written(day: &BookDay, decision: &Decision) -> Decided {

@@ -10,7 +10,9 @@ use renkei_events::ids::{EventId, TenantId};
 use renkei_runtime::clock::Millis;
 use renkei_store::attendance::book::{self, Told};
 use renkei_store::attendance::members::{self, ListedMember};
+use renkei_store::connections::Connection;
 use renkei_store::db::Sql;
+use renkei_store::forgotten::{ForgetError, Person};
 use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::{Store, connections, forgotten};
 use renkei_workers::sweep::{SweepSettings, Sweeper, calendar};
@@ -69,10 +71,15 @@ async fn days_to_decide_about(world: &World) {
 
 /// Until a statement waits for what another one holds; not for ever, as there may be none.
 async fn until_somebody_waits(store: &Store) {
-    let query = "SELECT 1 AS one FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock' LIMIT 1";
+    until_so_many_wait(store, 1).await;
+}
+
+async fn until_so_many_wait(store: &Store, many: i64) {
+    let query = "SELECT COUNT(*) AS waiting FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
     for _ in 0..200 {
-        if store.db.row(query, vec![]).await.unwrap().is_some() {
+        let waiting: i64 = store.db.row(query, vec![]).await.unwrap().unwrap().get("waiting").unwrap();
+        if waiting >= many {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -161,4 +168,65 @@ async fn a_day_that_reaches_the_book_while_somebody_is_deleted_is_not_taken() {
     let (taken, ()) = tokio::join!(keeper.step(Duration::ZERO), deleting);
     assert_eq!(taken.unwrap(), 1);
     assert_eq!(rows_of(&store, "attendance_days", DELETED).await, 0);
+}
+
+/// Between the one number and the other a decision comes onto the calendar and is taken, however that may be.
+#[tokio::test]
+async fn whoever_has_two_numbers_is_deleted_beside_a_decision_that_writes() {
+    let world = world_on_postgres(9).await;
+    let store = &world.store;
+    days_to_decide_about(&world).await;
+    let tx = store.begin().await.unwrap();
+    let now = store.now_in(&tx).await.unwrap();
+    connections::put(&tx, &Connection::draft("people", TENANT, "roumumate"), now).await.unwrap();
+    // Attendance knows only the number of before, which is the first one by order.
+    let sql =
+        "INSERT INTO employees (connection_id, employee_id, number, written_number, version, log_partition, log_offset,
+          content, event_ids, change, eligible, state, received_ms, changed_ms)
+        VALUES ('people', 'e1', 'D2', $1, 1, 0, 0, 'x', '[]', 'updated', 1, 'synced', 1, 1)";
+    tx.exec(sql, vec![DELETED.into()]).await.unwrap();
+    // Only the day for a file stays, and nobody has asked for a decision.
+    let night = calendar::today(now).saturating_sub(4.days()).to_string();
+    tx.exec("DELETE FROM attendance_days WHERE day = $1", vec![night.into()]).await.unwrap();
+    tx.exec("DELETE FROM jobs WHERE kind = $1", vec![links::DECIDE.into()]).await.unwrap();
+    tx.commit().await.unwrap();
+    let context = world.workers[0].context.clone();
+    let sweeper = Sweeper::new(&context, Arc::new(world.log.clone()), "s1".to_owned(), SweepSettings::default());
+
+    // Here the deletion stands when the days of the first number are deleted.
+    let halfway = store.begin().await.unwrap();
+    let row = "SELECT code FROM crowdlog_members WHERE tenant_id = $1 AND code = $2 FOR UPDATE";
+    assert!(halfway.row(row, vec![TENANT.into(), DELETED.into()]).await.unwrap().is_some());
+    let deleting = async {
+        let tx = store.begin().await?;
+        let person = Person { tenant: TENANT, connection: "people", employee: "e1" };
+        let gone = forgotten::forget_person(store, &tx, person, &calendar::today(now).to_string()).await?;
+        tx.commit().await?;
+        Ok::<_, ForgetError>(gone)
+    };
+    let deciding = async {
+        until_so_many_wait(store, 1).await;
+        let tx = store.begin().await.unwrap();
+        links::want_decision(store, &tx, "l1", now).await.unwrap();
+        tx.commit().await.unwrap();
+        let job = sweeper.claim(&context, 1).await.unwrap().remove(0);
+        assert_eq!(job.kind, links::DECIDE);
+        let going_on = async {
+            until_so_many_wait(store, 2).await;
+            halfway.commit().await.unwrap();
+        };
+        tokio::join!(sweeper.advance(&context, &job), going_on).0
+    };
+    let (gone, decided) = tokio::join!(deleting, deciding);
+    assert_eq!(gone.unwrap().unwrap().days, 1, "none is given up for the other");
+    decided.unwrap();
+    for _ in 0..4 {
+        for job in sweeper.claim(&context, 1).await.unwrap() {
+            sweeper.advance(&context, &job).await.unwrap();
+        }
+    }
+    for table in ["attendance_days", "attendance_file_rows", "handwork"] {
+        assert_eq!(rows_of(store, table, DELETED).await, 0, "{table}");
+    }
+    assert_eq!(rows_of(store, "attendance_file_rows", OTHER).await, 1);
 }

@@ -12,8 +12,8 @@ use renkei_store::db::Tx;
 use renkei_store::jobs::{self, Job};
 use renkei_store::runs::{self, RunState};
 
-use super::CHUNK;
 use super::question::Judge;
+use super::{CHUNK, begin_writing};
 use crate::context::Context;
 use crate::error::Result;
 use crate::sweep::calendar;
@@ -48,9 +48,8 @@ pub(super) async fn make(context: &Context, job: &Job, judge: &Judge, now: Milli
     let before = stored::made_since(&store.db, &judge.link.id, midnight).await?;
     let naming = Naming { made: judge.today, link: judge.link.id.clone(), before };
     let wanted = wanted(context, judge, &pending, &naming).await?;
-    let tx = store.begin().await?;
-    // The job first, as whoever deletes somebody does; what was read before that must not be written after it.
-    jobs::still_held(&tx, job).await?;
+    // What was read before somebody is deleted must not be written after it.
+    let tx = begin_writing(store, job, &judge.link.tenant).await?;
     let rows = match &wanted {
         Wanted::Nothing => None,
         Wanted::Beside(rest) => Some(rest),
