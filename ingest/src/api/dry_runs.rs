@@ -88,7 +88,7 @@ pub(super) fn resources() -> Vec<Resource> {
 }
 
 /// Asks カオナビ with its own dry run whether it would take one person as they are now. A worker asks, in the place of a
-/// change, once no change could leave instead. Only while the connection is active, one at a time.
+/// change, once no change could leave instead or after two minutes. Only while the connection is active, one at a time.
 #[utoipa::path(post, path = "/api/v1/employees/{connection}/{employee_id}/dry-run", tag = "tenant",
     params(("connection" = String, Path), ("employee_id" = String, Path)),
     responses((status = 202, body = DryRunView), (status = 409)))]

@@ -10,11 +10,12 @@ use renkei_store::calls::{self, CallKind, Slot, UPDATE_SLOTS};
 use renkei_store::connections::ConnectionState;
 use renkei_store::dry_runs::{self, AskError, DryRun, End, PATIENCE, Progress};
 use renkei_store::employees::{EmployeeKey, FullRow, Op, RowState, Values};
+use renkei_store::settings::Settings;
 use serde_json::{Value, json};
 
-use crate::company::{HOUR, MINUTE, SECOND};
+use crate::company::{HOUR, MINUTE, SECOND, send};
 use crate::people::{member, person, record};
-use crate::world::{Link, World, link};
+use crate::world::{Link, World, link, settings};
 
 /// Number 1 is a member, 31 is not, 32 is an applicant. All came before the activation, so nothing of them was sent.
 async fn world(change: impl FnOnce(&mut CompanySpec)) -> World {
@@ -245,6 +246,35 @@ async fn a_dry_run_takes_the_place_of_a_change_and_changes_that_wait_go_first() 
     let waited = asked(&world).await[2].at.since(full);
     assert!((MINUTE..MINUTE + P).contains(&waited), "{waited:?}");
     assert_eq!(ended(&found(&world, 31).await).0, End::Accepted);
+    world.assert_limits("a").await;
+}
+
+/// On an account where changes always wait.
+#[tokio::test]
+async fn a_dry_run_that_has_waited_for_two_minutes_goes_before_the_next_change_and_before_no_hire() {
+    let many = 40..80;
+    let mut world = world(|company| company.members.extend(many.clone().map(|index| member(index, "古い 名前")))).await;
+    world.save_settings("c1", Settings { batch_size: 1, ..settings() }).await;
+    world.run_for(MINUTE).await;
+    send(&mut world, many).await;
+    want(&mut world, 1).await.unwrap();
+    let wanted = world.now();
+    world.run_for(MINUTE * 2 - SECOND).await;
+    assert!(asked(&world).await.is_empty(), "changes go first");
+    send(&mut world, [90]).await;
+    let hired = world.now();
+    world.run_for(MINUTE * 2).await;
+    let post = |company: &mut renkei_sandbox::kaonavi::Company| {
+        company.log().writes().rfind(|call| call.method == "POST").unwrap().at
+    };
+    let waited = world.company("a", post).await.since(hired);
+    assert!(waited < SECOND * 2, "the hire did not wait: {waited:?}");
+    let waited = asked(&world).await[0].at.since(wanted);
+    assert!((MINUTE * 2..MINUTE * 3).contains(&waited), "{waited:?}");
+    assert_eq!(ended(&found(&world, 1).await), (End::Accepted, None, None));
+    assert!(world.count("c1", RowState::Due).await > 10, "changes waited all the time");
+    world.drain("c1", MINUTE * 30).await;
+    assert_eq!(asked(&world).await.len(), 1);
     world.assert_limits("a").await;
 }
 

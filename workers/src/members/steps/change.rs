@@ -1,5 +1,7 @@
 //! Changes of members: `PATCH /members`; and before them the calls that search for a bad record.
 
+use std::ops::ControlFlow;
+
 use renkei_store::accounts::Lease;
 use renkei_store::batches::{self, OpenBatch, Repair};
 use renkei_store::employees::{self, Going, Op};
@@ -55,10 +57,14 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     updates(context, lease, held, &going).await
 }
 
-async fn updates(context: &Context, lease: &Lease, mut held: Held, going: &Going) -> Result<NextWake> {
+async fn updates(context: &Context, lease: &Lease, held: Held, going: &Going) -> Result<NextWake> {
     if let Err(at) = held.budget().await?.ask(Want::Patch, held.now) {
         return Ok(NextWake::At(at));
     }
+    let mut held = match dry_run::before_a_change(context, lease, held).await? {
+        ControlFlow::Break(wake) => return Ok(wake),
+        ControlFlow::Continue(held) => held,
+    };
     let account = held.account.id.clone();
     let most =
         held.connections.iter().map(|connection| connection.settings.batch_size).min().unwrap_or(200).max(1) as usize;

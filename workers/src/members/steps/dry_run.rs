@@ -2,9 +2,11 @@
 //!
 //! The person is judged as in a preview; who would not be sent is answered without a call. That a dry run changes nothing is
 //! only inferred, so it obeys the switch and takes a slot like every call that changes members: the place of a change, once
-//! no change, no search and no hire could leave instead. It is made once. Whatever comes of it is the answer; the person's row,
+//! no change, no search and no hire could leave instead, or that of the next one when changes have gone first for two minutes. It
+//! is made once. Whatever comes of it is the answer; the person's row,
 //! what is known of カオナビ and the troubles that are told stay as they are.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use renkei_events::codes::Code;
@@ -30,6 +32,9 @@ use crate::context::{Context, NextWake};
 use crate::error::Result;
 use crate::members::budget::Want;
 use crate::members::judge::Verdict;
+
+/// How long changes go first. Where some wait at all times nobody would be answered otherwise.
+const CHANGES_GO_FIRST: Duration = Duration::from_secs(120);
 
 /// The connection whose turn it is.
 fn asked(held: &Held) -> Option<&Connection> {
@@ -115,30 +120,64 @@ async fn finish(context: &Context, held: Held, run: DryRun) -> Result<NextWake> 
 }
 
 /// Judges the person and, when all that goes before has gone, asks カオナビ.
-async fn ask(
+async fn ask(context: &Context, lease: &Lease, held: Held, connection: &Connection, run: DryRun) -> Result<NextWake> {
+    if connection.state != ConnectionState::Active {
+        let off = ended(run, &held, End::NotSent, connection.state_code.as_deref(), None);
+        return finish(context, held, off).await;
+    }
+    if run.progress == Progress::Ready
+        && let Some(wake) = waits(&held, &run).await?
+    {
+        return Ok(wake);
+    }
+    match judge_and_ask(context, lease, held, connection, run).await? {
+        ControlFlow::Break(wake) => Ok(wake),
+        ControlFlow::Continue((held, wake)) => {
+            held.commit(context).await?;
+            Ok(wake)
+        }
+    }
+}
+
+/// A change could leave now: a dry run for which changes have gone first for long enough takes its place. Gives the account back
+/// when there is none, or when the person can not be asked about now, as changes do not wait for that.
+///
+/// # Errors
+/// When the store fails, or the lease was lost.
+pub async fn before_a_change(context: &Context, lease: &Lease, held: Held) -> Result<ControlFlow<NextWake, Held>> {
+    let Some(connection) = asked(&held).filter(|connection| connection.state == ConnectionState::Active).cloned()
+    else {
+        return Ok(ControlFlow::Continue(held));
+    };
+    let run = dry_runs::current(&context.store, &held.tx, &connection).await?.filter(|run| {
+        let waited = held.now.since(run.made);
+        run.progress == Progress::Ready && run.until > held.now && waited >= CHANGES_GO_FIRST
+    });
+    let Some(run) = run else { return Ok(ControlFlow::Continue(held)) };
+    Ok(match judge_and_ask(context, lease, held, &connection, run).await? {
+        ControlFlow::Break(wake) => ControlFlow::Break(wake),
+        ControlFlow::Continue((held, _)) => ControlFlow::Continue(held),
+    })
+}
+
+/// Judges the person, and asks about one who would be sent. Goes on with the account, and the next wake, when the person has to be
+/// waited for.
+async fn judge_and_ask(
     context: &Context,
     lease: &Lease,
     mut held: Held,
     connection: &Connection,
     run: DryRun,
-) -> Result<NextWake> {
-    if connection.state != ConnectionState::Active {
-        let off = ended(run, &held, End::NotSent, connection.state_code.as_deref(), None);
-        return finish(context, held, off).await;
-    }
-    let ready = run.progress == Progress::Ready;
-    if ready && let Some(wake) = waits(&held, &run).await? {
-        return Ok(wake);
-    }
+) -> Result<ControlFlow<NextWake, (Held, NextWake)>> {
     let ids = std::slice::from_ref(&run.key.employee);
     let (around, judged) = judge_as_confirmed(context, &held, connection, ids).await?;
     let Some((row, verdict)) = judged.into_iter().next() else {
         let gone = ended(run, &held, End::NotSent, None, None);
-        return finish(context, held, gone).await;
+        return finish(context, held, gone).await.map(ControlFlow::Break);
     };
     if row.state == RowState::Flying {
         // What flies lands first, and wakes this.
-        return Ok(NextWake::At(run.until));
+        return Ok(ControlFlow::Continue((held, NextWake::At(run.until))));
     }
     let (op, values) = match verdict {
         Verdict::Create(values) => (Op::Create, values),
@@ -146,20 +185,21 @@ async fn ask(
         Verdict::Update(_) | Verdict::Unchanged => (Op::Update, around.mapped(&row, connection)),
         Verdict::ReadFirst => {
             held.doc.want_read(held.now);
-            held.commit(context).await?;
-            return Ok(NextWake::Now);
+            return Ok(ControlFlow::Continue((held, NextWake::Now)));
         }
         Verdict::Skip(code) | Verdict::Park(code, _) | Verdict::Hold(code, _) | Verdict::HoldMass(code, _) => {
             let left_out = ended(run, &held, End::NotSent, Some(code), None);
-            return finish(context, held, left_out).await;
+            return finish(context, held, left_out).await.map(ControlFlow::Break);
         }
     };
-    if !ready {
+    if run.progress != Progress::Ready {
         // A token is fetched for it only from now on.
-        return finish(context, held, DryRun { op: Some(op), progress: Progress::Ready, ..run }).await;
+        let ready = DryRun { op: Some(op), progress: Progress::Ready, ..run };
+        return finish(context, held, ready).await.map(ControlFlow::Break);
     }
     let member = (row.number.unwrap_or_default(), values);
-    reserve_and_ask(context, lease, held, DryRun { op: Some(op), ..run }, (op, member)).await
+    let run = DryRun { op: Some(op), ..run };
+    reserve_and_ask(context, lease, held, run, (op, member)).await.map(ControlFlow::Break)
 }
 
 /// What a dry run that would be made waits for, if for anything.
@@ -184,7 +224,7 @@ async fn waits(held: &Held, run: &DryRun) -> Result<Option<NextWake>> {
         let over = next_over(&open, held.now).into_iter().chain(single.then_some(held.doc.single_until));
         return Ok(Some(NextWake::At(over.fold(run.until, Millis::min))));
     }
-    // Searches and changes go first; whatever becomes of them wakes this one.
+    // Searches and changes go first; whatever becomes of them wakes this one. A change for which it has waited for long lets it pass.
     let searches = batches::repairs(&held.tx, account).await?;
     let (changes, _) = employees::due_summary(&held.tx, account, &held.going(Op::Update), Op::Update, held.now).await?;
     if !searches.is_empty() || changes > 0 {
