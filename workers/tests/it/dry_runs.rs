@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::no_latency;
-use renkei_sandbox::kaonavi::{Call, CompanySpec, Faults, TextField, sample};
+use renkei_sandbox::kaonavi::{Call, Company, CompanySpec, Faults, Operation, TextField, sample};
 use renkei_store::budget::P;
 use renkei_store::calls::{self, CallKind, Slot, UPDATE_SLOTS};
 use renkei_store::connections::ConnectionState;
@@ -177,7 +177,7 @@ async fn whoever_would_not_be_sent_is_answered_without_a_call() {
     let mut world = world(|_| ()).await;
     // The token ends meanwhile; none is fetched for this.
     world.run_for(HOUR * 2).await;
-    let calls = |company: &mut renkei_sandbox::kaonavi::Company| company.log().calls().count();
+    let calls = |company: &mut Company| company.log().calls().count();
     let before = world.company("a", calls).await;
     let run = answer(&mut world, 32).await;
     assert_eq!(ended(&run), (End::NotSent, Some("status_excluded"), None));
@@ -228,7 +228,7 @@ async fn a_dry_run_takes_the_place_of_a_change_and_changes_that_wait_go_first() 
     let at = world.now();
     world.send("c1", record(json!({ "birthday": "1991-05-05" }), 1, at)).await;
     world.run_for(MINUTE * 2).await;
-    let changed = |company: &mut renkei_sandbox::kaonavi::Company| company.log().writes().next_back().unwrap().at;
+    let changed = |company: &mut Company| company.log().writes().next_back().unwrap().at;
     let waited = world.company("a", changed).await.since(asked(&world).await[0].at);
     assert!((P - SECOND..P + SECOND * 2).contains(&waited), "the next change has its own slot: {waited:?}");
     // The other way round: a change and a dry run at the same moment.
@@ -264,9 +264,7 @@ async fn a_dry_run_that_has_waited_for_two_minutes_goes_before_the_next_change_a
     send(&mut world, [90]).await;
     let hired = world.now();
     world.run_for(MINUTE * 2).await;
-    let post = |company: &mut renkei_sandbox::kaonavi::Company| {
-        company.log().writes().rfind(|call| call.method == "POST").unwrap().at
-    };
+    let post = |company: &mut Company| company.log().writes().rfind(|call| call.method == "POST").unwrap().at;
     let waited = world.company("a", post).await.since(hired);
     assert!(waited < SECOND * 2, "the hire did not wait: {waited:?}");
     let waited = asked(&world).await[0].at.since(wanted);
@@ -313,6 +311,27 @@ async fn an_answer_that_tells_nothing_is_told_as_such_and_the_call_is_not_made_a
         world.send("c1", record(json!({ "birthday": "1991-05-05" }), 31, at)).await;
         world.run_for(MINUTE * 3).await;
         assert_eq!(world.row("c1", "E00031").await.state, RowState::Synced, "{what}: delivery goes on");
+    }
+}
+
+/// Both were permitted when the connection was switched on: the next change would halt it.
+#[tokio::test]
+async fn a_dry_run_that_is_not_permitted_halts_as_a_change_does() {
+    for (index, operation, call) in [(1, Operation::Update, "PATCH /members"), (31, Operation::Create, "POST /members")]
+    {
+        let mut world = world(|_| ()).await;
+        let forbid =
+            |company: &mut Company| company.permissions_mut().members.retain(|permitted| *permitted != operation);
+        world.company("a", forbid).await;
+        let run = answer(&mut world, index).await;
+        assert_eq!(ended(&run), (End::NoAnswer, Some("kaonavi.forbidden"), None), "{call}");
+        let connection = world.connection("c1").await;
+        let state = (connection.state, connection.state_code.as_deref());
+        assert_eq!(state, (ConnectionState::Halted, Some("kaonavi.forbidden")), "{call}");
+        assert!(connection.state_detail.is_some_and(|detail| detail.starts_with(call)), "{call}");
+        assert!(matches!(want(&mut world, index).await, Err(AskError::Off(ConnectionState::Halted))), "{call}");
+        world.run_for(MINUTE * 10).await;
+        assert_eq!(asked(&world).await.len(), 1, "{call}: it is not made again");
     }
 }
 

@@ -3,8 +3,8 @@
 //! The person is judged as in a preview; who would not be sent is answered without a call. That a dry run changes nothing is
 //! only inferred, so it obeys the switch and takes a slot like every call that changes members: the place of a change, once
 //! no change, no search and no hire could leave instead, or that of the next one when changes have gone first for two minutes. It
-//! is made once. Whatever comes of it is the answer; the person's row,
-//! what is known of カオナビ and the troubles that are told stay as they are.
+//! is made once. Whatever comes of it is the answer; the person's row, what is known of カオナビ and the troubles that are told stay
+//! as they are. Only where カオナビ lets nobody in with the keys, or does not permit the call, it halts as every call does.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -301,8 +301,13 @@ async fn record(
                 outcome::unauthorized(context, &mut held, token, &refused.messages).await?;
                 no_answer(run, &held, Code::KaonaviUnauthorized)
             }
-            // Only told: a question switches nothing off. The next real call does.
-            403 => no_answer(run, &held, Code::KaonaviForbidden),
+            403 => {
+                // Both calls were permitted when the connection was switched on, so this is what the next change would meet.
+                let call = if run.op == Some(Op::Create) { "POST /members" } else { "PATCH /members" };
+                let detail = format!("{call}\n{}", refused.messages.join("\n"));
+                outcome::halt(context, &mut held, Code::KaonaviForbidden, &detail).await?;
+                no_answer(run, &held, Code::KaonaviForbidden)
+            }
             408 | 409 | 425 => no_answer(run, &held, Code::KaonaviUnavailable),
             429 => {
                 held.doc.block(now + WINDOW, Some(Code::KaonaviSlotsTakenElsewhere));
@@ -354,6 +359,7 @@ async fn look(context: &Context, lease: &Lease, held: Held, run: DryRun) -> Resu
                 None
             }
             Err(ReadFault::Refused(refused)) if refused.status == 403 => {
+                outcome::halt(context, &mut held, Code::KaonaviForbidden, "GET /tasks").await?;
                 Some(no_answer(run, &held, Code::KaonaviForbidden))
             }
             // Forgotten: how it ended can not be known any more.
