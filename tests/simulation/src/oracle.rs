@@ -3,9 +3,12 @@
 //! Nothing of the delivery's own code is used here: the rules are written once more, as plainly as they can be said.
 
 mod budget;
+mod dry_runs;
 mod ending;
 mod mails;
 mod mass;
+mod numbers;
+mod previews;
 mod rows;
 mod rules;
 mod stops;
@@ -52,7 +55,7 @@ struct Judge<'a> {
     scenario: &'a Scenario,
     history: &'a History,
     lines: Timelines,
-    /// The rows of each departure, in its place.
+    /// The rows that each departure writes, in its place: none of a dry run.
     rows: Vec<Rows>,
     /// The departures that carried a code, in order.
     carried: BTreeMap<String, Vec<usize>>,
@@ -91,6 +94,9 @@ pub fn judge(scenario: &Scenario, history: &History) -> (Vec<Violation>, Waits) 
     judge.mass();
     judge.mails();
     judge.stops();
+    judge.dry_runs();
+    judge.previews();
+    judge.numbers();
     judge.ending();
     judge.found.sort_by_key(|violation| violation.at);
     (judge.found, waits)

@@ -1,20 +1,23 @@
 //! Playing a scenario in the world, and what was seen.
 
 mod act;
+mod ask;
 mod ending;
+mod preview;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::transport::seeded_latency;
 use renkei_sandbox::kaonavi::{AcceptedRow, Call, Faults, Task, TextField, sample};
 use renkei_store::connections::ConnectionState;
+use renkei_store::dry_runs::End;
 use renkei_store::employees::RowState;
 use renkei_store::settings::Settings;
 use serde_json::{Value, json};
 
-use crate::scenario::{LINKS, Said, Scenario, Sent, code};
+use crate::scenario::{LINKS, Numbered, Said, Scenario, Sent, code};
 use crate::world::mail::{Letter, Open};
 use crate::world::network::Departure;
 use crate::world::{Link, World};
@@ -52,6 +55,60 @@ pub struct Trouble {
     pub from: Millis,
     /// To.
     pub to: Millis,
+}
+
+/// A question whether カオナビ would take one person.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// When it was asked.
+    pub at: Millis,
+    /// Who.
+    pub person: usize,
+    /// What it came to, with the code, and when.
+    pub end: Option<(End, Option<String>, Millis)>,
+}
+
+/// One person of a preview.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Who.
+    pub person: usize,
+    /// What would be done.
+    pub action: String,
+    /// Why not.
+    pub code: Option<String>,
+    /// What would be sent.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Somebody sent people of a preview.
+#[derive(Debug, Clone)]
+pub struct Confirmed {
+    /// When.
+    pub at: Millis,
+    /// Whom the call named, of those whom the preview shows.
+    pub named: BTreeSet<usize>,
+    /// How many would go, as the call answered; nothing when it was refused because of other settings.
+    pub answer: Option<u64>,
+}
+
+/// A preview that somebody asked for.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// The connection.
+    pub link: usize,
+    /// Its id.
+    pub id: String,
+    /// When it was asked for.
+    pub asked: Millis,
+    /// Whether it is about those who were there before the connection was switched on.
+    pub first_load: bool,
+    /// When somebody looked and it was made.
+    pub seen: Option<Millis>,
+    /// What it shows.
+    pub items: Vec<Shown>,
+    /// What was sent of it.
+    pub syncs: Vec<Confirmed>,
 }
 
 /// Everything that was done and seen.
@@ -109,6 +166,14 @@ pub struct History {
     pub mail_troubles: Vec<Trouble>,
     /// When workers died or were stopped, until others had taken over.
     pub lame: Vec<Trouble>,
+    /// Dry runs that were asked for.
+    pub asked: Vec<Asked>,
+    /// Previews that were asked for.
+    pub looks: Vec<Looked>,
+    /// Who was sent because a person said so, and when, as the activity log has it.
+    pub confirmed: Vec<(Millis, usize)>,
+    /// When a person decided about the number of somebody who was held for it.
+    pub released: Vec<(Millis, usize)>,
 }
 
 /// What カオナビ holds of a member at the beginning.
@@ -153,6 +218,7 @@ pub async fn play(scenario: &Scenario) -> History {
             held
         })
         .collect();
+    spec.members.extend(scenario.numbers.iter().filter_map(Numbered::stranger));
     spec.settings = scenario.simulator.clone();
     let ways = scenario.ways;
     let latency = seeded_latency(scenario.seed, ways.from, ways.to, ways.slow_percent, ways.slow);
@@ -281,10 +347,12 @@ impl Play<'_> {
             history.done.insert(kind.to_owned(), u64::try_from(count).unwrap());
         }
         history.end = self.world.now();
-        for (at, connection, employee, kind, code) in self.world.activity(&["halted", "parked"]).await {
+        for (at, connection, employee, kind, code) in self.world.activity(&["halted", "parked", "confirmed"]).await {
+            let person = || employee.trim_start_matches("rm_").parse::<usize>().unwrap();
             match kind.as_str() {
                 "halted" => history.halts.push((at, code, LINKS.iter().position(|link| *link == connection).unwrap())),
-                _ => history.parks.push((at, code, employee.trim_start_matches("rm_").parse().unwrap())),
+                "confirmed" => history.confirmed.push((at, person())),
+                _ => history.parks.push((at, code, person())),
             }
         }
         history.opened.clone_from(&self.world.watch.seen);

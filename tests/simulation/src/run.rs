@@ -79,7 +79,8 @@ pub fn trace(history: &History) -> Vec<String> {
     let mut lines: Vec<(i64, String)> = Vec::new();
     for one in &history.departures {
         let path = one.url.trim_start_matches(crate::world::BASE_URL);
-        lines.push((at(one.at), format!("{} > {} {path} {} bytes", one.worker, one.method, one.body.len())));
+        let dry = if one.dry_run { " as a dry run" } else { "" };
+        lines.push((at(one.at), format!("{} > {} {path} {} bytes{dry}", one.worker, one.method, one.body.len())));
     }
     for call in &history.calls {
         let codes = call.codes.join(",");
@@ -102,6 +103,17 @@ pub fn trace(history: &History) -> Vec<String> {
         let number = letter.message_id.split('-').skip(2).collect::<Vec<_>>().join("-");
         let (worker, id, to) = (&letter.worker, number.trim_end_matches("@mail.example.test"), letter.to.len());
         lines.push((at(letter.at), format!("{worker} mails {id} to {to}: {}", letter.subject)));
+    }
+    for asked in &history.asked {
+        let end = asked.end.as_ref().map(|(end, code, ended)| (end.as_str(), code.as_deref(), at(*ended)));
+        lines.push((at(asked.at), format!("a dry run of {} is asked for: {end:?}", asked.person)));
+    }
+    for looked in &history.looks {
+        let (link, shown) = (crate::scenario::LINKS[looked.link], looked.items.len());
+        lines.push((at(looked.asked), format!("a preview of {link} is asked for: {shown} people")));
+        for sync in &looked.syncs {
+            lines.push((at(sync.at), format!("of {:?} shown of {link} {:?} are sent", sync.named, sync.answer)));
+        }
     }
     for one in &history.opened {
         let (code, who) = (&one.code, if one.employee.is_empty() { &one.connection } else { &one.employee });

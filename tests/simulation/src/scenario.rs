@@ -1,11 +1,14 @@
 //! A scenario: everything that happens to a company in some hours, as plain data drawn from one seed.
 
 mod arrivals;
+mod asks;
 mod draw;
 mod further;
 mod mails;
+mod numbers;
 
 pub use further::Further;
+pub use numbers::{Doubt, Numbered, STRANGER};
 
 use std::collections::BTreeSet;
 
@@ -40,6 +43,8 @@ pub struct Said {
     pub retired: Option<String>,
     /// Whether there is a 社員番号.
     pub numbered: bool,
+    /// Another one than the usual one of the person.
+    pub number: Option<String>,
 }
 
 /// 姓 of everybody.
@@ -61,14 +66,16 @@ impl Said {
             employment: Some("正社員".to_owned()),
             retired: None,
             numbered: true,
+            number: None,
         }
     }
 
     /// As the source sends it.
     #[must_use]
     pub fn json(&self, person: usize, updated_at: &str) -> Value {
+        let number = self.number.clone().unwrap_or_else(|| code(person));
         json!({
-            "employee_id": employee(person), "employee_number": self.numbered.then(|| code(person)),
+            "employee_id": employee(person), "employee_number": self.numbered.then_some(number),
             "employee_status": self.status, "data_entry_state": self.entry,
             "last_name": LAST, "first_name": self.first,
             "last_name_kana": self.kana.as_ref().map(|kana| &kana.0),
@@ -158,6 +165,17 @@ pub enum Disturbance {
     TasksForgotten,
 }
 
+/// Whom somebody wants to see before anything is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// Everybody who waits.
+    Waiting,
+    /// Everybody who was there before the connection was switched on.
+    FirstLoad,
+    /// These people, whatever they wait for.
+    People(Vec<usize>),
+}
+
 /// Something that happens.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -203,6 +221,14 @@ pub enum Action {
     Mail(MailServer),
     /// The newest worker dies after so many places around the handing over of a mail.
     KillMailing(u64),
+    /// Somebody asks whether カオナビ would take this person.
+    DryRun(usize),
+    /// Somebody asks for a preview of a connection.
+    Preview(usize, Look),
+    /// Somebody has looked at the last preview of a connection and sends every n-th of those whom it shows: with 1, all.
+    Sync(usize, usize),
+    /// A person decides that this person, whose number is held, is to be sent.
+    Release(usize),
 }
 
 impl Action {
@@ -232,6 +258,11 @@ impl Action {
             Self::Mail(MailServer::Up) => "mail server mended",
             Self::Mail(_) => "mail server",
             Self::KillMailing(_) => "kill while mailing",
+            Self::DryRun(_) => "dry run",
+            Self::Preview(_, Look::FirstLoad) => "first load",
+            Self::Preview(..) => "preview",
+            Self::Sync(..) => "sync",
+            Self::Release(_) => "decision about a number",
         }
     }
 }
@@ -306,6 +337,8 @@ pub struct Scenario {
     pub simulator: Simulator,
     /// The settings that each connection has at first; two of them share the account.
     pub links: Vec<Settings>,
+    /// People with numbers that a person has to decide about.
+    pub numbers: Vec<Numbered>,
     /// Sent before the connections are switched on.
     pub baseline: Vec<Sent>,
     /// What happens.
@@ -325,6 +358,12 @@ impl Scenario {
     #[must_use]
     pub fn is_calm(&self) -> bool {
         self.flavor.is_calm() && !self.further.holds
+    }
+
+    /// Somebody with a number that a person has to decide about, if this is one.
+    #[must_use]
+    pub fn numbered(&self, person: usize) -> Option<&Numbered> {
+        self.numbers.iter().find(|one| one.person == person)
     }
 
     /// Which connection a person belongs to.

@@ -8,7 +8,7 @@ use renkei_simulation::{run, webhooks_off};
 const SEEDS: u64 = 200;
 
 /// What has to have struck in them: an ordered fault that meets no call shows nothing.
-const STRIKES: [&str; 31] = [
+const STRIKES: [&str; 38] = [
     "struck: reset after acceptance",
     "struck: reset before acceptance",
     "struck: 500 after acceptance",
@@ -36,9 +36,16 @@ const STRIKES: [&str; 31] = [
     "halted and mended",
     "clock jump",
     "decision",
+    "dry run: accepted",
+    "dry run: not_sent",
+    "dry run: rejected",
+    "first load",
     "freeze",
+    "number released",
     "pause",
+    "preview",
     "settings",
+    "sync of people",
     "unreachable",
 ];
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use renkei_runtime::clock::Millis;
 
 use super::Judge;
+use super::mails::overlap;
 use super::rules::Fate;
 use crate::scenario::code;
 
@@ -13,6 +14,8 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 /// After this long without a POST a hire leaves at once.
 const G: i64 = 20_500;
+/// The longest that a token is under way to whoever fetched it.
+const LOST: i64 = 5_000;
 
 /// How long hires waited.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,7 +57,10 @@ impl Judge<'_> {
         }
         for pair in tokens.windows(2) {
             // A token lives for an hour and is renewed in its last five minutes.
-            if pair[1].0 - pair[0].0 < HOUR - 6 * MINUTE && !self.troubled(pair[0], pair[1]) {
+            let early = pair[1].0 - pair[0].0 < HOUR - 6 * MINUTE;
+            // Whoever fetched it may have been gone before it was written down.
+            let lost = overlap(&self.history.lame, pair[0], Millis(pair[0].0 + LOST));
+            if early && !lost && !self.troubled(pair[0], pair[1]) {
                 self.add("I3", pair[1], None, "a token was fetched though the last one was good");
             }
         }
@@ -102,9 +108,9 @@ impl Judge<'_> {
         }
         let batch = self.scenario.links.iter().map(|settings| settings.batch_size).min().unwrap_or(1) as usize;
         for (came, gone, person) in hires.clone() {
-            // More than one call holds: nothing is promised to each of them.
+            // More than one call holds, or somebody who is sent on demand: nothing is promised to each of them.
             let waiting = hires.iter().filter(|(other, left, _)| *other <= gone && *left >= came).count();
-            if waiting > batch {
+            if waiting > batch || self.history.confirmed.iter().any(|(_, confirmed)| *confirmed == person) {
                 continue;
             }
             let quiet = posts.iter().all(|post| *post >= came || came.0 - post.0 >= G);

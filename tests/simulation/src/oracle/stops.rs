@@ -4,6 +4,7 @@ use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::TaskStatus;
 
 use super::Judge;
+use super::rows::carried_by;
 use crate::scenario::code;
 
 /// A worker may have been stopped, or waited for a late answer, before it wrote down what it had read.
@@ -21,6 +22,9 @@ impl Judge<'_> {
             }
         }
         for (at, why, person) in self.history.parks.clone() {
+            if self.scenario.numbered(person).is_some() {
+                continue;
+            }
             let reason = match why.as_str() {
                 "kaonavi.rejected" => self.refused_alone(at, person),
                 "kaonavi.unavailable" | "kaonavi.task_error" => self.failed_again_and_again(at, person),
@@ -52,9 +56,10 @@ impl Judge<'_> {
     /// Whether カオナビ refused this person's record in a call of its own.
     fn refused_alone(&self, at: Millis, person: usize) -> bool {
         let code = code(person);
-        let door =
-            self.history.calls.iter().any(|call| call.at <= at && call.status == 400 && call.codes == [code.clone()]);
-        let task = self.history.calls.iter().any(|call| {
+        // What カオナビ says to a dry run is only an answer.
+        let real = || self.history.calls.iter().filter(|call| !call.dry_run);
+        let door = real().any(|call| call.at <= at && call.status == 400 && call.codes == [code.clone()]);
+        let task = real().any(|call| {
             let task = call.task_id.and_then(|task| self.history.tasks.get(&task));
             call.codes == [code.clone()]
                 && task.is_some_and(|task| task.status == TaskStatus::Ng && task.ended_at.is_some_and(|end| end <= at))
@@ -66,7 +71,7 @@ impl Judge<'_> {
     fn failed_again_and_again(&self, at: Millis, person: usize) -> bool {
         let code = code(person);
         let ok = |task: &renkei_sandbox::kaonavi::Task| {
-            task.status == TaskStatus::Ok && task.ended_at.is_some_and(|end| end <= at)
+            task.status == TaskStatus::Ok && !task.dry_run && task.ended_at.is_some_and(|end| end <= at)
         };
         let went: Vec<i64> = self.history.tasks.values().filter(|task| ok(task)).map(|task| task.id).collect();
         let own = |id: &i64| self.history.rows.iter().any(|row| row.task_id == *id && row.code == code);
@@ -91,7 +96,8 @@ impl Judge<'_> {
                 let of_link = |code: &str| {
                     code.trim_start_matches('E').parse().is_ok_and(|one| self.scenario.link_of(one) == *link)
                 };
-                if left && rows.iter().any(|(code, _)| of_link(code)) {
+                let tried = if departure.dry_run { carried_by(departure) } else { Vec::new() };
+                if left && rows.iter().chain(&tried).any(|(code, _)| of_link(code)) {
                     found.push(departure.at);
                 }
             }

@@ -30,6 +30,10 @@ impl Timelines {
         let mut seen: BTreeSet<(usize, u64)> = BTreeSet::new();
         for received in &history.received {
             let sent = &received.sent;
+            // Nobody's number is that person's alone any more: they are judged apart.
+            if scenario.numbered(sent.person).is_some() {
+                continue;
+            }
             // A repeated one changes nothing.
             if !seen.insert((sent.person, sent.event)) {
                 continue;
@@ -45,6 +49,15 @@ impl Timelines {
             let states = people.entry(sent.person).or_default();
             if states.last().is_none_or(|state| state.what != sent.what) {
                 states.push(State { at: received.at, what: sent.what.clone(), baseline: received.baseline });
+            }
+        }
+        // What a person confirmed is to be sent from then on, as if it had come then.
+        for (at, person) in &history.confirmed {
+            let Some(states) = people.get_mut(person) else { continue };
+            let until = states.iter().take_while(|state| state.at <= *at).count();
+            let newest = states[..until].last().filter(|state| state.baseline);
+            if let Some(what) = newest.map(|state| state.what.clone()) {
+                states.insert(until, State { at: *at, what, baseline: false });
             }
         }
         debug_assert_eq!(scenario.links.len(), history.settings.len());
@@ -85,21 +98,41 @@ impl Timelines {
         states[before.max(1) - 1..until].iter().collect()
     }
 
+    /// The states of a person that may have been the newest at some moment between the two.
+    pub(super) fn states_between(&self, person: usize, from: Millis, to: Millis) -> Vec<&State> {
+        let later = self.people.get(&person).into_iter().flatten().filter(|state| state.at > from && state.at <= to);
+        self.states_at(person, from).into_iter().chain(later).collect()
+    }
+
     /// What may have been to be done about a person at some moment between the two.
     pub(super) fn fates_between(&self, link: usize, person: usize, from: Millis, to: Millis) -> Vec<Fate> {
+        let moments = self.moments(link, person, from, to);
+        moments.into_iter().flat_map(|at| self.fates_at(link, person, at)).collect()
+    }
+
+    /// The same, also of somebody of whom nothing is to be sent: what would be done if a person said yes.
+    pub(super) fn fates_asked(&self, link: usize, person: usize, from: Millis, to: Millis) -> Vec<Fate> {
+        let moments = self.moments(link, person, from, to);
+        moments.into_iter().flat_map(|at| self.fates(link, at, &self.states_at(person, at))).collect()
+    }
+
+    /// The two, and when something changed between them.
+    fn moments(&self, link: usize, person: usize, from: Millis, to: Millis) -> BTreeSet<Millis> {
         let changes = self.settings[link].iter().map(|(at, _)| *at);
         let states = self.people.get(&person).into_iter().flatten().map(|state| state.at);
         let moments = changes.chain(states).filter(|at| *at > from && *at < to);
-        let moments: BTreeSet<Millis> = moments.chain([from, to]).collect();
-        moments.into_iter().flat_map(|at| self.fates_at(link, person, at)).collect()
+        moments.chain([from, to]).collect()
     }
 
     /// What may be done about a person at a moment.
     pub(super) fn fates_at(&self, link: usize, person: usize, at: Millis) -> Vec<Fate> {
         let states = self.states_at(person, at);
-        let states = states.iter().filter(|state| !state.baseline);
-        states
-            .flat_map(|state| self.settings_at(link, at).into_iter().map(|settings| fate(&state.what, settings)))
-            .collect()
+        let states: Vec<&State> = states.into_iter().filter(|state| !state.baseline).collect();
+        self.fates(link, at, &states)
+    }
+
+    fn fates(&self, link: usize, at: Millis, states: &[&State]) -> Vec<Fate> {
+        let settings = self.settings_at(link, at);
+        states.iter().flat_map(|state| settings.iter().map(|settings| fate(&state.what, settings))).collect()
     }
 }

@@ -14,7 +14,7 @@ use renkei_workers::commands;
 use secrecy::SecretString;
 
 use super::{COMPANY, Play, Received, TAKEN_OVER, Trouble};
-use crate::scenario::{Action, Disturbance, LINKS, Sent, What, employee};
+use crate::scenario::{Action, Disturbance, Doubt, LINKS, Sent, What, employee};
 use crate::world::BASE_URL;
 use crate::world::mail::MailServer;
 
@@ -83,6 +83,10 @@ impl Play<'_> {
             Action::Thaw => self.thaw(),
             Action::Jump(by) => self.world.workers.last().unwrap().clock.jump(*by),
             Action::Decide(link, release) => self.decide(*link, *release).await,
+            Action::DryRun(person) => self.ask(*person).await,
+            Action::Preview(link, look) => self.preview(*link, look).await,
+            Action::Sync(link, each) => self.sync(*link, *each).await,
+            Action::Release(person) => self.release(*person).await,
         }
     }
 
@@ -246,6 +250,28 @@ impl Play<'_> {
             self.history.acts.push((now, connection.state_code.unwrap_or_default(), at));
             self.world.wake_all();
         }
+    }
+
+    /// A person decides about the number of somebody, if it is held by then.
+    async fn release(&mut self, person: usize) {
+        let Some(doubt) = self.scenario.numbered(person).map(|one| one.doubt) else { return };
+        let (reason, decision) = match doubt {
+            Doubt::Near => (Code::MemberNearMiss, Decision::Release),
+            Doubt::Reused => (Code::MemberNumberReused, Decision::Release),
+            Doubt::Changed => (Code::MemberNumberChanged, Decision::RegisterNew),
+        };
+        let link = self.scenario.link_of(person);
+        let connection = self.world.connection(LINKS[link]).await;
+        let who = [employee(person)];
+        let verdict = Verdict { reason, decision, who: Who::Some(&who), actor: "test" };
+        if decide(&self.world.store, &connection, verdict).await.unwrap() == 0 {
+            return self.count("nobody held for a number");
+        }
+        self.count("number released");
+        self.world.wake_all();
+        let now = self.world.now();
+        self.history.released.push((now, person));
+        self.history.acts.push((now, reason.as_str().to_owned(), link));
     }
 
     async fn decide(&mut self, link: usize, release: bool) {

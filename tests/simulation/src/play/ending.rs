@@ -39,6 +39,8 @@ impl Play<'_> {
         }
         // What needs a person is told within the hour.
         self.world.run_for(TOLD_BY).await;
+        self.note_answers().await;
+        self.note_previews().await;
         self.look().await;
         self.note_people().await;
     }

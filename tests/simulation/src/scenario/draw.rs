@@ -9,7 +9,7 @@ use renkei_sandbox::kaonavi::{DuplicateCreate, Faults, NameMembers, Settings as 
 use renkei_store::settings::{Filter, Settings, Timing};
 
 use super::arrivals::Source;
-use super::{Action, Flavor, Further, Scenario, Timed, Ways, further, mails};
+use super::{Action, Flavor, Further, Scenario, Timed, Ways, asks, further, mails, numbers};
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -78,7 +78,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     let bad_at_the_door = random.random_bool(0.5);
     let stale = (1..=members).filter(|_| random.random_bool(0.5)).collect();
     let mut source = Source::new(&mut random, members);
-    let baseline = source.baseline(3);
+    let mut baseline = source.baseline(3);
     // Bursts and pauses: a company is quiet most of the day.
     let mut at = 5 * SECOND;
     while at < length {
@@ -134,6 +134,19 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     let added = further::disturb(&mut more, flavor, further, links.len(), length, &actions);
     actions.extend(added);
     actions.extend(mails::disturb(&mut mails, flavor, length));
+    let mut asking = own(seed, b"dry runs");
+    let dry_runs = asks::dry_runs(&mut asking, length, &bad, &baseline, &actions);
+    let dry_run_task_id = dry_runs.is_empty() || asking.random_bool(0.7);
+    let simulator = Simulator { dry_run_task_id, ..simulator };
+    actions.extend(dry_runs);
+    let mut looking = own(seed, b"previews");
+    let added = asks::previews(&mut looking, flavor, links.len(), length, &baseline, &actions);
+    actions.extend(added);
+    let (there, loads) = asks::first_loads(&mut own(seed, b"1st load"), flavor, links.len(), length);
+    baseline.extend(there);
+    actions.extend(loads);
+    let (numbers, added) = numbers::draw(&mut own(seed, b"numbers "), flavor, further, length);
+    actions.extend(added);
     actions.sort_by_key(|action| action.at);
     Scenario {
         seed,
@@ -146,6 +159,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
         ways,
         simulator,
         links,
+        numbers,
         baseline,
         actions,
         length,

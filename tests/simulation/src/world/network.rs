@@ -31,6 +31,8 @@ pub struct Departure {
     pub url: String,
     /// What it carried.
     pub body: Vec<u8>,
+    /// Whether it only asks what would come of it.
+    pub dry_run: bool,
 }
 
 /// When a worker dies: at the same place in every run, which a count of polls is not.
@@ -119,6 +121,8 @@ impl Transport for Network {
             method: request.method.to_string(),
             url: request.url.clone(),
             body: request.body.clone().unwrap_or_default(),
+            // Every other value would be a real run.
+            dry_run: request.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("dry-run") && value == "1"),
         });
         let poison = self.poison.lock().unwrap().clone();
         let body = request.body.as_deref().unwrap_or_default();
