@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 
 use renkei_store::accounts::Lease;
-use renkei_store::batches::{self, OpenBatch, Repair};
+use renkei_store::batches::{self, Repair};
 use renkei_store::employees::{self, Going, Op};
 use renkei_store::outlook::OPEN_TASKS;
 
 use super::dry_run;
-use super::held::{Held, Hour, is_running, next_over};
+use super::held::{Held, Hour};
 use super::send::{judge_rows, reserve_and_send};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
@@ -35,13 +35,9 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
         return Ok(NextWake::At(held.doc.blocked_until));
     }
     let open = batches::open_lightly(&held.tx, &account).await?;
-    let running = open.iter().filter(|batch| is_running(batch, held.now)).count();
     let tried = dry_run::task_until(&held).await?;
-    let running = running + usize::from(tried.is_some());
-    let single = held.doc.single_until > held.now;
     // Tasks run one after the other, and a hire's must not queue behind many.
-    if running >= if single { 1 } else { OPEN_TASKS } {
-        let next = next_over(&open, held.now).into_iter().chain(tried).min();
+    if let Err(next) = held.room(&open, tried, OPEN_TASKS) {
         return Ok(next.map_or(NextWake::Woken, NextWake::At));
     }
     if held.hour().await?.updates >= Hour::UPDATES {
@@ -49,7 +45,7 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
     }
     let idle = repairs.into_iter().find(|repair| !open.iter().any(|batch| batch.repair == Some(repair.id)));
     if let Some(repair) = idle {
-        return search(context, lease, held, &open, repair).await;
+        return search(context, lease, held, repair).await;
     }
     if ready == 0 {
         return Ok(later.map_or(NextWake::Woken, NextWake::At));
@@ -79,13 +75,7 @@ async fn updates(context: &Context, lease: &Lease, held: Held, going: &Going) ->
 }
 
 /// The next call of a search. People who are not to be sent any more leave it.
-async fn search(
-    context: &Context,
-    lease: &Lease,
-    mut held: Held,
-    _open: &[OpenBatch],
-    repair: Repair,
-) -> Result<NextWake> {
+async fn search(context: &Context, lease: &Lease, mut held: Held, repair: Repair) -> Result<NextWake> {
     let account = held.account.id.clone();
     let Ok(mut search) = serde_json::from_str::<Search>(&repair.doc) else {
         batches::delete_repair(&held.tx, &account, repair.id).await?;

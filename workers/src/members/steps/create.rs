@@ -5,7 +5,7 @@ use renkei_store::batches;
 use renkei_store::employees::{self, Op};
 
 use super::dry_run;
-use super::held::{Held, Hour, is_running, next_over};
+use super::held::{Held, Hour};
 use super::send::{judge_rows, reserve_and_send};
 use crate::context::{Context, NextWake};
 use crate::error::Result;
@@ -39,12 +39,9 @@ pub async fn step(context: &Context, lease: &Lease) -> Result<NextWake> {
         return Ok(NextWake::At(held.doc.blocked_until));
     }
     let open = batches::open_lightly(&held.tx, &account).await?;
-    let running = open.iter().filter(|batch| is_running(batch, held.now)).count();
-    let single = held.doc.single_until > held.now;
     // One at a time is without exception; else a hire has no need to wait for what is only tried.
-    let tried = if single { dry_run::task_until(&held).await? } else { None };
-    if running + usize::from(tried.is_some()) >= if single { 1 } else { OPEN_TASKS } {
-        let next = next_over(&open, held.now).into_iter().chain(tried).min();
+    let tried = if held.is_single() { dry_run::task_until(&held).await? } else { None };
+    if let Err(next) = held.room(&open, tried, OPEN_TASKS) {
         return Ok(next.map_or(NextWake::Woken, NextWake::At));
     }
     let (updates, _) =

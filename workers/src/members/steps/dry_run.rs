@@ -21,7 +21,7 @@ use renkei_store::employees::{self, Op, RowState, Values};
 use renkei_store::outlook::OPEN_TASKS;
 use secrecy::SecretString;
 
-use super::held::{Held, Hour, is_running, next_over};
+use super::held::{Held, Hour};
 use super::outcome::{self, FIRST_POLL, WINDOW};
 use super::poll::{LONG, pause_after};
 use super::preview::judge_as_confirmed;
@@ -217,11 +217,9 @@ async fn waits(held: &Held, run: &DryRun) -> Result<Option<NextWake>> {
         return Ok(Some(NextWake::At(held.now + Duration::from_secs(60))));
     }
     let open = batches::open_lightly(&held.tx, account).await?;
-    let running = open.iter().filter(|batch| is_running(batch, held.now)).count();
-    let single = held.doc.single_until > held.now;
-    if running >= if single { 1 } else { OPEN_TASKS } {
-        // Tasks that end wake this one; what ends by time alone does not.
-        let over = next_over(&open, held.now).into_iter().chain(single.then_some(held.doc.single_until));
+    if let Err(next) = held.room(&open, None, OPEN_TASKS) {
+        // The end of one at a time wakes nobody, either.
+        let over = next.into_iter().chain(held.is_single().then_some(held.doc.single_until));
         return Ok(Some(NextWake::At(over.fold(run.until, Millis::min))));
     }
     // Searches and changes go first; whatever becomes of them wakes this one. A change for which it has waited for long lets it pass.

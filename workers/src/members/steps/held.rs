@@ -5,12 +5,12 @@ use std::time::Duration;
 use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::{self, Account, Lease};
+use renkei_store::batches::OpenBatch;
 use renkei_store::calls::{self, CallKind};
 use renkei_store::connections::{self, Connection, ConnectionState};
 use renkei_store::db::Tx;
 use renkei_store::employees::{Going, Op};
-use renkei_store::outlook;
-pub use renkei_store::outlook::{is_running, next_over};
+use renkei_store::outlook::{self, is_running, next_over};
 use renkei_store::surge;
 use secrecy::SecretString;
 
@@ -175,6 +175,31 @@ impl Held {
     pub async fn budget(&self) -> Result<Budget> {
         let slots = calls::taken(&self.tx, &self.account.id, self.now).await?;
         Ok(Budget { slots, last_post: self.doc.last_post, last_patch: self.doc.last_patch })
+    }
+
+    /// Whether only one task may be open at a time.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.doc.single_until > self.now
+    }
+
+    /// Whether another task may be started beside these batches: only while fewer than `most` are open. A dry run, too, counts as
+    /// one if it is said until when it may be `tried`.
+    ///
+    /// # Errors
+    /// When there is no room: the time at which there may be, if time alone can bring it. A task that ends wakes by itself.
+    pub fn room(
+        &self,
+        open: &[OpenBatch],
+        tried: Option<Millis>,
+        most: usize,
+    ) -> std::result::Result<(), Option<Millis>> {
+        let running = open.iter().filter(|batch| is_running(batch, self.now)).count() + usize::from(tried.is_some());
+        let most = if self.is_single() { 1 } else { most };
+        if running < most {
+            return Ok(());
+        }
+        Err(next_over(open, self.now).into_iter().chain(tried).min())
     }
 
     /// Calls of the last hour by use: updates, tokens and reads, polls.
