@@ -51,6 +51,12 @@ impl Language {
     }
 }
 
+/// Where the page of a code is.
+#[must_use]
+pub fn address(code: Code) -> String {
+    format!("/docs/errors/{code}")
+}
+
 /// The routes of the pages.
 pub fn routes(config: &mut web::ServiceConfig) {
     let method = || async { Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allow: "GET".to_owned() }) };

@@ -16,6 +16,7 @@ use super::previews::chosen;
 use super::problem::ApiError;
 use super::scoped::{Scoped, refuse_ended};
 use super::{Answer, Api, MANY_PEOPLE_TIME, Time, resource, within, within_time};
+use crate::pages;
 
 /// Somebody who needs a person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,7 +60,7 @@ impl AttentionView {
             code,
             title_ja: listed.map(Code::title_ja),
             title_en: listed.map(Code::title_en),
-            remedy: listed.map(|code| format!("/docs/errors/{code}")),
+            remedy: listed.map(pages::address),
             since: since.into(),
             detail: row.detail.map(|text| if reveal { text } else { MASK.to_owned() }),
         }

@@ -13,6 +13,7 @@ use super::input::{Flag, Query, is_set};
 use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, Time, resource, within};
+use crate::pages;
 
 /// A dry run of one person. While no worker has answered, there is no result.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,7 +60,7 @@ impl DryRunView {
             Progress::Ended { end, code, detail, at } => Self {
                 state: "ended",
                 result: Some(end.as_str()),
-                remedy: code.as_deref().and_then(Code::parse).map(|code| format!("/docs/errors/{code}")),
+                remedy: code.as_deref().and_then(Code::parse).map(pages::address),
                 code,
                 detail: detail.map(|text| if reveal { text } else { MASK.to_owned() }),
                 ended: Some(at.into()),

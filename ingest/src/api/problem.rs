@@ -10,6 +10,7 @@ use renkei_store::forgotten::ForgetError;
 use renkei_store::switch::SwitchError;
 use serde_json::{Map, Value, json};
 
+use crate::pages;
 use crate::setup::AdoptError;
 use crate::upload::UploadError;
 
@@ -199,7 +200,7 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let (status, code) = (self.status_code(), self.code());
         let mut problem = Map::new();
-        problem.insert("type".to_owned(), json!(format!("/docs/errors/{code}")));
+        problem.insert("type".to_owned(), json!(pages::address(code)));
         problem.insert("title".to_owned(), json!(code.title_en()));
         problem.insert("status".to_owned(), json!(status.as_u16()));
         problem.insert("code".to_owned(), json!(code.as_str()));
