@@ -1,6 +1,6 @@
 //! The pages about codes, to which answers of the API point: `/docs/errors/{code}`. Anybody may read them.
 
-use actix_web::http::header;
+use actix_web::http::header::{self, AcceptLanguage, Header as _, Quality};
 use actix_web::{HttpRequest, HttpResponse, web};
 use renkei_events::codes::Code;
 
@@ -27,18 +27,11 @@ impl Language {
     }
 
     /// What an `Accept-Language` likes best of what we have; Japanese if it is nothing.
-    fn preferred(accepted: &str) -> Self {
-        let mut best = (Self::Japanese, 0.0_f32);
-        for entry in accepted.split(',') {
-            let (tag, quality) = entry.split_once(';').unwrap_or((entry, "q=1"));
-            let quality = quality.trim().strip_prefix("q=").and_then(|text| text.parse().ok()).unwrap_or(0.0);
-            if let Some(language) = Self::of_tag(tag)
-                && quality > best.1
-            {
-                best = (language, quality);
-            }
-        }
-        best.0
+    fn preferred(AcceptLanguage(mut accepted): AcceptLanguage) -> Self {
+        // What somebody likes with 0 they do not want at all.
+        accepted.retain(|item| item.quality > Quality::ZERO);
+        let ranked = AcceptLanguage(accepted).ranked();
+        ranked.iter().find_map(|tag| Self::of_tag(&tag.to_string())).unwrap_or(Self::Japanese)
     }
 
     /// As the caller wants it: by `lang` in the query, else by the header.
@@ -46,8 +39,7 @@ impl Language {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
         let pairs = pairs.map(web::Query::into_inner).unwrap_or_default();
         let named = pairs.iter().find(|(name, _)| name == "lang").and_then(|(_, value)| Self::of_tag(value));
-        let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        named.unwrap_or_else(|| accepted.map_or(Self::Japanese, Self::preferred))
+        named.unwrap_or_else(|| AcceptLanguage::parse(request).map_or(Self::Japanese, Self::preferred))
     }
 }
 
@@ -79,6 +71,8 @@ async fn page(request: HttpRequest, code: web::Path<String>) -> Result<HttpRespo
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
 
     #[test]
@@ -95,7 +89,8 @@ mod tests {
             ("en;q=high, ;;,", Language::Japanese),
             ("", Language::Japanese),
         ] {
-            assert_eq!(Language::preferred(accepted), language, "{accepted:?}");
+            let request = TestRequest::default().insert_header((header::ACCEPT_LANGUAGE, accepted)).to_http_request();
+            assert_eq!(Language::wanted(&request), language, "{accepted:?}");
         }
     }
 }
