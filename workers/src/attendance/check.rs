@@ -79,7 +79,10 @@ pub(crate) async fn advance(sweeper: &Sweeper, context: &Context, job: &Job) -> 
 
 /// The wish with what it keeps of the link as that is now.
 async fn as_it_is_now(store: &Store, sql: &impl Sql, check: &Check, wish: &Wish) -> Result<Wish> {
-    let link = links::find_own(store, sql, &check.tenant, &check.link).await?;
+    let link = match wish.kept {
+        Some(_) => links::find_own(store, sql, &check.tenant, &check.link).await?,
+        None => None,
+    };
     Ok(link.map_or_else(|| wish.clone(), |link| wish.renewed(&link)))
 }
 
