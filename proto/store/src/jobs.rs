@@ -246,9 +246,8 @@ pub async fn begin_anew(tx: &Tx, name: &str) -> Result<()> {
 /// # Errors
 /// When the store does not answer.
 pub async fn put_off(tx: &Tx, name: &str, slot: Millis) -> Result<()> {
-    let sql = "UPDATE jobs SET doc = '{}', slot_ms = $1, due_ms = $1, owner = NULL, until_ms = 0, epoch = epoch + 1 WHERE name = $2";
-    tx.exec(sql, vec![slot.0.into(), name.into()]).await?;
-    Ok(())
+    tx.exec("UPDATE jobs SET slot_ms = $1 WHERE name = $2", vec![slot.0.into(), name.into()]).await?;
+    begin_anew(tx, name).await
 }
 
 /// A job on the calendar as the console shows it.
