@@ -122,6 +122,25 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run that no person started, of what is due now: it waits, and was not written down yet.
+    #[must_use]
+    pub fn draft(tenant: &str, kind: RunKind, subject: &str, now: Millis) -> Self {
+        Self {
+            id: 0,
+            tenant: tenant.to_owned(),
+            kind,
+            subject: subject.to_owned(),
+            executor: "system".to_owned(),
+            state: RunState::Waiting,
+            code: None,
+            slot: now,
+            started: now,
+            ended: None,
+            days: None,
+            counts: Counts::new(),
+        }
+    }
+
     /// From which day of its period on the run read nothing, if it did not come to its end; none if it had read them all.
     #[must_use]
     pub fn unread_from(&self) -> Option<Date> {

@@ -186,19 +186,14 @@ impl Sweeper {
         if progress.new == 0 && !first_load {
             return Ok(());
         }
+        let kind = if first_load { RunKind::FirstLoad } else { RunKind::Sweep };
         let run = Run {
-            id: 0,
-            tenant: connection.tenant.clone(),
-            kind: if first_load { RunKind::FirstLoad } else { RunKind::Sweep },
-            subject: connection.id.clone(),
-            executor: "system".to_owned(),
             state: RunState::Ok,
-            code: None,
             slot: job.slot,
             started: progress.started.unwrap_or(now),
             ended: Some(now),
-            days: None,
             counts: counts(progress, now),
+            ..Run::draft(&connection.tenant, kind, &connection.id, now)
         };
         let id = runs::insert(tx, &run).await?;
         tracing::info!(run.id = id, connection.id = %connection.id, sweep.new = progress.new, sweep.seen = progress.seen,

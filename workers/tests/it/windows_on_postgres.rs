@@ -41,18 +41,9 @@ async fn a_day_that_is_written_while_its_run_fails_is_decided_about() {
     let (store, now, day) = (world.store.clone(), world.now(), date(2026, 3, 31));
     let tx = store.begin().await.unwrap();
     let mut run = Run {
-        id: 0,
-        tenant: "t1".to_owned(),
-        kind: RunKind::Window,
-        subject: "l1".to_owned(),
-        executor: "system".to_owned(),
         state: RunState::Running,
-        code: None,
-        slot: now,
-        started: now,
-        ended: None,
         days: Some((day.to_string(), day.to_string())),
-        counts: runs::Counts::new(),
+        ..Run::draft("t1", RunKind::Window, "l1", now)
     };
     run.id = runs::insert(&tx, &run).await.unwrap();
     tx.commit().await.unwrap();

@@ -156,8 +156,7 @@ impl World {
         if operation == "cancel_run" {
             let tx = world.store.begin().await.unwrap();
             let now = world.store.now_in(&tx).await.unwrap();
-            let run =
-                Run { kind: RunKind::Manual, state: RunState::Waiting, ended: None, ..run("acme", "acme-l", now) };
+            let run = Run::draft("acme", RunKind::Manual, "acme-l", now);
             world.run = runs::insert(&tx, &run).await.unwrap();
             tx.commit().await.unwrap();
         }
@@ -245,7 +244,13 @@ async fn company(store: &Store, tenant: &str) -> String {
     connections::replace_secrets(store, &tx, &id, &secrets).await.unwrap();
     let minute = Duration::from_secs(60);
     feeds::put(store, &tx, &id, "https://hr.example.com/employees", &secret("feed-token"), minute).await.unwrap();
-    runs::insert(&tx, &run(tenant, &id, now)).await.unwrap();
+    let run = Run {
+        state: RunState::Ok,
+        ended: Some(now),
+        counts: [("new".to_owned(), 1)].into(),
+        ..Run::draft(tenant, RunKind::Sweep, &id, now)
+    };
+    runs::insert(&tx, &run).await.unwrap();
     link(store, &tx, tenant, now).await;
     let key = EmployeeKey { connection: id.clone(), employee: "rm_1".to_owned() };
     let row = ConsumedRow {
@@ -300,23 +305,6 @@ async fn preview(store: &Store) -> String {
     previews::answer(store, &tx, &preview, connection.settings_version, &[item]).await.unwrap();
     tx.commit().await.unwrap();
     preview.id
-}
-
-fn run(tenant: &str, subject: &str, now: Millis) -> Run {
-    Run {
-        id: 0,
-        tenant: tenant.to_owned(),
-        kind: RunKind::Sweep,
-        subject: subject.to_owned(),
-        executor: "system".to_owned(),
-        state: RunState::Ok,
-        code: None,
-        slot: now,
-        started: now,
-        ended: Some(now),
-        days: None,
-        counts: [("new".to_owned(), 1)].into(),
-    }
 }
 
 /// A link `{tenant}-l` of attendance, and a check `check-{tenant}` of a key for it.

@@ -405,18 +405,10 @@ async fn what_was_brought_by_hand_counts_until_the_link_reads_another_company() 
             let tx = store.begin().await.unwrap();
             let now = store.now_in(&tx).await.unwrap();
             let run = Run {
-                id: 0,
-                tenant: "t".to_owned(),
-                kind,
-                subject: "l".to_owned(),
-                executor: "system".to_owned(),
                 state,
-                code: None,
-                slot: now,
-                started: now,
                 ended: Some(now),
                 days: Some(("2026-02-21".to_owned(), "2026-04-01".to_owned())),
-                counts: runs::Counts::new(),
+                ..Run::draft("t", kind, "l", now)
             };
             let id = runs::insert(&tx, &run).await.unwrap();
             tx.commit().await.unwrap();
@@ -735,20 +727,7 @@ pub fn named(codes: &[&str]) -> Named {
 pub async fn run_with_lists(store: &renkei_store::Store, tenant: &str, lists: &Lists) -> i64 {
     let tx = store.begin().await.unwrap();
     let now = store.now_in(&tx).await.unwrap();
-    let run = Run {
-        id: 0,
-        tenant: tenant.to_owned(),
-        kind: RunKind::Window,
-        subject: "l".to_owned(),
-        executor: "system".to_owned(),
-        state: RunState::Ok,
-        code: None,
-        slot: now,
-        started: now,
-        ended: Some(now),
-        days: None,
-        counts: runs::Counts::new(),
-    };
+    let run = Run { state: RunState::Ok, ended: Some(now), ..Run::draft(tenant, RunKind::Window, "l", now) };
     let id = runs::insert(&tx, &run).await.unwrap();
     run_lists::put(store, &tx, tenant, id, lists).await.unwrap();
     tx.commit().await.unwrap();

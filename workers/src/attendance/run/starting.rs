@@ -78,19 +78,13 @@ impl Step<'_> {
     }
 
     fn fresh_run(&self, first: Date, last: Date) -> Run {
+        let kind = if self.is_window() { RunKind::Window } else { RunKind::Manual };
+        let draft = Run::draft(&self.link.tenant, kind, &self.link.id, self.now);
         Run {
-            id: 0,
-            tenant: self.link.tenant.clone(),
-            kind: if self.is_window() { RunKind::Window } else { RunKind::Manual },
-            subject: self.link.id.clone(),
-            executor: self.progress.executor.clone().unwrap_or_else(|| "system".to_owned()),
-            state: RunState::Waiting,
-            code: None,
+            executor: self.progress.executor.clone().unwrap_or(draft.executor),
             slot: self.job.slot,
-            started: self.now,
-            ended: None,
             days: Some((first.to_string(), last.to_string())),
-            counts: runs::Counts::new(),
+            ..draft
         }
     }
 

@@ -82,18 +82,12 @@ async fn failed(stage: &Stage, code: Code, at: Option<i64>) {
     let tx = store.begin().await.unwrap();
     let now = store.now_in(&tx).await.unwrap();
     let run = Run {
-        id: 0,
-        tenant: "t1".to_owned(),
-        kind: RunKind::Window,
-        subject: "l1".to_owned(),
-        executor: "system".to_owned(),
         state: RunState::Failed,
         code: Some(code.as_str().to_owned()),
-        slot: now,
-        started: now,
         ended: Some(now),
         days: Some(("2026-02-21".to_owned(), "2026-04-01".to_owned())),
         counts: at.into_iter().map(|at| (FIRST_DAY_NOT_READ.to_owned(), at)).collect::<Counts>(),
+        ..Run::draft("t1", RunKind::Window, "l1", now)
     };
     runs::insert(&tx, &run).await.unwrap();
     links::set_trouble(&tx, "l1", Some(code.as_str()), now).await.unwrap();
