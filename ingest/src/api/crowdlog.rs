@@ -169,10 +169,7 @@ pub(super) async fn put_member_list(
 pub(super) async fn people_of(sql: &impl Sql, link: &Link, today: Date) -> Result<Vec<AtSource>, ApiError> {
     let first = today.saturating_sub(MOST_DAYS.days()).to_string();
     let people = shared_codes::people_with_book(sql, link, (&first, &today.to_string())).await?;
-    let people = people.into_iter().filter_map(|(code, person)| {
-        Some(AtSource { code: MemberCode::new(&code).ok()?, link: link.id.clone(), person })
-    });
-    Ok(people.collect())
+    Ok(AtSource::from_stored(&link.id, people))
 }
 
 /// The members of the list that is in use, one for each line.

@@ -16,6 +16,17 @@ pub struct AtSource {
     pub person: String,
 }
 
+impl AtSource {
+    /// The people of a link from code and person, as they were kept. Of a code that is none there is nobody.
+    #[must_use]
+    pub fn from_stored(link: &str, people: Vec<(String, String)>) -> Vec<Self> {
+        let one = |(code, person): (String, String)| {
+            Some(Self { code: Code::new(&code).ok()?, link: link.to_owned(), person })
+        };
+        people.into_iter().filter_map(one).collect()
+    }
+}
+
 /// Why a code of the source belongs to no member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Nobody {

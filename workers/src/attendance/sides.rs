@@ -1,6 +1,5 @@
 //! Both sides of who is who: the people of a link, and クラウドログ's members.
 
-use renkei_attendance::codes::Code;
 use renkei_attendance::matching::AtSource;
 use renkei_attendance::members::Member;
 use renkei_store::Store;
@@ -11,12 +10,8 @@ use renkei_store::links::Link;
 use crate::error::Result;
 
 /// Who of a link stands in the book from one day to another, and who shared a code there.
-pub(super) async fn people(store: &Store, link: &Link, (first, last): (&str, &str)) -> Result<Vec<AtSource>> {
-    let people = shared_codes::people_with_book(&store.db, link, (first, last)).await?;
-    let people = people
-        .into_iter()
-        .filter_map(|(code, person)| Some(AtSource { code: Code::new(&code).ok()?, link: link.id.clone(), person }));
-    Ok(people.collect())
+pub(super) async fn people(store: &Store, link: &Link, days: (&str, &str)) -> Result<Vec<AtSource>> {
+    Ok(AtSource::from_stored(&link.id, shared_codes::people_with_book(&store.db, link, days).await?))
 }
 
 /// The members of the list that is in use, one for each line.
