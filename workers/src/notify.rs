@@ -4,6 +4,7 @@
 //! at most one mail to the mail server ([`send`]). One process at a time does so, under a lease; two would only do the same
 //! work for nothing, because an episode's mail can be made once and taken by one.
 
+mod anew;
 pub mod letters;
 pub mod morning;
 pub mod open_items;
@@ -94,9 +95,7 @@ pub async fn step(context: &Context, post: &Post, owner: &str) -> Result<NextWak
     let scan = open_items::scan(&context.store, now).await?;
     keep_episodes(context, post, &scan, now).await?;
     morning::see_to_links(context, post, now).await?;
-    if let Some(mailer) = &post.mailer
-        && send::one(context, mailer.as_ref(), now).await?
-    {
+    if send::one(context, post, &scan, now).await? {
         return Ok(NextWake::Now);
     }
     Ok(NextWake::At(now + if scan.people > MANY { often.max(SELDOM) } else { often }))

@@ -67,15 +67,19 @@ pub struct Episode {
     pub items: BTreeMap<Item, Option<i64>>,
 }
 
-fn read(row: &Row) -> Result<Episode> {
+fn trouble(row: &Row) -> Result<Trouble> {
     let code: String = row.get("code")?;
+    Ok(Trouble {
+        tenant: row.get("tenant_id")?,
+        scope: row.get("scope")?,
+        code: Code::parse(&code).ok_or_else(|| StoreError::Corrupt("code of an episode".to_owned()))?,
+    })
+}
+
+fn read(row: &Row) -> Result<Episode> {
     Ok(Episode {
         id: row.get("episode_id")?,
-        trouble: Trouble {
-            tenant: row.get("tenant_id")?,
-            scope: row.get("scope")?,
-            code: Code::parse(&code).ok_or_else(|| StoreError::Corrupt("code of an episode".to_owned()))?,
-        },
+        trouble: trouble(row)?,
         opened: Millis(row.get("opened_ms")?),
         seen: Millis(row.get("seen_ms")?),
         digests: row.get("digests")?,
@@ -204,6 +208,19 @@ pub async fn tell(tx: &Tx, episode: i64, digest: i64, items: &[Item], now: Milli
         tx.exec(&sql, values).await?;
     }
     Ok(true)
+}
+
+/// What a mail of an episode told, without people who were deleted since; `None` when nothing of it is left.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn told_in(sql: &impl Sql, episode: i64, digest: i64) -> Result<Option<(Trouble, Vec<Item>)>> {
+    let query = "SELECT e.tenant_id, e.scope, e.code, i.connection_id, i.employee_id FROM episodes e
+        JOIN episode_items i ON i.episode_id = e.episode_id WHERE e.episode_id = $1 AND i.digest = $2
+        ORDER BY i.connection_id, i.employee_id";
+    let rows = sql.rows(query, vec![episode.into(), digest.into()]).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    Ok(Some((trouble(first)?, rows.iter().map(item).collect::<Result<_>>()?)))
 }
 
 /// Notes that open items of these episodes were seen.

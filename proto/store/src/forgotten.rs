@@ -111,7 +111,7 @@ pub async fn forget_person(
     }
     let numbers = numbers_of(tx, tenant, row.get("number")?, row.get("written_number")?).await?;
     remember(tx, &person_hash(store, connection, employee), now, today).await?;
-    outbox::withdraw_about(tx, connection, employee, now).await?;
+    outbox::take_back_about(store, tx, connection, employee, now).await?;
     let mut gone = Gone::default();
     for (sql, counted) in [
         ("DELETE FROM employees WHERE connection_id = $1 AND employee_id = $2", Some(&mut gone.records)),
@@ -178,7 +178,7 @@ async fn numbers_of(
 
 /// Forgets the attendance under a 社員コード of a company, with what the same people had under a number that was corrected since:
 /// the days, what they were before, the files in which they stand, what was to be typed, protected days, and the lists of runs. A
-/// decision that is under way begins anew, and files that wait are made anew without it.
+/// decision that is under way begins anew, and files and mails of mornings that wait are made anew without it.
 ///
 /// # Errors
 /// While a run of the company is under way, and when the store does not answer.
@@ -208,6 +208,7 @@ async fn forget_codes(
     }
     let now = store.now_in(tx).await?;
     let mut found = Found { links: stop_decisions(tx, tenant).await?, ..Found::default() };
+    mornings::take_back(store, tx, tenant, now).await?;
     for code in codes {
         forget_one(store, tx, (tenant, code), now, today, &mut found).await?;
     }
@@ -238,7 +239,7 @@ async fn forget_one(
         let sql = "DELETE FROM attendance_history WHERE tenant_id = $1 AND link_id = $2 AND person = $3";
         found.days += tx.exec(sql, whose()).await?;
         shared_codes::forget_person(tx, &link, &person).await?;
-        found.lists += forget_own_id(tx, tenant, &link, &person, now).await?;
+        found.lists += forget_own_id(tx, tenant, &link, &person).await?;
         found.links.insert(link);
     }
     forget_days(tx, "code = $2", key, found).await?;
@@ -311,10 +312,6 @@ async fn stop_decisions(tx: &Tx, tenant: &str) -> Result<BTreeSet<String>> {
 async fn forget_number(store: &Store, tx: &Tx, tenant: &str, code: &str, now: Millis, today: &str) -> Result<u64> {
     remember(tx, &code_hash(store, tenant, code), now, today).await?;
     let key = || vec![Value::from(tenant), Value::from(code)];
-    let told = format!("SELECT DISTINCT link_id FROM morning_told WHERE code = $2 AND {OF_LINKS} ORDER BY link_id");
-    for row in tx.rows(&told, key()).await? {
-        mornings::withdraw(tx, &row.get::<String>("link_id")?, now).await?;
-    }
     for sql in [
         format!("DELETE FROM attendance_staging WHERE code = $2 AND {OF_RUNS}"),
         format!("DELETE FROM attendance_shared_codes WHERE code = $2 AND {OF_LINKS}"),
@@ -330,13 +327,9 @@ async fn forget_number(store: &Store, tx: &Tx, tenant: &str, code: &str, now: Mi
 
 /// Forgets what runs and mornings said of somebody of a link without a number: it names the source's own id. Answers how many
 /// notes of runs there were.
-async fn forget_own_id(tx: &Tx, tenant: &str, link: &str, person: &str, now: Millis) -> Result<u64> {
+async fn forget_own_id(tx: &Tx, tenant: &str, link: &str, person: &str) -> Result<u64> {
     let key =
         || -> Vec<Value> { vec![link.into(), book::own_id(person).into(), Code::AttendanceNoNumber.as_str().into()] };
-    let told = "SELECT 1 AS one FROM morning_told WHERE link_id = $1 AND code = $2 AND reason = $3";
-    if tx.row(told, key()).await?.is_some() {
-        mornings::withdraw(tx, link, now).await?;
-    }
     tx.exec("DELETE FROM morning_told WHERE link_id = $1 AND code = $2 AND reason = $3", key()).await?;
     let notes = "DELETE FROM run_notes WHERE code = $2 AND reason = $3
         AND run_id IN (SELECT run_id FROM runs WHERE subject = $1 AND tenant_id = $4)";

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
+use sea_orm::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
@@ -23,6 +24,19 @@ pub struct Mail {
     pub text: String,
     /// As HTML.
     pub html: String,
+}
+
+impl Mail {
+    /// Whether what it said was taken back: it is written anew before it goes out.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        // No other mail is without a subject.
+        self.subject.is_empty()
+    }
+
+    fn taken_back(to: &[String]) -> Self {
+        Self { to: to.to_vec(), subject: String::new(), text: String::new(), html: String::new() }
+    }
 }
 
 impl std::fmt::Debug for Mail {
@@ -46,6 +60,8 @@ pub struct Waiting {
     pub created: Millis,
     /// What is sent.
     pub mail: Mail,
+    /// How it stood in the store when it was taken.
+    sealed: Vec<u8>,
 }
 
 /// The Message-ID of an episode's mail (of a morning's, with its number below zero), always the same: a mail server or a reader that meets it twice can tell.
@@ -108,13 +124,15 @@ pub async fn take(store: &Store, now: Millis, back: Millis) -> Result<Option<Wai
 
 fn read(store: &Store, row: &Row) -> Result<Waiting> {
     let message_id: String = row.get("message_id")?;
+    let sealed: Vec<u8> = row.get("mail")?;
     Ok(Waiting {
         episode: row.get("episode_id")?,
         digest: row.get("digest")?,
         attempts: row.get::<i64>("attempts")? + 1,
         created: Millis(row.get("created_ms")?),
-        mail: store.keys.open_json(&place(&message_id), &row.get::<Vec<u8>>("mail")?)?,
+        mail: store.keys.open_json(&place(&message_id), &sealed)?,
         message_id,
+        sealed,
     })
 }
 
@@ -150,22 +168,41 @@ pub async fn give_up(sql: &impl Sql, message_id: &str, now: Millis) -> Result<()
     end(sql, message_id, "given_up", now).await
 }
 
-/// Takes mails that wait back that tell of somebody: nobody gets them any more, and who else stood in one is told anew, at once.
+/// Takes back what mails that tell of somebody say.
 ///
 /// # Errors
 /// When the store does not answer.
-pub(crate) async fn withdraw_about(tx: &Tx, connection: &str, employee: &str, now: Millis) -> Result<()> {
-    let query = "SELECT told.episode_id AS episode_id, told.digest AS digest FROM episode_items AS told, outbox
-        WHERE told.connection_id = $1 AND told.employee_id = $2 AND outbox.episode_id = told.episode_id
-          AND outbox.digest = told.digest AND outbox.state = 'waiting' ORDER BY told.episode_id";
-    for row in tx.rows(query, vec![connection.into(), employee.into()]).await? {
-        let (episode, digest): (i64, i64) = (row.get("episode_id")?, row.get("digest")?);
-        let mail = "UPDATE outbox SET state = 'given_up', mail = NULL, ended_ms = $3
-            WHERE episode_id = $1 AND digest = $2 AND state = 'waiting'";
-        tx.exec(mail, vec![episode.into(), digest.into(), now.0.into()]).await?;
-        let items = "UPDATE episode_items SET digest = NULL WHERE episode_id = $1 AND digest = $2";
-        tx.exec(items, vec![episode.into(), digest.into()]).await?;
-        tx.exec("UPDATE episodes SET last_digest_ms = NULL WHERE episode_id = $1", vec![episode.into()]).await?;
+pub(crate) async fn take_back_about(
+    store: &Store,
+    tx: &Tx,
+    connection: &str,
+    employee: &str,
+    now: Millis,
+) -> Result<()> {
+    let those = "EXISTS (SELECT 1 FROM episode_items AS told WHERE told.connection_id = $1 AND told.employee_id = $2
+        AND told.episode_id = outbox.episode_id AND told.digest = outbox.digest)";
+    take_back(store, tx, those, vec![connection.into(), employee.into()], now).await
+}
+
+/// Takes back what `those` mails say that wait, as somebody may stand in them who is to stand nowhere. They wait still, for
+/// those alone who have not got them, and are written anew before they go out.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn take_back(store: &Store, tx: &Tx, those: &str, values: Vec<Value>, now: Millis) -> Result<()> {
+    let query = format!(
+        "SELECT message_id, mail FROM outbox WHERE state = 'waiting' AND {those} ORDER BY message_id{}",
+        tx.for_update()
+    );
+    for row in tx.rows(&query, values).await? {
+        let id: String = row.get("message_id")?;
+        let Ok(mail) = store.keys.open_json::<Mail>(&place(&id), &row.get::<Vec<u8>>("mail")?) else {
+            // Nobody can tell who has it.
+            end(tx, &id, "given_up", now).await?;
+            continue;
+        };
+        let sealed = store.keys.seal_json(&place(&id), &Mail::taken_back(&mail.to))?;
+        tx.exec("UPDATE outbox SET mail = $1 WHERE message_id = $2", vec![sealed.into(), id.into()]).await?;
     }
     Ok(())
 }
@@ -180,9 +217,16 @@ pub async fn failed(store: &Store, waiting: &Waiting, next: Millis, now: Millis)
         give_up(&store.db, &waiting.message_id, now).await?;
         return Ok(false);
     }
-    let sealed = store.keys.seal_json(&place(&waiting.message_id), &waiting.mail)?;
-    let sql = "UPDATE outbox SET next_try_ms = $1, mail = $2 WHERE message_id = $3 AND state = 'waiting'";
-    store.db.exec(sql, vec![next.0.into(), sealed.into(), waiting.message_id.clone().into()]).await?;
+    let place = place(&waiting.message_id);
+    let sealed = store.keys.seal_json(&place, &waiting.mail)?;
+    // What was taken back while it was handed over must not stand there again.
+    let taken_back = store.keys.seal_json(&place, &Mail::taken_back(&waiting.mail.to))?;
+    let sql = "UPDATE outbox SET next_try_ms = $1, mail = CASE WHEN mail = $2 THEN $3 ELSE $4 END
+        WHERE message_id = $5 AND state = 'waiting'";
+    let as_it_stood = waiting.sealed.clone();
+    let id = waiting.message_id.clone();
+    let values = vec![next.0.into(), as_it_stood.into(), sealed.into(), taken_back.into(), id.into()];
+    store.db.exec(sql, values).await?;
     Ok(true)
 }
 

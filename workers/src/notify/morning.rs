@@ -14,11 +14,13 @@ use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
 use renkei_store::attendance::members;
 use renkei_store::attendance::mornings::{self, Untold};
+use renkei_store::db::Sql;
 use renkei_store::links::{self, Link};
 use renkei_store::{jobs, outbox};
 
 use super::Post;
 use super::texts::morning::{Files, Morning};
+use super::texts::notice::Notice;
 use crate::context::Context;
 use crate::error::Result;
 use crate::sweep::calendar;
@@ -65,30 +67,22 @@ async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: M
     let settings = LinkSettings::from_stored(&link.settings);
     let to = if settings.recipients.is_empty() { &post.fallback_to } else { &settings.recipients };
     let told = mornings::told(&store.db, &link.id).await?;
-    let first = today.saturating_sub(MOST_DAYS.days()).to_string();
-    let unwritten = mornings::unwritten(&store.db, &link.id, &first).await?;
-    let new: Vec<Untold> = unwritten.difference(&told).cloned().collect();
-    let over: Vec<Untold> = told.difference(&unwritten).cloned().collect();
-    let wanted = new_list_wanted(context, link, today, &unwritten).await?;
-    let list_told = mornings::list_told(&store.db, &link.id).await?;
-    let morning = Morning {
-        link_name: link.name.clone(),
-        files: if settings.daily_mail { waiting(context, link).await? } else { None },
-        unwritten: by_reason(&new),
-        list_days: wanted.map(|wanted| wanted.days),
-        list_is_news: wanted.is_some_and(|wanted| wanted.is_old && list_told != Some(wanted.made)),
-        link: post.public_url.as_deref().map(|url| format!("{url}/links/{}", link.id)),
-    };
-    let notice = morning.notice().filter(|_| !to.is_empty());
+    let stands = Standing::read(&store.db, link, &settings, today).await?;
+    let new: Vec<Untold> = stands.unwritten.difference(&told).cloned().collect();
+    let over: Vec<Untold> = told.difference(&stands.unwritten).cloned().collect();
+    let list_told = mornings::list_told(&store.db, &link.id).await?.map(|told| told.made);
+    let list_news = stands.old_list().filter(|made| list_told != Some(*made));
+    let notice = stands.notice(post, link, &new, list_news.is_some()).filter(|_| !to.is_empty());
     let tx = store.begin().await?;
     // Another process may have been quicker.
     let Some(number) = mornings::see_to(&tx, &link.id, &today.to_string()).await? else { return Ok(()) };
+    let this_mail = (link.id.as_str(), number);
     // Nobody was told when there is nobody to tell.
-    mornings::tell(&tx, &link.id, if notice.is_some() { &new } else { &[] }, &over).await?;
-    if let Some(wanted) = wanted.filter(|wanted| wanted.is_old && notice.is_some()) {
-        mornings::tell_list(&tx, &link.id, wanted.made).await?;
-    }
+    mornings::tell(&tx, this_mail, if notice.is_some() { &new } else { &[] }, &over).await?;
     if let Some(notice) = &notice {
+        if let Some(made) = list_news {
+            mornings::tell_list(&tx, this_mail, made).await?;
+        }
         let mail = outbox::Mail { to: to.clone(), subject: notice.subject(), text: notice.text(), html: notice.html() };
         // Episodes have numbers above zero.
         let episode = -number;
@@ -102,8 +96,62 @@ async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: M
     Ok(())
 }
 
-async fn waiting(context: &Context, link: &Link) -> Result<Option<Files>> {
-    let waiting = mornings::waiting(&context.store.db, &link.id).await?;
+/// What a mail that was taken back says now: what was told in it and is so still, and how things stand. `None`: nothing.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) async fn anew(context: &Context, post: &Post, number: i64, now: Millis) -> Result<Option<Notice>> {
+    let store = &context.store;
+    let Some((id, told)) = mornings::told_in(&store.db, number).await? else { return Ok(None) };
+    let Some(link) = links::find(store, &store.db, &id).await? else { return Ok(None) };
+    let settings = LinkSettings::from_stored(&link.settings);
+    let stands = Standing::read(&store.db, &link, &settings, calendar::today(now)).await?;
+    let still: Vec<Untold> = told.intersection(&stands.unwritten).cloned().collect();
+    let list_told = mornings::list_told(&store.db, &id).await?;
+    let list_is_news = list_told.is_some_and(|told| told.mail == Some(number) && stands.old_list() == Some(told.made));
+    Ok(stands.notice(post, &link, &still, list_is_news))
+}
+
+/// How things stand at a link.
+struct Standing {
+    /// What waits, if the recipients want to know.
+    files: Option<Files>,
+    /// Whose days are not written, and why.
+    unwritten: BTreeSet<Untold>,
+    /// クラウドログ's list, when a new one is needed.
+    wanted: Option<WantedList>,
+}
+
+impl Standing {
+    async fn read(sql: &impl Sql, link: &Link, settings: &LinkSettings, today: Date) -> Result<Self> {
+        let first = today.saturating_sub(MOST_DAYS.days()).to_string();
+        let unwritten = mornings::unwritten(sql, &link.id, &first).await?;
+        let wanted = new_list_wanted(sql, link, today, &unwritten).await?;
+        let files = if settings.daily_mail { waiting(sql, link).await? } else { None };
+        Ok(Self { files, unwritten, wanted })
+    }
+
+    /// When クラウドログ's list was uploaded, if it is too old.
+    fn old_list(&self) -> Option<Millis> {
+        self.wanted.filter(|wanted| wanted.is_old).map(|wanted| wanted.made)
+    }
+
+    /// The mail that tells this, and these of whom days are not written; `None` when there is nothing to say.
+    fn notice(&self, post: &Post, link: &Link, told: &[Untold], list_is_news: bool) -> Option<Notice> {
+        let morning = Morning {
+            link_name: link.name.clone(),
+            files: self.files,
+            unwritten: by_reason(told),
+            list_days: self.wanted.map(|wanted| wanted.days),
+            list_is_news,
+            link: post.public_url.as_deref().map(|url| format!("{url}/links/{}", link.id)),
+        };
+        morning.notice()
+    }
+}
+
+async fn waiting(sql: &impl Sql, link: &Link) -> Result<Option<Files>> {
+    let waiting = mornings::waiting(sql, &link.id).await?;
     let since = waiting.since.filter(|_| waiting.files > 0);
     Ok(since.map(|since| Files { files: waiting.files, rows: waiting.rows, since: calendar::today(since) }))
 }
@@ -120,12 +168,12 @@ struct WantedList {
 }
 
 async fn new_list_wanted(
-    context: &Context,
+    sql: &impl Sql,
     link: &Link,
     today: Date,
     unwritten: &BTreeSet<Untold>,
 ) -> Result<Option<WantedList>> {
-    let Some(info) = members::info(&context.store.db, &link.tenant).await? else { return Ok(None) };
+    let Some(info) = members::info(sql, &link.tenant).await? else { return Ok(None) };
     let made = calendar::today(info.made);
     let (days, is_old) = (list::days_old(made, today), list::is_old(made, today));
     let not_in_it = [Code::AttendanceNotAMember, Code::AttendanceNearMiss].map(Code::as_str);

@@ -7,6 +7,8 @@ use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::outbox::{self, Mail, Waiting};
 
+use super::open_items::Scan;
+use super::{Post, anew};
 use crate::context::{Context, Random};
 use crate::error::Result;
 
@@ -56,14 +58,27 @@ pub enum MailFault {
     Unwritable(&'static str),
 }
 
-/// Hands one due mail over. Answers whether there was one.
+/// Hands one due mail over. Answers whether there was one. Does nothing while mail is off.
 ///
 /// # Errors
 /// When the store does not answer; the mail is then tried again under the same Message-ID.
-pub async fn one(context: &Context, mailer: &dyn Mailer, now: Millis) -> Result<bool> {
+pub async fn one(context: &Context, post: &Post, scan: &Scan, now: Millis) -> Result<bool> {
+    let Some(mailer) = &post.mailer else { return Ok(false) };
     let store = &context.store;
     let back = now + context.clock.stretched(DEADLINE * 2);
     let Some(mut waiting) = outbox::take(store, now, back).await? else { return Ok(false) };
+    if waiting.mail.is_taken_back() {
+        let Some(mail) = anew::write(context, post, scan, &waiting, now).await? else {
+            outbox::give_up(&store.db, &waiting.message_id, now).await?;
+            tracing::info!(
+                episode.id = waiting.episode,
+                mail.digest = waiting.digest,
+                "a mail that was taken back has nothing to say any more"
+            );
+            return Ok(true);
+        };
+        waiting.mail = mail;
+    }
     let handed = tokio::select! {
         handed = mailer.send(&waiting.message_id, context.clock.wall(), &waiting.mail, DEADLINE) => handed,
         () = context.clock.sleep(DEADLINE) => Err(MailFault::Unreachable("deadline")),

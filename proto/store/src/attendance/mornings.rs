@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 
-use crate::db::{Sql, Tx, pieces, tuples};
+use crate::Store;
+use crate::db::{Row, Sql, Tx, pieces, tuples};
 use crate::error::{Result, StoreError};
+use crate::outbox;
 
 /// Of whom is said why days are not written: 社員コード and a code of `/docs/errors/`.
 pub type Untold = (String, String);
@@ -82,19 +84,36 @@ pub async fn unwritten(sql: &impl Sql, link: &str, first: &str) -> Result<BTreeS
 /// When the store does not answer.
 pub async fn told(sql: &impl Sql, link: &str) -> Result<BTreeSet<Untold>> {
     let rows = sql.rows("SELECT code, reason FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
-    rows.iter().map(|row| Ok((row.get("code")?, row.get("reason")?))).collect()
+    rows.iter().map(untold).collect()
 }
 
-/// Remembers what is told, and forgets what is not so any more.
+fn untold(row: &Row) -> Result<Untold> {
+    Ok((row.get("code")?, row.get("reason")?))
+}
+
+/// The link of a mail, and what was told in it, as far as that was so still and nobody was deleted since. `None`: there is no
+/// such mail.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn tell(tx: &Tx, link: &str, new: &[Untold], over: &[Untold]) -> Result<()> {
-    for chunk in pieces(new, tx.rows_at_once(3).min(200)) {
-        let values = pairs(chunk, |(code, reason)| [link.into(), code.clone().into(), reason.clone().into()]);
+pub async fn told_in(sql: &impl Sql, mail: i64) -> Result<Option<(String, BTreeSet<Untold>)>> {
+    let of = "SELECT link_id FROM morning_mails WHERE mail_id = $1";
+    let Some(row) = sql.row(of, vec![mail.into()]).await? else { return Ok(None) };
+    let rows = sql.rows("SELECT code, reason FROM morning_told WHERE mail_id = $1", vec![mail.into()]).await?;
+    Ok(Some((row.get("link_id")?, rows.iter().map(untold).collect::<Result<_>>()?)))
+}
+
+/// Remembers what is told in a mail, and forgets what is not so any more.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn tell(tx: &Tx, (link, mail): (&str, i64), new: &[Untold], over: &[Untold]) -> Result<()> {
+    for chunk in pieces(new, tx.rows_at_once(4).min(200)) {
+        let values =
+            pairs(chunk, |(code, reason)| [link.into(), code.clone().into(), reason.clone().into(), mail.into()]);
         let sql = format!(
-            "INSERT INTO morning_told (link_id, code, reason) VALUES {} ON CONFLICT DO NOTHING",
-            tuples(chunk.len(), 3, 1)
+            "INSERT INTO morning_told (link_id, code, reason, mail_id) VALUES {} ON CONFLICT DO NOTHING",
+            tuples(chunk.len(), 4, 1)
         );
         tx.exec(&sql, values).await?;
     }
@@ -112,38 +131,45 @@ pub async fn tell(tx: &Tx, link: &str, new: &[Untold], over: &[Untold]) -> Resul
     Ok(())
 }
 
-/// Takes mails of a link that wait back, as somebody stands in them who is to stand nowhere: what was told of the link is told anew
-/// on the next morning.
+/// Takes back what the mails of a company's mornings say that wait: whether somebody stands in one is not told by what is so
+/// still.
 ///
 /// # Errors
 /// When the store does not answer.
-pub(crate) async fn withdraw(tx: &Tx, link: &str, now: Millis) -> Result<()> {
+pub(crate) async fn take_back(store: &Store, tx: &Tx, tenant: &str, now: Millis) -> Result<()> {
     // The outbox knows the mails of mornings by their numbers below zero.
-    let sql = "UPDATE outbox SET state = 'given_up', mail = NULL, ended_ms = $2 WHERE state = 'waiting'
-        AND episode_id IN (SELECT -mail_id FROM morning_mails WHERE link_id = $1)";
-    if tx.exec(sql, vec![link.into(), now.0.into()]).await? > 0 {
-        tx.exec("DELETE FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
-        tx.exec("UPDATE links SET list_told_ms = NULL WHERE link_id = $1", vec![link.into()]).await?;
-    }
-    Ok(())
+    let those = "episode_id IN (SELECT -mail_id FROM morning_mails WHERE link_id IN
+        (SELECT link_id FROM links WHERE tenant_id = $1))";
+    outbox::take_back(store, tx, those, vec![tenant.into()], now).await
 }
 
-/// When the member list was uploaded of which a link's recipients were told that it is too old.
+/// The member list of which a link's recipients were told that it is too old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListTold {
+    /// When it was uploaded.
+    pub made: Millis,
+    /// In which mail it was told first; `None`: in one of before this was kept.
+    pub mail: Option<i64>,
+}
+
+/// Of which member list a link's recipients were told last that it is too old.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn list_told(sql: &impl Sql, link: &str) -> Result<Option<Millis>> {
-    let row = sql.row("SELECT list_told_ms FROM links WHERE link_id = $1", vec![link.into()]).await?;
-    let made: Option<i64> = row.map(|row| row.get("list_told_ms")).transpose()?.flatten();
-    Ok(made.map(Millis))
+pub async fn list_told(sql: &impl Sql, link: &str) -> Result<Option<ListTold>> {
+    let query = "SELECT list_told_ms, list_told_mail FROM links WHERE link_id = $1";
+    let Some(row) = sql.row(query, vec![link.into()]).await? else { return Ok(None) };
+    let mail = row.get("list_told_mail")?;
+    Ok(row.get::<Option<i64>>("list_told_ms")?.map(|made| ListTold { made: Millis(made), mail }))
 }
 
-/// A link's recipients are told that the member list which was uploaded then is too old.
+/// A link's recipients are told in a mail that the member list which was uploaded then is too old.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn tell_list(tx: &Tx, link: &str, made: Millis) -> Result<()> {
-    tx.exec("UPDATE links SET list_told_ms = $1 WHERE link_id = $2", vec![made.0.into(), link.into()]).await?;
+pub async fn tell_list(tx: &Tx, (link, mail): (&str, i64), made: Millis) -> Result<()> {
+    let sql = "UPDATE links SET list_told_ms = $1, list_told_mail = $2 WHERE link_id = $3";
+    tx.exec(sql, vec![made.0.into(), mail.into(), link.into()]).await?;
     Ok(())
 }
 

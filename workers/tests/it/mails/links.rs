@@ -12,7 +12,7 @@ use super::steps::Stage;
 use crate::company::{HOUR, MINUTE};
 
 /// A link of a key of which so many days are left.
-async fn link(stage: &Stage, id: &str, days_left: i32, source: AttendanceSource) {
+pub async fn link(stage: &Stage, id: &str, days_left: i32, source: AttendanceSource) {
     let store = &stage.world.store;
     let tx = store.begin().await.unwrap();
     let now = store.now_in(&tx).await.unwrap();

@@ -30,7 +30,7 @@ pub type Answer = Result<Handed, MailFault>;
 #[derive(Default)]
 pub struct Memory {
     /// What is answered first; then everything is taken.
-    answers: Mutex<Vec<Answer>>,
+    pub answers: Mutex<Vec<Answer>>,
     got: Mutex<Vec<(String, Mail)>>,
     tries: Mutex<usize>,
     /// Whether its answer never arrives, though it takes the mail.
@@ -57,7 +57,7 @@ impl Mailer for Memory {
 
 pub struct Stage {
     pub world: World,
-    server: Arc<Memory>,
+    pub server: Arc<Memory>,
     pub post: Post,
 }
 

@@ -1,0 +1,162 @@
+//! Somebody is deleted of whom mails that wait tell: nobody is told of that person any more, and of the others nobody twice.
+
+use std::time::Duration;
+
+use renkei_events::codes::Code;
+use renkei_store::attendance::mornings;
+use renkei_store::attendance::notes::{self, Note};
+use renkei_store::db::Sql;
+use renkei_store::forgotten;
+use renkei_store::links::AttendanceSource;
+use renkei_store::outbox::{self, Mail};
+use renkei_store::runs::{self, Run, RunKind, RunState};
+use renkei_workers::commands;
+use renkei_workers::notify::send::{Handed, MailFault};
+use renkei_workers::sweep::calendar;
+use serde_json::json;
+
+use super::links::link;
+use super::steps::{MINUTE, Stage, with_people};
+use crate::company::HOUR;
+
+const TO: [&str; 2] = ["first@example.jp", "late@example.jp"];
+/// 社員コード of who is deleted and of somebody else.
+const DELETED: &str = "Z90001";
+const OTHER: &str = "Z90002";
+
+/// The mail server takes the next mail for the first of its recipients alone.
+fn take_for_one(stage: &Stage) {
+    *stage.server.answers.lock().unwrap() = vec![Ok(Handed { refused: Vec::new(), later: vec![1] })];
+}
+
+/// The mail server is away for so many tries.
+fn is_away(stage: &Stage, tries: usize) {
+    *stage.server.answers.lock().unwrap() = vec![Err(MailFault::Unreachable("connection")); tries];
+}
+
+fn says(mail: &Mail, text: &str) -> bool {
+    [&mail.subject, &mail.text, &mail.html].iter().any(|part| part.contains(text))
+}
+
+async fn states(stage: &Stage) -> Vec<(String, i64)> {
+    outbox::counts(&stage.world.store.db).await.unwrap()
+}
+
+/// A link whose mails have two recipients.
+async fn link_with_recipients(stage: &Stage) {
+    link(stage, "l1", 60, AttendanceSource::Hrmos).await;
+    let settings = json!({"recipients": TO}).to_string();
+    stage.world.store.db.exec("UPDATE links SET settings = $1", vec![settings.into()]).await.unwrap();
+}
+
+/// A window of `l1` that came to its end, and could not bring these.
+async fn window(stage: &Stage, codes: &[&str]) {
+    let store = &stage.world.store;
+    let tx = store.begin().await.unwrap();
+    let now = store.now_in(&tx).await.unwrap();
+    let run = Run {
+        id: 0,
+        tenant: "t1".to_owned(),
+        kind: RunKind::Window,
+        subject: "l1".to_owned(),
+        executor: "system".to_owned(),
+        state: RunState::Warned,
+        code: None,
+        slot: now,
+        started: now,
+        ended: Some(now),
+        days: None,
+        counts: runs::Counts::new(),
+    };
+    let run = runs::insert(&tx, &run).await.unwrap();
+    let reason = || Code::AttendanceInSeveralLinks.as_str().to_owned();
+    let note = |code: &&str| Note { reason: reason(), code: (*code).to_owned(), detail: String::new() };
+    notes::add(&tx, run, &codes.iter().map(note).collect::<Vec<_>>()).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+fn today(stage: &Stage) -> String {
+    calendar::today(stage.world.now()).to_string()
+}
+
+async fn forget_code(stage: &Stage) {
+    let store = &stage.world.store;
+    let tx = store.begin().await.unwrap();
+    forgotten::forget_code(store, &tx, "t1", DELETED, &today(stage)).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn i11_a_mail_that_one_recipient_had_before_a_deletion_goes_anew_to_the_other_alone() {
+    let mut stage = with_people(2).await;
+    stage.settings(|settings| settings.recipients = TO.map(str::to_owned).to_vec()).await;
+    take_for_one(&stage);
+    for index in [0, 1] {
+        stage.park(index, Code::KaonaviRejected).await;
+    }
+    stage.tell_for(MINUTE + Duration::from_secs(20)).await;
+    assert_eq!(stage.mails().len(), 1);
+    commands::forget(&stage.world.store, "c1", "rm_00001").await.unwrap();
+    stage.tell_for(3 * HOUR).await;
+    let mails = stage.mails();
+    let [(first_id, first), (second_id, second)] = &mails[..] else { panic!("two: {mails:?}") };
+    assert!(says(first, "E00001") && first.subject.ends_with("（2名）"), "{}", first.text);
+    assert!(!says(second, "E00001") && says(second, "E00002"), "{}", second.text);
+    assert!(second.subject.ends_with("（1名）"), "{}", second.subject);
+    assert_eq!((second_id, &second.to[..]), (first_id, &[TO[1].to_owned()][..]));
+    assert_eq!(states(&stage).await, [("sent".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_mail_that_told_of_nobody_but_a_deleted_person_is_given_up() {
+    let stage = with_people(1).await;
+    is_away(&stage, 1);
+    stage.park(0, Code::KaonaviRejected).await;
+    stage.tell_for(MINUTE + Duration::from_secs(20)).await;
+    assert_eq!(states(&stage).await, [("waiting".to_owned(), 1)]);
+    commands::forget(&stage.world.store, "c1", "rm_00001").await.unwrap();
+    stage.tell_for(HOUR).await;
+    assert_eq!(stage.mails().len(), 0);
+    assert_eq!(states(&stage).await, [("given_up".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn i11_a_mail_of_a_morning_that_one_recipient_had_before_a_deletion_goes_anew_to_the_other_alone() {
+    let stage = Stage::new().await;
+    link_with_recipients(&stage).await;
+    window(&stage, &[DELETED, OTHER]).await;
+    take_for_one(&stage);
+    stage.tell_for(MINUTE / 2).await;
+    assert_eq!(stage.mails().len(), 1);
+    forget_code(&stage).await;
+    stage.tell_for(HOUR).await;
+    let mails = stage.mails();
+    let [(first_id, first), (second_id, second)] = &mails[..] else { panic!("two: {mails:?}") };
+    assert!(says(first, DELETED) && says(first, OTHER), "{}", first.text);
+    assert!(!says(second, DELETED) && says(second, OTHER), "{}", second.text);
+    assert_eq!((second_id, &second.to[..]), (first_id, &[TO[1].to_owned()][..]));
+    stage.world.clock.set(stage.world.now() + 24 * HOUR);
+    stage.tell_for(HOUR).await;
+    assert_eq!(stage.mails().len(), 2, "the next morning has nothing new");
+}
+
+#[tokio::test]
+async fn i8_a_mail_of_a_morning_whose_reason_was_over_before_a_deletion_names_the_person_no_more() {
+    let stage = Stage::new().await;
+    let store = &stage.world.store;
+    link_with_recipients(&stage).await;
+    window(&stage, &[DELETED]).await;
+    is_away(&stage, 500);
+    stage.tell_for(MINUTE / 2).await;
+    // The next window brings the days, and the next morning has nothing to say.
+    window(&stage, &[]).await;
+    stage.world.clock.set(stage.world.now() + 24 * HOUR);
+    stage.tell_for(10 * MINUTE).await;
+    assert!(mornings::told(&store.db, "l1").await.unwrap().is_empty(), "it was over");
+    assert_eq!(states(&stage).await, [("waiting".to_owned(), 1)]);
+    forget_code(&stage).await;
+    stage.server.answers.lock().unwrap().clear();
+    stage.tell_for(2 * HOUR).await;
+    assert_eq!(stage.mails().len(), 0);
+    assert_eq!(states(&stage).await, [("given_up".to_owned(), 1)], "it had nothing else to say");
+}
