@@ -64,18 +64,21 @@ async fn is_under_way(context: &Context, link: &Link, now: Millis) -> Result<boo
 
 async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: Millis) -> Result<()> {
     let store = &context.store;
-    let settings = LinkSettings::from_stored(&link.settings);
-    let to = if settings.recipients.is_empty() { &post.fallback_to } else { &settings.recipients };
-    let told = mornings::told(&store.db, &link.id).await?;
-    let stands = Standing::read(&store.db, link, &settings, today).await?;
-    let new: Vec<Untold> = stands.unwritten.difference(&told).cloned().collect();
-    let over: Vec<Untold> = told.difference(&stands.unwritten).cloned().collect();
-    let list_told = mornings::list_told(&store.db, &link.id).await?.map(|told| told.made);
-    let list_news = stands.old_list().filter(|made| list_told != Some(*made));
-    let notice = stands.notice(post, link, &new, list_news.is_some()).filter(|_| !to.is_empty());
     let tx = store.begin().await?;
+    // Nobody is deleted between what is read here and the mail that says it.
+    links::lock_tenant(&tx, &link.tenant).await?;
+    let Some(link) = links::find(store, &tx, &link.id).await? else { return Ok(()) };
     // Another process may have been quicker.
     let Some(number) = mornings::see_to(&tx, &link.id, &today.to_string()).await? else { return Ok(()) };
+    let settings = LinkSettings::from_stored(&link.settings);
+    let to = if settings.recipients.is_empty() { &post.fallback_to } else { &settings.recipients };
+    let told = mornings::told(&tx, &link.id).await?;
+    let stands = Standing::read(&tx, &link, &settings, today).await?;
+    let new: Vec<Untold> = stands.unwritten.difference(&told).cloned().collect();
+    let over: Vec<Untold> = told.difference(&stands.unwritten).cloned().collect();
+    let list_told = mornings::list_told(&tx, &link.id).await?.map(|told| told.made);
+    let list_news = stands.old_list().filter(|made| list_told != Some(*made));
+    let notice = stands.notice(post, &link, &new, list_news.is_some()).filter(|_| !to.is_empty());
     let this_mail = (link.id.as_str(), number);
     // Nobody was told when there is nobody to tell.
     mornings::tell(&tx, this_mail, if notice.is_some() { &new } else { &[] }, &over).await?;

@@ -70,7 +70,7 @@ async fn days_to_decide_about(world: &World) {
 }
 
 /// Until a statement waits for what another one holds; not for ever, as there may be none.
-async fn until_somebody_waits(store: &Store) {
+pub async fn until_somebody_waits(store: &Store) {
     until_so_many_wait(store, 1).await;
 }
 

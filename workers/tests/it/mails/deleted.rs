@@ -10,14 +10,15 @@ use renkei_store::forgotten;
 use renkei_store::links::AttendanceSource;
 use renkei_store::outbox::{self, Mail};
 use renkei_store::runs::{self, Run, RunKind, RunState};
-use renkei_workers::commands;
 use renkei_workers::notify::send::{Handed, MailFault};
 use renkei_workers::sweep::calendar;
+use renkei_workers::{commands, notify};
 use serde_json::json;
 
 use super::links::link;
 use super::steps::{MINUTE, Stage, with_people};
-use crate::company::HOUR;
+use crate::company::{HOUR, world_on_postgres};
+use crate::forgetting_postgres::until_somebody_waits;
 
 const TO: [&str; 2] = ["first@example.jp", "late@example.jp"];
 /// 社員コード of who is deleted and of somebody else.
@@ -159,4 +160,25 @@ async fn i8_a_mail_of_a_morning_whose_reason_was_over_before_a_deletion_names_th
     stage.tell_for(2 * HOUR).await;
     assert_eq!(stage.mails().len(), 0);
     assert_eq!(states(&stage).await, [("given_up".to_owned(), 1)], "it had nothing else to say");
+}
+
+/// What a mail of a morning says was read before the transaction that made it, so that a deletion could end in between.
+#[tokio::test]
+async fn i8_a_morning_beside_a_deletion_names_the_person_not_any_more() {
+    let stage = Stage::over(world_on_postgres(11).await);
+    link_with_recipients(&stage).await;
+    window(&stage, &[DELETED, OTHER]).await;
+    let store = &stage.world.store;
+    let tx = store.begin().await.unwrap();
+    forgotten::forget_code(store, &tx, "t1", DELETED, &today(&stage)).await.unwrap();
+    let deleting = async {
+        until_somebody_waits(store).await;
+        tx.commit().await.unwrap();
+    };
+    let worker = &stage.world.workers[0];
+    let (told, ()) = tokio::join!(notify::step(&worker.context, &stage.post, &worker.name), deleting);
+    told.unwrap();
+    let mails = stage.mails();
+    let [(_, mail)] = &mails[..] else { panic!("one: {mails:?}") };
+    assert!(!says(mail, DELETED) && says(mail, OTHER), "{}", mail.text);
 }

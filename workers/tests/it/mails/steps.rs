@@ -63,7 +63,10 @@ pub struct Stage {
 
 impl Stage {
     pub async fn new() -> Self {
-        let world = World::simple().await;
+        Self::over(World::simple().await)
+    }
+
+    pub fn over(world: World) -> Self {
         let server = Arc::new(Memory::default());
         let url = Some("https://renkei.example.jp".to_owned());
         let fallback = vec!["admin@example.jp".to_owned()];
