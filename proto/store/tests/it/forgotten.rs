@@ -92,7 +92,7 @@ async fn a_mail_that_waits_and_names_the_person_is_taken_back_and_tells_of_the_o
         let (trouble, episode) = mail_about_both(&engine, &mail()).await;
         forget(&engine, "e1").await;
         let first = ("m1@x".to_owned(), taken_back("hr@example.jp"));
-        assert_eq!(waiting(store).await, [first.clone()], "{name}: what it said is gone");
+        assert_eq!(waiting(store).await, std::slice::from_ref(&first), "{name}: what it said is gone");
         let told = episodes::told_in(&store.db, episode, 1).await.unwrap();
         assert_eq!(told, Some((trouble, vec![item("e2")])), "{name}");
         let open = episodes::open_ones(&store.db).await.unwrap();
