@@ -38,6 +38,9 @@ const AT_MOST: Duration = Duration::from_millis(250);
 const LEASE: &str = "notify";
 /// Longer than a step can take, its call included (real time).
 const LEASE_LENGTH: Duration = Duration::from_secs(90);
+/// When nobody looked for so long, what was open then counts as open until now: whoever was held or parked may just be judged anew,
+/// and would be told once more as a new episode.
+const UNLOOKED: Duration = Duration::from_secs(3000);
 
 /// How mails leave this installation.
 pub struct Post {
@@ -89,11 +92,13 @@ pub async fn step(context: &Context, post: &Post, owner: &str) -> Result<NextWak
     let now = context.store.now().await?;
     let often = EVERY.max(context.clock.stretched(AT_MOST));
     let length = context.clock.stretched(LEASE_LENGTH);
+    let unlooked = leases::free_since(&context.store.db, LEASE, now).await?;
     if leases::claim(&context.store, LEASE, owner, now, length).await?.is_none() {
         return Ok(NextWake::At(now + often));
     }
     let scan = open_items::scan(&context.store, now).await?;
-    keep_episodes(context, post, &scan, now).await?;
+    let is_first_look = unlooked.is_some_and(|since| now.since(since) >= context.clock.stretched(UNLOOKED));
+    keep_episodes(context, post, &scan, is_first_look, now).await?;
     morning::see_to_links(context, post, now).await?;
     if send::one(context, post, &scan, now).await? {
         return Ok(NextWake::Now);
@@ -101,16 +106,22 @@ pub async fn step(context: &Context, post: &Post, owner: &str) -> Result<NextWak
     Ok(NextWake::At(now + if scan.people > MANY { often.max(SELDOM) } else { often }))
 }
 
-async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, now: Millis) -> Result<()> {
+async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, is_first_look: bool, now: Millis) -> Result<()> {
     let store = &context.store;
-    let known = episodes::open_ones(&store.db).await?;
+    let mut known = episodes::open_ones(&store.db).await?;
+    let mut seen = Vec::new();
+    if is_first_look {
+        for episode in &mut known {
+            episode.seen = now;
+            seen.push(episode.id);
+        }
+    }
     let mut past = BTreeMap::new();
     for trouble in scan.open.keys().filter(|trouble| known.iter().all(|episode| episode.trouble != **trouble)) {
         if let Some(found) = episodes::past(&store.db, trouble).await? {
             past.insert(trouble.clone(), found);
         }
     }
-    let mut seen = Vec::new();
     for action in plan::plan(&scan.open, &known, &past, now) {
         match action {
             Action::Open { trouble, items, before } => {

@@ -27,11 +27,22 @@ pub async fn claim(store: &Store, name: &str, owner: &str, now: Millis, length: 
     row.map(|row| row.get("epoch")).transpose()
 }
 
+/// Since when nobody holds the lease `name`; `None`: somebody does, or nobody ever did.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn free_since(sql: &impl Sql, name: &str, now: Millis) -> Result<Option<Millis>> {
+    let query = "SELECT until_ms FROM leases WHERE name = $1 AND until_ms <= $2";
+    let row = sql.row(query, vec![name.into(), now.0.into()]).await?;
+    row.map(|row| Ok(Millis(row.get("until_ms")?))).transpose()
+}
+
 /// Gives all leases of `owner` back, so that another one goes on at once.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn release_all(store: &Store, owner: &str) -> Result<()> {
-    store.db.exec("UPDATE leases SET until_ms = 0 WHERE owner = $1", vec![owner.into()]).await?;
+pub async fn release_all(store: &Store, owner: &str, now: Millis) -> Result<()> {
+    let sql = "UPDATE leases SET until_ms = $1 WHERE owner = $2 AND until_ms > $1";
+    store.db.exec(sql, vec![now.0.into(), owner.into()]).await?;
     Ok(())
 }

@@ -228,7 +228,11 @@ async fn tell(context: Context, post: Arc<Post>, owner: String, mut ended: watch
             _ = ended.changed() => {}
         }
     }
-    if let Err(error) = leases::release_all(&context.store, &owner).await {
+    let released = async {
+        let now = context.store.now().await?;
+        leases::release_all(&context.store, &owner, now).await
+    };
+    if let Err(error) = released.await {
         tracing::warn!(error = %error, "a lease was not given back, it runs out by itself");
     }
 }

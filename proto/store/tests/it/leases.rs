@@ -20,7 +20,11 @@ async fn a_named_lease_has_one_holder_and_its_epoch_rises_when_it_changes_hands(
         assert_eq!(claim("notify", "w1", now + LENGTH / 2).await.unwrap(), Some(1), "a renewal is the same hold");
         assert_eq!(claim("notify", "w2", now + LENGTH).await.unwrap(), None, "the renewal counts");
         assert_eq!(claim("notify", "w2", now + LENGTH * 2).await.unwrap(), Some(2), "{}: it ran out", engine.name);
-        leases::release_all(store, "w2").await.unwrap();
+        let free = |at| leases::free_since(&store.db, "notify", at);
+        assert_eq!(free(now + LENGTH * 2).await.unwrap(), None, "{}: held", engine.name);
+        assert_eq!(free(now + LENGTH * 4).await.unwrap(), Some(now + LENGTH * 3), "{}: it ran out", engine.name);
+        leases::release_all(store, "w2", now + LENGTH * 2).await.unwrap();
+        assert_eq!(free(now + LENGTH * 4).await.unwrap(), Some(now + LENGTH * 2), "{}: given back", engine.name);
         assert_eq!(claim("notify", "w1", now + LENGTH * 2).await.unwrap(), Some(3), "given back at once");
     }
 }

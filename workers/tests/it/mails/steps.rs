@@ -20,8 +20,9 @@ use renkei_workers::commands;
 use renkei_workers::context::NextWake;
 use renkei_workers::notify::send::{Handed, MailFault, Mailer};
 use renkei_workers::notify::{self, Post};
+use serde_json::json;
 
-use crate::people::person;
+use crate::people::{person, record};
 use crate::world::World;
 
 pub type Answer = Result<Handed, MailFault>;
@@ -155,6 +156,27 @@ async fn i11_a_parked_person_is_told_once_and_the_next_ones_an_hour_later() {
     assert!(mails[1].0.ends_with("-2@example.jp") && mails[1].1.subject.ends_with("（新たに1名）"), "{mails:?}");
     stage.tell_for(180 * MINUTE).await;
     assert_eq!(stage.mails().len(), 2, "nothing is new");
+}
+
+/// The first thing that a worker does after hours is to judge anew who got a record meanwhile: for a moment nobody is parked.
+#[tokio::test]
+async fn i11_whoever_is_parked_again_after_hours_without_workers_is_not_told_again() {
+    for hours in [1, 5] {
+        let mut stage = with_people(1).await;
+        stage.settings(|settings| settings.recipients = vec!["hr@example.jp".to_owned()]).await;
+        stage.park(0, Code::KaonaviRejected).await;
+        stage.tell_for(5 * MINUTE).await;
+        assert_eq!(stage.mails().len(), 1);
+        stage.world.clock.set(stage.world.now() + hours * 60 * MINUTE);
+        let at = stage.world.now();
+        stage.world.send("c1", record(json!({"first_name": "桜子"}), 1, at)).await;
+        stage.world.drain("c1", Duration::from_secs(120)).await;
+        assert_eq!(stage.world.row("c1", "E00001").await.state, RowState::Synced, "nobody is parked");
+        stage.tell_for(MINUTE).await;
+        stage.park(0, Code::KaonaviRejected).await;
+        stage.tell_for(30 * MINUTE).await;
+        assert_eq!(stage.mails().len(), 1, "{hours}");
+    }
 }
 
 /// Whoever dies between the server's 250 and writing that down leaves a mail that goes once more: under the same Message-ID, by
