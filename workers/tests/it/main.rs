@@ -38,6 +38,7 @@ mod rules;
 mod rules_of_sources;
 mod slots;
 mod sweeping;
+mod sweeping_meanwhile;
 mod uncertain;
 mod under_way;
 mod verification;
