@@ -36,6 +36,7 @@ mod promises;
 mod refusals;
 mod rules;
 mod rules_of_sources;
+mod rules_of_the_feed;
 mod slots;
 mod sweeping;
 mod sweeping_meanwhile;

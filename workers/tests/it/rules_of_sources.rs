@@ -1,21 +1,15 @@
-//! Rules of the sources with the real sweeps and windows as the careful client: H HRMOS勤怠, K KING OF TIME, E the employee feed.
+//! Rules of the sources with the real windows as the careful client: H HRMOS勤怠, K KING OF TIME; E is the employee feed's.
 
 use jiff::civil::{Date, date};
 use renkei_events::codes::Code;
-use renkei_sandbox::feed::{self, Late};
 use renkei_sandbox::hrmos::{self, Between, IpTarget};
-use renkei_sandbox::kaonavi::TextField;
 use renkei_sandbox::kingoftime;
 use renkei_sandbox::rules::Shown;
 use renkei_simulation::attendance::{Attendance, at};
-use renkei_simulation::source::Source;
 use renkei_store::links::AttendanceSource;
 use renkei_store::runs::RunState;
-use serde_json::json;
 
-use crate::company::{HOUR, MINUTE};
 use crate::rules::need;
-use crate::world::World;
 
 const DAY: Date = date(2026, 4, 2);
 const BEFORE: Date = date(2026, 3, 31);
@@ -26,7 +20,7 @@ pub(crate) async fn ours(rule: &str) -> Option<Shown> {
     match rule.get(..1)? {
         "H" => Some(hrmos(number).await),
         "K" => Some(kingoftime(number).await),
-        "E" => Some(employee_feed(number).await),
+        "E" => Some(crate::rules_of_the_feed::ours(number).await),
         _ => None,
     }
 }
@@ -193,46 +187,6 @@ async fn kingoftime(rule: u32) -> Shown {
         let codes: Vec<&str> =
             book.iter().filter(|entry| entry.told.person == key).map(|entry| entry.told.code.as_str()).collect();
         return need(codes == ["Q1"], &format!("{codes:?}"));
-    }
-    Ok(())
-}
-
-async fn employee_feed(rule: u32) -> Shown {
-    let mut source = Source::beside(World::simple().await);
-    source.give_feed("c1", true).await;
-    source.run_for(MINUTE).await;
-    let order: fn(&mut feed::Company) = match rule {
-        7 | 8 | 15 => |company| {
-            company.settings_mut().page = 2;
-            company.faults_mut().short_pages = 1;
-        },
-        10 => |company| company.faults_mut().unauthorized = 1,
-        11 => |company| company.faults_mut().bare_503 = 1,
-        12 => |company| company.settings_mut().late = Late::Never,
-        14 => |company| company.settings_mut().clock_ahead_ms = -90_000,
-        16 => |company| {
-            company.settings_mut().page = 2;
-            company.faults_mut().expired_cursors = 1;
-        },
-        17 => |company| (company.faults_mut().cut_bodies, company.faults_mut().resets) = (1, 1),
-        18 => |company| company.faults_mut().strange_records = vec![json!({"employee_id": 7}), json!("nobody")],
-        _ => |_| (),
-    };
-    source.company("c1", order).await;
-    for index in 1..=5 {
-        source.edit("c1", index, json!({ "birthday": format!("1991-01-0{index}") })).await;
-    }
-    // A sweep that fails comes again with the next quarter hour; a change may be seen late.
-    source.run_for(HOUR).await;
-    for index in 1..=5 {
-        let code = format!("E{index:05}");
-        let birthday = source
-            .world
-            .company("a", |company| company.member(&code).map(|member| member.get(TextField::Birthday).to_owned()));
-        let birthday = birthday.await.unwrap_or_default();
-        need(birthday == format!("1991-01-0{index}"), &format!("{code} has {birthday}"))?;
-        let rows = source.world.company("a", |company| company.log().rows_of(&code)).await;
-        need(rows <= 1, &format!("{code} was written {rows} times"))?;
     }
     Ok(())
 }
