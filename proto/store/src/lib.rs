@@ -272,6 +272,20 @@ impl Store {
         Ok(deleted)
     }
 
+    /// Writes the log beside SQLite's file (`-wal`) into the file and empties it; nothing on PostgreSQL. Until then it holds pages
+    /// from before a deletion, which `secure_delete` overwrites in the file only, and nothing says when it is written over. It
+    /// costs a write of what is in it, and nobody writes meanwhile; where somebody reads for longer than SQLite waits, it is left
+    /// for the next time.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn empty_write_ahead(&self) -> Result<()> {
+        if self.db.engine() == db::Engine::Sqlite {
+            self.db.exec("PRAGMA wal_checkpoint(TRUNCATE)", vec![]).await?;
+        }
+        Ok(())
+    }
+
     /// Wraps all data keys with `new`. What is sealed stays as it is and readable; a process that still runs with the old
     /// master key goes on until it is restarted.
     ///

@@ -275,6 +275,9 @@ async fn expire(context: &Context) {
             Err(error) => tracing::warn!(error = %error, "old records can not be deleted now"),
         }
     }
+    if let Err(error) = context.store.empty_write_ahead().await {
+        tracing::warn!(error = %error, "the log beside the store can not be emptied now");
+    }
 }
 
 #[cfg(test)]

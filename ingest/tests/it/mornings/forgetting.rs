@@ -78,7 +78,16 @@ async fn i8_people_are_deleted_and_31_days_later_nothing_is_left() {
 
     // Everything stands.
     assert_eq!(scene::standing(&office).await, scene::everything());
+    let ids = Somebody::ALL.map(|somebody| somebody.id());
+    let world = office.attendance.world.folder().unwrap().to_owned();
     assert!(bytes_hold(folder.path(), WORKER.number));
+    // The search finds what is there in plain text; names are sealed from the beginning.
+    for text in ids.iter().map(String::as_str).chain([WORKER.number, REFUSED.number, RENUMBERED.number, NEW_NUMBER]) {
+        assert!(bytes_hold(&world, text), "{text}");
+    }
+    for somebody in Somebody::ALL {
+        assert!(!bytes_hold(&world, somebody.name), "{}", somebody.name);
+    }
     let days = office.get(&format!("days?code={}&reveal=true", WORKER.number)).await.json();
     assert!(days["items"].as_array().unwrap().len() > 20);
     assert_eq!(history(&mut office, WORKER.number, CHANGED).await.len(), 2);
@@ -109,7 +118,6 @@ async fn i8_people_are_deleted_and_31_days_later_nothing_is_left() {
     assert_eq!(scene::standing(&office).await, [] as [&str; 0]);
     let by_age = ["batches", "log_records"].map(str::to_owned);
     let theirs = BTreeSet::from(["codes", "crowdlog_members"].map(str::to_owned));
-    let ids = Somebody::ALL.map(|somebody| somebody.id());
     for number in [WORKER.number, REFUSED.number, RENUMBERED.number, NEW_NUMBER] {
         let left = tables_with(&office, number).await.into_iter().filter(|table| !by_age.contains(table));
         let left: BTreeSet<String> = left.collect();
@@ -163,7 +171,6 @@ async fn i8_people_are_deleted_and_31_days_later_nothing_is_left() {
         assert_eq!(tables_with(&office, id).await, BTreeSet::new(), "{id}");
     }
     assert_eq!(tables_with(&office, WORKER.number).await, theirs);
-    let world = office.attendance.world.folder().unwrap().to_owned();
     for somebody in Somebody::ALL {
         let left = tables_with(&office, somebody.number).await;
         assert!(left.is_subset(&theirs), "{}: {left:?}", somebody.number);
@@ -173,6 +180,22 @@ async fn i8_people_are_deleted_and_31_days_later_nothing_is_left() {
         assert_eq!(days["items"], json!([]), "what the source told before does not come back");
         for place in [world.as_path(), folder.path()] {
             assert!(!bytes_hold(place, somebody.name));
+        }
+    }
+    let numbers = [WORKER.number, REFUSED.number, RENUMBERED.number, NEW_NUMBER];
+    assert_eq!(tables_with(&office, NEW_NUMBER).await, BTreeSet::new(), "on no list of theirs");
+    // Where they are on no list of カオナビ and クラウドログ any more, they are in no byte either.
+    for table in &theirs {
+        let codes = numbers.map(|number| format!("'{number}'")).join(", ");
+        store.db.exec(&format!("DELETE FROM {table} WHERE code IN ({codes})"), vec![]).await.unwrap();
+    }
+    // Of rows that SQLite moved from one page to another, it may leave copies in the free space of the first, which
+    // `secure_delete` does not overwrite.
+    store.db.exec("VACUUM", vec![]).await.unwrap();
+    store.empty_write_ahead().await.unwrap();
+    for text in ids.iter().map(String::as_str).chain(numbers) {
+        for place in [world.as_path(), folder.path()] {
+            assert!(!bytes_hold(place, text), "{text} in {}", place.display());
         }
     }
 }
