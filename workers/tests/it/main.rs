@@ -37,6 +37,7 @@ mod refusals;
 mod rules;
 mod rules_of_sources;
 mod rules_of_the_feed;
+mod rules_of_the_import;
 mod slots;
 mod sweeping;
 mod sweeping_meanwhile;

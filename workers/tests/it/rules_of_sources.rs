@@ -1,4 +1,5 @@
-//! Rules of the sources with the real windows as the careful client: H HRMOS勤怠, K KING OF TIME; E is the employee feed's.
+//! Rules of the sources with the real windows as the careful client: H HRMOS勤怠, K KING OF TIME. The employee feed and
+//! クラウドログ's import have modules of their own.
 
 use jiff::civil::{Date, date};
 use renkei_events::codes::Code;
@@ -21,6 +22,7 @@ pub(crate) async fn ours(rule: &str) -> Option<Shown> {
         "H" => Some(hrmos(number).await),
         "K" => Some(kingoftime(number).await),
         "E" => Some(crate::rules_of_the_feed::ours(number).await),
+        "C" => crate::rules_of_the_import::ours(number),
         _ => None,
     }
 }
