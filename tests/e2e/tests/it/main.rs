@@ -7,6 +7,7 @@
 mod apply;
 mod commands;
 mod forget;
+mod import;
 mod outage;
 mod private;
 mod prove_budget;
