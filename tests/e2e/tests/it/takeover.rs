@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
-use renkei_sandbox::kaonavi::Faults;
+use renkei_sandbox::kaonavi::{Faults, sample};
+use serde_json::Value;
 
-use crate::support::people::person;
+use crate::support::people::{changed, member, person};
 use crate::support::world::{LogKind, Setup, StoreKind, World};
 use crate::support::{Watch, until};
 
 const SOON: Duration = Duration::from_secs(60);
 /// From the kill until the other worker has done what the dead one would have.
 const REPLACED: Duration = Duration::from_secs(15);
+/// Members that differ from what the source says, in the tests of the budget.
+const UPDATES: usize = 20;
+/// Places of a minute that are taken where the account changes hands: the next call of a successor that does not know of
+/// them is one too many.
+const USED: usize = 5;
 
 /// Which of the two processes holds the account; owners are named after their process.
 fn holder(world: &World) -> Option<usize> {
@@ -92,4 +98,90 @@ fn a_terminated_worker_hands_over_at_once_on_the_embedded_log() {
 #[test]
 fn a_terminated_worker_hands_over_on_kafka() {
     terminated_holder_hands_over(LogKind::Kafka);
+}
+
+/// Two processes and one account whose places of the minute are used up: two by the verification, the others by hires,
+/// which leave every 20.5 s while updates wait. Another hire and all updates are due and wait for a place.
+fn places_used_up(log: LogKind) -> World {
+    let code = |at: usize| format!("U{at:04}");
+    let mut company = sample::company("acme");
+    company.members = (0..UPDATES).map(|at| member(&code(at), "旧")).collect();
+    // The last task is still looked at when the account changes hands, so that it is due there.
+    company.settings.task_running_ms = 10_000;
+    // Soon enough for a successor to come while the places are still taken, on a busy machine too.
+    let environment = vec![("RENKEI_WORKERS_LEASE_TTL_MS".to_owned(), "5000".to_owned())];
+    let mut world = World::new(Setup {
+        store: StoreKind::Postgres,
+        log,
+        companies: vec![company],
+        environment,
+        ..Setup::default()
+    });
+    world.start_ingest();
+    world.start_workers();
+    world.start_workers();
+    world.activate();
+    let sender = world.sender("acme");
+    let updates: Vec<Value> = (0..UPDATES).map(|at| changed(&format!("rm_u{at}"), &code(at), "新")).collect();
+    sender.send("msg_updates", &updates);
+    for hire in 1..=3 {
+        sender.send(&format!("msg_{hire}"), &[person(&format!("rm_{hire}"), &format!("A000{hire}"))]);
+        // Each in a call of its own.
+        until(SOON, "the hire leaves", || world.sim.first_rows("acme").contains_key(&format!("A000{hire}")));
+    }
+    sender.send("msg_4", &[person("rm_4", "A0004")]);
+    let waiting = "select count(*) from employees where state = 'due'";
+    until(SOON, "the others wait", || world.sql(waiting) == (UPDATES + 1).to_string());
+    // With an answer a place is taken for a minute and no longer; a call that died without one would hide what is asked.
+    let unanswered = "select count(*) from batches where state = 'planned'";
+    until(SOON, "the last answer is written down", || world.sql(unanswered) == "0");
+    world
+}
+
+/// What the successor does with the places that the other has used.
+fn successor_waits_for_a_place(world: &World, how: &str) {
+    until(SOON, "the other one holds the account", || holder(world) == Some(0));
+    let before = world.sim.stats("acme");
+    // Otherwise nothing is shown: whoever comes later may call in any case.
+    assert!(before.update_calls_now >= USED, "when it came places were free again: {before:?}");
+    let rows = world.sim.first_rows("acme");
+    assert!(!rows.contains_key("A0004") && !rows.contains_key("U0000"), "nothing else had left: {rows:?}");
+    let watch = Watch::start();
+    until(SOON, "the other one sends what waited", || {
+        let rows = world.sim.first_rows("acme");
+        rows.contains_key("A0004") && rows.contains_key("U0000")
+    });
+    let stats = world.sim.stats("acme");
+    eprintln!(
+        "{how}: the other came when {} places of the minute were used, and sent what waited within {:?}; at most {} update calls in any minute",
+        before.update_calls_now,
+        watch.elapsed(),
+        stats.peak_update_calls
+    );
+    world.sim.assert_within_limits("acme");
+    let sent = u64::try_from(UPDATES).unwrap() + 4;
+    assert_eq!(stats.accepted_rows, sent, "nothing was sent twice: {stats:?}");
+}
+
+#[test]
+fn i3_the_successor_of_a_killed_worker_knows_the_places_that_are_used() {
+    let mut world = places_used_up(LogKind::Kafka);
+    let at = holder(&world).expect("one of them holds it");
+    let used = world.sim.stats("acme").update_calls_now;
+    assert!(used >= USED, "{used} places are used");
+    let victim = world.workers.remove(at);
+    victim.program.kill9();
+    successor_waits_for_a_place(&world, "after kill -9");
+}
+
+#[test]
+fn i3_the_successor_of_a_terminated_worker_knows_the_places_that_are_used() {
+    let mut world = places_used_up(LogKind::Embedded);
+    let at = holder(&world).expect("one of them holds it");
+    let used = world.sim.stats("acme").update_calls_now;
+    assert!(used >= USED, "{used} places are used");
+    let victim = world.workers.remove(at);
+    let ended = victim.program.terminate(Duration::from_secs(10)).and_then(|status| status.code());
+    assert_eq!(ended, Some(0), "{}", victim.program.output());
+    successor_waits_for_a_place(&world, "after SIGTERM");
 }
