@@ -14,6 +14,7 @@ mod prove_budget;
 mod prove_crash;
 mod prove_hires;
 mod prove_loss;
+mod roles;
 mod start;
 mod support;
 mod takeover;

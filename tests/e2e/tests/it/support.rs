@@ -1,6 +1,7 @@
 //! What these tests share.
 
 pub mod needles;
+pub mod outside;
 pub mod people;
 pub mod records;
 pub mod servers;

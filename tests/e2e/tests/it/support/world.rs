@@ -240,11 +240,22 @@ impl World {
     /// The same with variables of its own.
     #[track_caller]
     pub fn start_workers_with(&mut self, more: &[(&str, &str)]) {
+        self.launch_workers(&[], more);
+    }
+
+    /// The same with these roles alone, such as `members,notify`.
+    #[track_caller]
+    pub fn start_workers_as(&mut self, roles: &str) {
+        self.launch_workers(&["--roles", roles], &[]);
+    }
+
+    #[track_caller]
+    fn launch_workers(&mut self, arguments: &[&str], more: &[(&str, &str)]) {
         let internal = free_port().unwrap();
         let address = format!("127.0.0.1:{internal}");
         let own = [("RENKEI_INTERNAL_LISTEN", address.as_str())];
         let environment = self.environment().chain(own).chain(more.iter().copied());
-        let program = Program::start("renkei-workers", &[], environment).unwrap();
+        let program = Program::start("renkei-workers", arguments, environment).unwrap();
         program.ready(READY, || is_ready(internal)).unwrap();
         self.workers.push(Workers { program, internal });
     }
