@@ -6,4 +6,5 @@ mod dry_runs;
 mod flow;
 mod input;
 mod matrix;
+mod people;
 pub mod world;

@@ -12,7 +12,7 @@ use renkei_store::owned::{self, OwnConnection};
 use renkei_store::people;
 use secrecy::SecretString;
 
-use crate::employees::{key, row};
+use crate::employees::{key, put, row};
 use crate::engines::{Engine, both};
 
 async fn own(engine: &Engine) -> OwnConnection {
@@ -70,6 +70,40 @@ async fn retry_of_a_cause_makes_its_people_due_and_nobody_else() {
         assert_eq!(entries[0].kind, "retried");
         let due = accounts::due(store, "w", Millis(now.0 + 1), 9).await.unwrap();
         assert_eq!(due.len(), 1, "the account is awake");
+    }
+}
+
+/// Not their neighbours who are stopped for the same cause, and nobody who waits for a decision.
+#[tokio::test]
+async fn retry_of_somebody_by_name_makes_that_person_due_and_nobody_else() {
+    for engine in both().await {
+        let (store, own) = (&engine.store, own(&engine).await);
+        let mut neighbour = row(5, 1);
+        neighbour.slim.state = RowState::Parked;
+        neighbour.reason = Some("kaonavi.rejected".to_owned());
+        put(&engine, &[neighbour]).await;
+        let before = states(&engine, &own).await;
+        let retry = async |whom: &[String]| {
+            let tx = store.begin().await.unwrap();
+            let now = store.now_in(&tx).await.unwrap();
+            let changed = attention::retry(store, &tx, &own, Whom::Employees(whom), now).await.unwrap();
+            tx.commit().await.unwrap();
+            changed
+        };
+        // Held, unreadable, unknown; and nobody at all.
+        assert_eq!(retry(&[key(3).employee, key(4).employee, "nobody".to_owned()]).await, 0, "{}", engine.name);
+        assert_eq!(retry(&[]).await, 0);
+        assert_eq!(states(&engine, &own).await, before);
+        assert_eq!(retry(&[key(1).employee]).await, 1, "{}", engine.name);
+        let mut after = before;
+        after[0] = state("due", None);
+        assert_eq!(states(&engine, &own).await, after);
+        let kinds = async |index: usize| {
+            let entries = activity::of_employee(store, "c", &key(index).employee, 9).await.unwrap();
+            entries.into_iter().map(|entry| entry.kind).collect::<Vec<_>>()
+        };
+        assert_eq!((kinds(1).await, kinds(5).await), (vec!["retried".to_owned()], vec![]), "{}", engine.name);
+        assert_eq!(retry(&[key(1).employee]).await, 0, "who is on the way already is not counted");
     }
 }
 
