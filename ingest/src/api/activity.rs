@@ -1,7 +1,8 @@
 //! 活動ログ.
 
 use actix_web::{HttpResponse, Resource, web};
-use renkei_store::activity::{self, Entry};
+use renkei_events::codes::Code;
+use renkei_store::activity::{self, About, Entry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -9,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::caller::TenantCaller;
 use super::input::Query;
 use super::page::{Limit, Listing, Page};
+use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::{Answer, Api, Time, resource, within};
 
@@ -67,6 +69,8 @@ fn mask(value: Value) -> Value {
 pub struct ActivityQuery {
     /// Of this connection only.
     connection: Option<String>,
+    /// What happened for this reason only: a code of `/docs/errors/`.
+    code: Option<String>,
     /// 1 to 200; 50 if left out.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<Limit>,
@@ -82,11 +86,17 @@ pub(super) fn resources() -> Vec<Resource> {
 #[utoipa::path(get, path = "/api/v1/activity", tag = "tenant", params(ActivityQuery),
     responses((status = 200, body = Page<ActivityView>)))]
 pub(super) async fn list_activity(caller: TenantCaller, api: web::Data<Api>, query: Query<ActivityQuery>) -> Answer {
-    let listing = Listing::new(&api.store, "activity", caller.tenant.as_str(), query.0.limit, query.0.cursor);
+    let ActivityQuery { connection, code, limit, cursor } = query.0;
+    // A misspelt code would look as if nothing had happened.
+    if code.as_deref().is_some_and(|wanted| Code::parse(wanted).is_none()) {
+        return Err(ApiError::invalid("/code", "is not a code"));
+    }
+    let listing = Listing::new(&api.store, "activity", caller.tenant.as_str(), limit, cursor);
     let before = listing.after()?.unwrap_or(i64::MAX);
     let rows = within(&api, async {
-        let own = Scoped::new(&api, &caller).connections(query.0.connection.as_deref()).await?;
-        Ok(activity::page(&api.store, &own, None, before, listing.most()).await?)
+        let own = Scoped::new(&api, &caller).connections(connection.as_deref()).await?;
+        let about = About { code: code.as_deref(), ..About::default() };
+        Ok(activity::page(&api.store, &own, about, before, listing.most()).await?)
     });
     let page = listing.page(rows.await?, |(id, _)| *id, |(_, entry)| ActivityView::of(entry, false))?;
     Ok(HttpResponse::Ok().json(page))

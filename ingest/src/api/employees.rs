@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, Resource, web};
 use renkei_events::record::EmployeeRecord;
-use renkei_store::activity as stored;
+use renkei_store::activity::{self as stored, About};
 use renkei_store::employees::{FullRow, Op, RowState};
 use renkei_store::people::{self, People};
 use serde::{Deserialize, Serialize};
@@ -179,7 +179,8 @@ pub(super) async fn get_timeline(
             scoped.audit_alone("timeline.reveal", &format!("{connection}/{employee}")).await?;
         }
         let own = std::slice::from_ref(&own);
-        Ok(stored::page(&api.store, own, Some(&employee), before, listing.most()).await?)
+        let about = About { employee: Some(&employee), ..About::default() };
+        Ok(stored::page(&api.store, own, about, before, listing.most()).await?)
     });
     let page = listing.page(rows.await?, |(id, _)| *id, |(_, entry)| ActivityView::of(entry, reveal))?;
     Ok(HttpResponse::Ok().json(page))

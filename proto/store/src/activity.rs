@@ -74,14 +74,23 @@ pub async fn is_told(sql: &impl Sql, key: &EmployeeKey, kind: &str, code: &str) 
     Ok(sql.row(query, values).await?.is_some())
 }
 
-/// Entries of a tenant's connections before number `before`, newest first, each with its number; of one person, if named.
+/// Which entries a list is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About<'a> {
+    /// One person, by 従業員ID.
+    pub employee: Option<&'a str>,
+    /// What happened for this reason.
+    pub code: Option<&'a str>,
+}
+
+/// Entries of a tenant's connections before number `before`, newest first, each with its number.
 ///
 /// # Errors
 /// When the store does not answer. A detail that does not open is left out.
 pub async fn page(
     store: &Store,
     own: &[OwnConnection],
-    employee: Option<&str>,
+    about: About<'_>,
     before: i64,
     most: u32,
 ) -> Result<Vec<(i64, Entry)>> {
@@ -89,18 +98,18 @@ pub async fn page(
         return Ok(Vec::new());
     }
     let mut values: Vec<Value> = vec![before.into(), i64::from(most).into()];
-    let who = match employee {
-        Some(employee) => {
-            values.push(employee.into());
-            " AND employee_id = $3"
+    let mut conditions = String::new();
+    for (column, wanted) in [("employee_id", about.employee), ("code", about.code)] {
+        if let Some(wanted) = wanted {
+            values.push(wanted.into());
+            conditions.push_str(&format!(" AND {column} = ${}", values.len()));
         }
-        None => "",
-    };
+    }
     let connections = list(own.len(), values.len() + 1);
     values.extend(own.iter().map(|connection| connection.id.clone().into()));
     let query = format!(
         "SELECT activity_id, at_ms, connection_id, employee_id, kind, code, detail FROM activity
-         WHERE activity_id < $1 AND connection_id IN ({connections}){who} ORDER BY activity_id DESC LIMIT $2"
+         WHERE activity_id < $1 AND connection_id IN ({connections}){conditions} ORDER BY activity_id DESC LIMIT $2"
     );
     let rows = store.db.rows(&query, values).await?;
     rows.iter().map(|row| read(store, row)).collect()

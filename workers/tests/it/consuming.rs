@@ -8,9 +8,10 @@ use renkei_events::topic::Topic;
 use renkei_log::embedded::EmbeddedReader;
 use renkei_log::{LogError, LogReader, LogWriter, NewRecord, Position, Record};
 use renkei_runtime::clock::Clock;
+use renkei_store::activity::{self, About};
 use renkei_store::db::Sql as _;
 use renkei_store::employees::{self, EmployeeKey, RowState};
-use renkei_store::{activity, owned, undecodable};
+use renkei_store::{owned, undecodable};
 use renkei_workers::members::consume::{BATCH, Consumer, GROUP};
 use serde_json::json;
 
@@ -150,7 +151,7 @@ async fn a_record_that_can_not_be_read_is_counted_and_shown_once() {
     assert_eq!((of_one.records, of_one.last.unwrap().1), (2, places[2].clone()));
     assert_eq!(found(Some(&["c2".to_owned()])).await.records, 0);
     let own = owned::all(&world.store, &world.store.db, &TenantId::new("t1").unwrap()).await.unwrap();
-    let shown = activity::page(&world.store, &own, None, i64::MAX, 100).await.unwrap();
+    let shown = activity::page(&world.store, &own, About::default(), i64::MAX, 100).await.unwrap();
     let shown: Vec<_> = shown.into_iter().map(|(_, entry)| entry).filter(|entry| entry.kind == "undecodable").collect();
     assert!(shown.iter().all(|entry| entry.code.as_deref() == Some("renkei.record_undecodable")));
     let mut details: Vec<String> = shown.into_iter().filter_map(|entry| entry.detail).collect();

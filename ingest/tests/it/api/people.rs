@@ -1,25 +1,14 @@
-//! People over the API: found by number, counted by state, tried again one by one, and what was changed of them.
-
-use std::time::Duration;
+//! People over the API: found by number, counted by state, tried again one by one.
 
 use renkei_events::event::Change;
-use renkei_ingest::api::Api;
-use renkei_runtime::config::{BaseUrl, OutsideConfig};
-use renkei_runtime::http::guard::AllowPrivate;
-use renkei_simulation::people::{person, record};
-use renkei_simulation::world::World as Delivery;
+use renkei_store::connections;
 use renkei_store::employees::{self, ConsumedRow, EmployeeKey, Op, RowState, SlimRow};
-use renkei_store::{activity, connections, tokens};
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::world::{Who, World, ask, problem};
 use crate::support::client::Answer;
-use crate::support::fakes::ManualClock;
 use crate::support::sample;
-use crate::support::serving;
 
-const MINUTE: Duration = Duration::from_secs(60);
 const REJECTED: Option<&str> = Some("kaonavi.rejected");
 
 /// Puts people of `{tenant}-c` into the store, as they stand when a worker has left them: 従業員ID, 社員番号, state and why.
@@ -194,67 +183,4 @@ async fn the_system_counts_people_by_state_of_each_connection_and_in_all() {
     let platform = world.send(Who::Platform, ask("GET", "/api/v1/system", None)).await.json();
     assert_eq!((&platform["tenant"], &platform["people"]), (&Value::Null, &all));
     assert_eq!(platform["connections"], json!([]));
-}
-
-/// A real delivery, and the API over the store that it leaves behind.
-#[actix_web::test]
-async fn a_timeline_shows_old_and_new_values_as_the_delivery_wrote_them_and_only_when_asked_for() {
-    let mut delivery = Delivery::simple().await;
-    let at = delivery.now();
-    delivery.send("c1", person(1, at)).await;
-    delivery.run_for(MINUTE * 2).await;
-    let at = delivery.now();
-    delivery.send("c1", record(json!({"first_name": "花江"}), 1, at)).await;
-    delivery.run_for(MINUTE * 3).await;
-    let entries = activity::of_employee(&delivery.store, "c1", "rm_00001", 100).await.unwrap();
-    let detail = |kind: &str| -> Value {
-        let entry = entries.iter().find(|entry| entry.kind == kind).unwrap();
-        serde_json::from_str(entry.detail.as_deref().unwrap()).unwrap()
-    };
-    let (created, updated) = (detail("created"), detail("updated"));
-    assert_eq!(created["name"], json!([null, "髙橋 花子1"]));
-    assert_eq!(updated, json!({"name": ["髙橋 花子1", "髙橋 花江"]}), "what differs and nothing else");
-
-    let store = delivery.store.clone();
-    let tx = store.begin().await.unwrap();
-    let now = store.now_in(&tx).await.unwrap();
-    let (_, token) = tokens::create(&store, &tx, Some("t1"), "hr", None, now).await.unwrap();
-    tx.commit().await.unwrap();
-    let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
-    let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
-    let outside = OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false };
-    let api = Api::new(store, delivery.clock.clone(), outside);
-    let serving = serving::start_api(serving::settings(), ManualClock::new(), Some(api)).await;
-    let get = async |path: &str| {
-        let bearer = format!("Bearer {}", token.expose_secret());
-        let answer = serving.send(&ask("GET", path, None).set("authorization", bearer)).await;
-        assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        answer.json()
-    };
-    let shown = |page: &Value, kind: &str| -> Value {
-        let items = page["items"].as_array().unwrap();
-        items.iter().find(|item| item["kind"] == kind).unwrap()["detail"].clone()
-    };
-    let actions = |audit: &Value| -> Vec<(String, String)> {
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let items = audit["items"].as_array().unwrap();
-        let reveals = items.iter().filter(|item| item["action"] == "timeline.reveal");
-        reveals.map(|item| (text(&item["target"]), text(&item["actor"]))).collect()
-    };
-    let path = "/api/v1/employees/c1/rm_00001/timeline";
-
-    // Which field changed is told; from what to what is not, here and in the list of everything.
-    for masked in [get(path).await, get(&format!("{path}?reveal=false")).await, get("/api/v1/activity").await] {
-        assert_eq!(shown(&masked, "updated"), json!({"name": ["•••", "•••"]}));
-        assert_eq!(shown(&masked, "created")["name"], json!([null, "•••"]), "that there was nothing before");
-        assert!(!masked.to_string().contains("髙橋"), "{masked}");
-    }
-    assert!(actions(&get("/api/v1/audit").await).is_empty());
-
-    let revealed = get(&format!("{path}?reveal=true")).await;
-    assert_eq!((shown(&revealed, "created"), shown(&revealed, "updated")), (created, updated));
-    let audited = actions(&get("/api/v1/audit").await);
-    assert_eq!(audited.len(), 1);
-    assert_eq!(audited[0].0, "c1/rm_00001");
-    assert!(audited[0].1.starts_with("token:"), "{audited:?}");
 }

@@ -3,7 +3,7 @@
 use renkei_events::ids::TenantId;
 use renkei_runtime::clock::Millis;
 use renkei_store::accounts::{self, Credentials};
-use renkei_store::activity;
+use renkei_store::activity::{self, About, Entry};
 use renkei_store::attention::{self, Whom};
 use renkei_store::connections::{self, Connection};
 use renkei_store::db::Sql as _;
@@ -163,5 +163,50 @@ async fn attention_comes_in_pages() {
         assert_eq!(ids, ["e1", "e2", "e3", "e4"], "{}", engine.name);
         let one = attention::page(store, &own, Some("mapping.too_long"), ("", ""), 9).await.unwrap();
         assert_eq!(one.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn activity_is_listed_of_a_person_and_for_a_reason_alone_and_together() {
+    for engine in both().await {
+        let (store, own) = (&engine.store, [own(&engine).await]);
+        let tx = store.begin().await.unwrap();
+        let now = store.now_in(&tx).await.unwrap();
+        let told = |index: usize, kind: &str, code: Option<&str>| Entry {
+            at: now,
+            connection: "c".to_owned(),
+            employee: Some(key(index).employee),
+            kind: kind.to_owned(),
+            code: code.map(str::to_owned),
+            detail: None,
+        };
+        let near = Some("member.near_miss");
+        let entries = [
+            told(1, "warning", near),
+            told(1, "updated", None),
+            told(2, "held", near),
+            told(2, "parked", Some("kaonavi.rejected")),
+            // Of a connection that is not the caller's.
+            Entry { connection: "another".to_owned(), ..told(1, "warning", near) },
+        ];
+        activity::add(store, &tx, &entries).await.unwrap();
+        tx.commit().await.unwrap();
+        let listed = async |about: About<'_>, before: i64, most: u32| {
+            let page = activity::page(store, &own, about, before, most).await.unwrap();
+            let kinds: Vec<String> = page.iter().map(|(_, entry)| entry.kind.clone()).collect();
+            (kinds, page.last().map(|(id, _)| *id))
+        };
+        let first = key(1).employee;
+        let of_code = About { code: near, ..About::default() };
+        let of_both = About { employee: Some(&first), code: near };
+        let of_person = About { employee: Some(&first), ..About::default() };
+        assert_eq!(listed(of_code, i64::MAX, 9).await.0, ["held", "warning"], "{}", engine.name);
+        assert_eq!(listed(of_both, i64::MAX, 9).await.0, ["warning"], "{}", engine.name);
+        assert_eq!(listed(of_person, i64::MAX, 9).await.0, ["updated", "warning"], "{}", engine.name);
+        assert_eq!(listed(About::default(), i64::MAX, 9).await.0.len(), 4, "{}", engine.name);
+        let (newest, last) = listed(of_code, i64::MAX, 1).await;
+        assert_eq!(newest, ["held"]);
+        assert_eq!(listed(of_code, last.unwrap(), 1).await.0, ["warning"], "{}: it goes on", engine.name);
+        assert!(listed(About { code: Some("member.gone"), ..of_both }, i64::MAX, 9).await.0.is_empty());
     }
 }

@@ -9,7 +9,7 @@ use renkei_events::codes::Code;
 use renkei_events::ids::TenantId;
 use renkei_runtime::clock::Millis;
 use renkei_sandbox::kaonavi::{Company, Faults, Operation};
-use renkei_store::activity;
+use renkei_store::activity::{self, About};
 use renkei_store::batches::{self, Batch, BatchState, Member};
 use renkei_store::connections::{self, ConnectionState};
 use renkei_store::db::Sql;
@@ -465,7 +465,7 @@ async fn a_connection_without_a_list_tells_its_creator() {
 async fn activity_about(stage: &Stage, code: Code) -> Vec<String> {
     let store = &stage.world.store;
     let own = owned::all(store, &store.db, &TenantId::new("t1").unwrap()).await.unwrap();
-    let entries = activity::page(store, &own, None, i64::MAX, 200).await.unwrap();
+    let entries = activity::page(store, &own, About::default(), i64::MAX, 200).await.unwrap();
     let about = entries.into_iter().rev().map(|(_, entry)| entry);
     about.filter(|entry| entry.code.as_deref() == Some(code.as_str())).map(|entry| entry.kind).collect()
 }
