@@ -37,6 +37,7 @@ pub mod tenants;
 pub mod test_file;
 pub mod tokens;
 pub mod unasked;
+pub mod verification;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

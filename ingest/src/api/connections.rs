@@ -8,7 +8,6 @@ use renkei_runtime::config::is_mail_address;
 use renkei_store::connections::{self, Connection};
 use renkei_store::settings::{OnRejected, Timing};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::caller::TenantCaller;
@@ -18,6 +17,7 @@ use super::problem::ApiError;
 use super::scoped::Scoped;
 use super::settings::{change_settings, etag};
 use super::tenants::Paging;
+use super::verification::{ObstacleView, VerificationView};
 use super::{Answer, Api, Time, resource, within};
 use crate::connections::Source;
 use crate::setup;
@@ -47,7 +47,7 @@ pub struct ConnectionView {
     /// Since when somebody wants it on and no worker has answered.
     wanted: Option<Time>,
     /// What stood in the way when a worker last tried to switch it on.
-    problems: Vec<String>,
+    problems: Vec<ObstacleView>,
     /// When changes go out: on_arrival or quarter_hour.
     #[schema(value_type = String)]
     timing: Timing,
@@ -72,28 +72,6 @@ pub struct ConnectionView {
     verification: VerificationView,
 }
 
-/// Whether it would work.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct VerificationView {
-    /// Since when an answer is waited for.
-    wanted: Option<Time>,
-    /// When it was last tried.
-    verified: Option<Time>,
-    /// What was tried, with which end.
-    result: Value,
-}
-
-impl From<&Connection> for VerificationView {
-    fn from(connection: &Connection) -> Self {
-        let text = connection.verification.as_ref().map(|(_, text)| text.as_str()).unwrap_or_default();
-        Self {
-            wanted: connection.verify_wanted.map(Time::from),
-            verified: connection.verification.as_ref().map(|(at, _)| Time::from(*at)),
-            result: serde_json::from_str(text).unwrap_or(Value::Null),
-        }
-    }
-}
-
 impl From<&Connection> for ConnectionView {
     fn from(connection: &Connection) -> Self {
         let settings = &connection.settings;
@@ -108,7 +86,7 @@ impl From<&Connection> for ConnectionView {
             state_code: connection.state_code.clone(),
             activated: time(connection.activated),
             wanted: time(connection.wanted),
-            problems: connection.problems.clone(),
+            problems: connection.problems.iter().map(|line| ObstacleView::read(line)).collect(),
             timing: settings.timing,
             brake: settings.brake,
             ceiling: settings.ceiling,

@@ -7,9 +7,10 @@ use renkei_runtime::clock::Millis;
 use renkei_store::{accounts, connections as stored, feeds, switch, uploads};
 
 use super::caller::TenantCaller;
-use super::connections::{ConnectionView, VerificationView, answer};
+use super::connections::{ConnectionView, answer};
 use super::problem::ApiError;
 use super::scoped::{Scoped, refuse_ended};
+use super::verification::VerificationView;
 use super::{Answer, Api, resource, within, within_time};
 use crate::setup::if_it_opens;
 

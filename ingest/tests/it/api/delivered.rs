@@ -5,10 +5,12 @@ use std::time::Duration;
 use renkei_ingest::api::Api;
 use renkei_runtime::config::{BaseUrl, OutsideConfig};
 use renkei_runtime::http::guard::AllowPrivate;
-use renkei_sandbox::kaonavi::sample;
+use renkei_sandbox::kaonavi::Operation::{Read, Update};
 use renkei_sandbox::kaonavi::transport::no_latency;
+use renkei_sandbox::kaonavi::{Permissions, sample};
 use renkei_simulation::people::{person, record};
-use renkei_simulation::world::{World, link};
+use renkei_simulation::world::{Link, World, link, settings};
+use renkei_store::settings::Settings;
 use renkei_store::{activity, tokens};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -98,6 +100,46 @@ async fn a_timeline_shows_old_and_new_values_as_the_delivery_wrote_them_and_only
     assert_eq!(reveals.len(), 1);
     assert_eq!(reveals[0].0, "c1/rm_00001");
     assert!(reveals[0].1.starts_with("token:"), "{reveals:?}");
+}
+
+/// What a worker found is told with what to do about it, as people who need somebody are.
+#[actix_web::test]
+async fn what_stands_in_the_way_of_switching_on_says_where_the_remedy_is() {
+    let mut company = sample::company("a");
+    company.permissions = Permissions { members: [Read, Update].into(), ..company.permissions };
+    let mut world = World::new(25, vec![company], no_latency()).await;
+    // One of the two labels has no entry, and カオナビ does not let us register.
+    let settings = Settings { gender: [("女性".to_owned(), Some("女性".to_owned()))].into(), ..settings() };
+    world.link(Link { settings, ..link("c1", "a") }).await;
+    world.run_for(MINUTE * 2).await;
+
+    let desk = Desk::over(&world).await;
+    let view = desk.get("/api/v1/connections/c1").await;
+    assert_eq!(view["state"], "draft", "{view}");
+    let expected = [("kaonavi.forbidden", "登録"), ("mapping.gender_unmapped", "男性")];
+    let results = view["verification"]["result"].as_array().unwrap();
+    let whats: Vec<&Value> = results.iter().map(|found| &found["what"]).collect();
+    assert_eq!(json!(whats), json!(["credentials", "read", "update", "create", "layout", "mapping"]));
+    let (good, bad): (Vec<&Value>, Vec<&Value>) = results.iter().partition(|found| found["ok"] == true);
+    for found in good {
+        for name in ["code", "title_ja", "title_en", "about", "remedy"] {
+            assert_eq!(found[name], Value::Null, "{found}");
+        }
+    }
+    let obstacles: Vec<&Value> = view["problems"].as_array().unwrap().iter().collect();
+    for told in [bad, obstacles] {
+        assert_eq!(told.len(), expected.len(), "{view}");
+        for (told, (code, about)) in told.into_iter().zip(expected) {
+            assert_eq!((&told["code"], &told["about"]), (&json!(code), &json!(about)), "{view}");
+            assert_eq!(told["remedy"], format!("/docs/errors/{code}"), "{view}");
+            assert!(told["title_ja"].is_string() && told["title_en"].is_string(), "{told}");
+            // Anybody may read it there.
+            let page = desk.serving.send(&ask("GET", told["remedy"].as_str().unwrap(), None)).await;
+            assert_eq!(page.status, 200, "{told}");
+        }
+    }
+    let listed = desk.get("/api/v1/connections").await;
+    assert_eq!(listed["items"][0]["problems"], view["problems"]);
 }
 
 /// Whoever is there already goes on being sent and is in no list of people who need somebody: this one is the report.
