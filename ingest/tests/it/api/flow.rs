@@ -479,6 +479,8 @@ async fn of_two_who_save_at_once_one_is_told_to_read_again() {
         let mut statuses = [one.status, other.status];
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 412], "round {round}: {one:?} {other:?}");
+        let told = problem(if one.status == 412 { &one } else { &other });
+        assert_eq!(told, ("api.precondition_failed".to_owned(), None), "round {round}");
         let kept = if one.status == 200 { round * 2 } else { round * 2 + 1 };
         assert_eq!(world.get(CONNECTION).await.json()["batch_size"], json!(kept));
     }

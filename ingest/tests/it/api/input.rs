@@ -1,8 +1,11 @@
 //! What is sent wrongly is refused with a code and the place, and changes nothing.
 
-use serde_json::json;
+use renkei_ingest::settings::LARGEST_BODY;
+use serde_json::{Value, json};
 
+use super::document::committed;
 use super::world::{Who, World, ask, problem};
+use crate::support::client::Request;
 
 const CONNECTION: &str = "/api/v1/connections/acme-c";
 
@@ -125,7 +128,23 @@ async fn what_is_no_plain_json_is_refused() {
     large.body = vec![b' '; 2 * 1024 * 1024];
     let mut trailing = patch();
     trailing.body = b"{} {}".to_vec();
+    // Blanks count, and the last byte that is allowed is.
+    let sized = |length: usize| {
+        let mut request = patch();
+        request.body.resize(length, b' ');
+        request
+    };
+    for request in [sized(LARGEST_BODY), sized(LARGEST_BODY).chunked()] {
+        assert_eq!(world.send(Who::Own, request).await.status, 200);
+    }
+    let list =
+        Request { body: "社員コード,名前\nP1,髙橋\n".into(), ..ask("PUT", "/api/v1/crowdlog/members", None) }
+            .set("content-type", "text/csv")
+            .set("content-length", "33554433");
     let cases = [
+        (sized(LARGEST_BODY + 1), 413, "api.body_too_large"),
+        (sized(LARGEST_BODY + 1).chunked(), 413, "api.body_too_large"),
+        (list, 413, "csv.too_large"),
         (broken, 400, "api.not_json"),
         (trailing, 400, "api.not_json"),
         (large.clone(), 413, "api.body_too_large"),
@@ -136,7 +155,59 @@ async fn what_is_no_plain_json_is_refused() {
     ];
     for (request, status, code) in cases {
         let answer = world.send(Who::Own, request).await;
-        assert_eq!((answer.status, problem(&answer).0.as_str()), (status, code), "{answer:?}");
+        // It is the body as a whole, so there is no place in it to point to.
+        assert_eq!((answer.status, problem(&answer)), (status, (code.to_owned(), None)), "{answer:?}");
+    }
+}
+
+/// Somebody reads in the evening and saves in the morning; somebody else has saved meanwhile.
+#[actix_web::test]
+async fn whoever_saves_with_the_etag_of_yesterday_is_refused_and_changes_nothing() {
+    let connection = |part: &str| format!("{CONNECTION}{part}");
+    let link = |part: &str| format!("/api/v1/links/acme-l{part}");
+    let mapping = |joiner: &str| {
+        json!({"name_joiner": joiner, "gender": {"女性": null}, "mail": false, "retired_date": false,
+            "departments": null, "custom": {}, "constants": {}, "clear_when_empty": [],
+            "hiragana_to_katakana": false})
+    };
+    let columns = |name: &str| json!({"columns": {name: "employee_number"}});
+    let closing = |day: u8| json!({"closing": {"kind": "monthly", "day": day}});
+    let code = |name: &str| json!({"headers": {"code": name}});
+    let cases: Vec<(&str, String, [Value; 2])> = vec![
+        ("PATCH", connection(""), [json!({"name": "今日"}), json!({"name": "昨日"})]),
+        ("PUT", connection("/mapping"), [mapping(""), mapping("・")]),
+        ("PUT", connection("/filter"), [json!({"statuses": ["active"]}), json!({"statuses": []})]),
+        ("PUT", connection("/csv-columns"), [columns("社員コード"), columns("職員コード")]),
+        ("PATCH", link(""), [json!({"auto": false}), json!({"auto": true})]),
+        ("PUT", link("/settings"), [closing(5), closing(10)]),
+        ("PUT", "/api/v1/crowdlog/format".to_owned(), [code("社員No"), code("番号")]),
+    ];
+    let document = committed();
+    let operations =
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let needs = |operation: &&Value| {
+        let parameters = operation["parameters"].as_array();
+        parameters.is_some_and(|all| all.iter().any(|parameter| parameter["name"] == "If-Match"))
+    };
+    assert_eq!(operations.filter(needs).count(), cases.len(), "no route that takes an ETag goes untried");
+    let world = World::new().await;
+    for (method, path, [today, yesterday]) in cases {
+        let tag = async || world.get(&path).await.header("etag").unwrap().to_owned();
+        let old = tag().await;
+        let first = ask(method, &path, Some(today)).set("if-match", old.clone());
+        assert_eq!(world.send(Who::Own, first).await.status, 200, "{path}");
+        let (kept, done) = (tag().await, world.audited().await);
+        assert_ne!(kept, old, "{path}");
+        let late = world.send(Who::Own, ask(method, &path, Some(yesterday.clone())).set("if-match", old)).await;
+        let failed = ("api.precondition_failed".to_owned(), None);
+        assert_eq!((late.status, problem(&late)), (412, failed), "{path}");
+        let without = world.send(Who::Own, ask(method, &path, Some(yesterday.clone()))).await;
+        let required = ("api.precondition_required".to_owned(), None);
+        assert_eq!((without.status, problem(&without)), (428, required), "{path}");
+        assert_eq!((tag().await, world.audited().await), (kept.clone(), done), "{path}: nothing was done");
+        // Read again, it is saved.
+        let again = world.send(Who::Own, ask(method, &path, Some(yesterday)).set("if-match", kept)).await;
+        assert_eq!(again.status, 200, "{path}: {again:?}");
     }
 }
 

@@ -104,10 +104,8 @@ async fn one_person_is_tried_again_and_then_the_rest_of_the_cause() {
         .iter()
         .map(|item| ["action", "target", "detail"].map(|name| item[name].as_str().unwrap()).into())
         .collect();
-    let deeds = [
-        ("attention.retry", "acme-c", "kaonavi.rejected: 2 people"),
-        ("attention.retry", "acme-c", "named: 1 people"),
-    ];
+    let deeds =
+        [("attention.retry", "acme-c", "kaonavi.rejected: 2 people"), ("attention.retry", "acme-c", "named: 1 people")];
     assert_eq!(told, deeds);
     let theirs = world.send(Who::Rival, ask("GET", "/api/v1/employees", None)).await;
     assert_eq!(states(&theirs), expected(&[("rm_1", "parked")]), "another tenant's person of the same id and cause");
