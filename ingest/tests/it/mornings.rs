@@ -5,6 +5,7 @@ mod files;
 mod forgetting;
 mod mails;
 mod office;
+mod pending;
 mod runs;
 mod seeded;
 mod shared_codes;
@@ -168,39 +169,6 @@ async fn refused_nights_move_to_the_list_of_handwork() {
     assert_eq!(csv(office.get("handwork.csv").await.body), before - 1);
     office.upload_members().await;
     assert_eq!(csv(office.get("handwork.csv").await.body), before - 1, "it stays ticked off");
-}
-
-#[actix_web::test]
-async fn what_decides_about_days_makes_them_pending_again() {
-    let mut office = Office::after_the_first_window().await;
-    office.import_all().await;
-    let (id, number) = office.somebody().await;
-    // A new member list: somebody who was not in it is there now.
-    let user = office.attendance.company("h1", |company| company.users()[1].clone()).await;
-    let absent = user.number.unwrap();
-    office.crowdlog.change_member(&absent, |member| member.code = "elsewhere".to_owned()).unwrap();
-    let report = office.upload_members().await;
-    assert_eq!(report["only_source"], json!([absent]));
-    office.crowdlog.change_member("elsewhere", |member| member.code.clone_from(&absent)).unwrap();
-    office.upload_members().await;
-    assert_eq!(office.rows().await, BTreeMap::new(), "what クラウドログ holds of them it holds still");
-    // A code that is corrected today: all days of the window, under the new one.
-    let now = office.attendance.world.now();
-    office.crowdlog.add_member(Member::new("NEW-1", "見本"));
-    office.upload_members().await;
-    office.attendance.company("h1", |company| assert!(company.change_number(now, id, Some("NEW-1")))).await;
-    office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
-    let rows = office.rows().await;
-    let corrected = rows.keys().filter(|(code, _)| code == "NEW-1").count();
-    assert!(corrected >= 20, "the window of somebody who works on weekdays: {corrected}");
-    assert!(rows.keys().all(|(code, _)| *code != number));
-    office.import_all().await;
-    let history = format!("history?code=NEW-1&day={}&reveal=true", date(2026, 4, 2));
-    assert_eq!(office.get(&history).await.json(), json!([]), "a day that was told once");
-    // A changed table of work types: each day of that type, and no other.
-    office.settings(json!({"closing": {"kind": "not_used"}, "work_types": {"夜勤": "morning"}})).await;
-    let rows = office.rows().await;
-    assert!(!rows.is_empty() && rows.values().all(|row| is_past_midnight(row)), "{rows:?}");
 }
 
 #[actix_web::test]
