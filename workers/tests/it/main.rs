@@ -48,5 +48,6 @@ mod windows;
 mod windows_kingoftime;
 mod windows_numbers;
 mod windows_on_postgres;
+mod windows_since;
 
 use renkei_simulation::{people, world};
