@@ -1,6 +1,7 @@
 //! Attendance from a simulated HRMOS勤怠 to a simulated クラウドログ: read by the real sweeper, decided by it, and taken over the
 //! real API as a person would in the morning.
 
+mod downloads;
 mod files;
 mod forgetting;
 mod mails;
