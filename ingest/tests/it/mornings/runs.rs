@@ -74,6 +74,11 @@ async fn a_cancelled_run_has_ended_and_what_it_read_stays() {
     assert_eq!((run["state"].as_str(), run["ended"].is_null()), (Some("running"), true), "{run}");
     let (day, days) = (run["counts"]["day"].as_i64().unwrap(), run["counts"]["days"].as_i64());
     assert!(day > 5 && days == Some(31), "{run}");
+    // Beside how far it is: how much was read, and whom it passed over so far.
+    let count = |what: &str| run["counts"][what].as_i64().unwrap();
+    assert_eq!(count("days_read"), day - 1, "{run}");
+    assert!(count("rows") >= 20 * (day - 1) && count("changed") > 0 && count("calls") > day, "{run}");
+    assert!(count("doubles") > 0 && count("without_code") > 0 && count("unreadable") == 0, "{run}");
     let cancel = || ask("POST", &format!("/api/v1/runs/{}/cancel", run["id"]), None);
     let cancelled = office.call(cancel()).await.json();
     assert_eq!(
