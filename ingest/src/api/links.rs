@@ -451,6 +451,9 @@ pub(super) async fn change_link(
         if let Some(called) = patch.name.clone() {
             link.name = called;
         }
+        if patch.auto == Some(true) && !link.auto {
+            links::switched_on(&tx, &link, now).await?;
+        }
         link.auto = patch.auto.unwrap_or(link.auto);
         links::put(&api.store, &tx, &link).await?;
         Scoped::new(&api, &caller).audit(&tx, "link.change", &id, now).await?;

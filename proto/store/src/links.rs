@@ -16,7 +16,7 @@ use crate::attendance::{files, shared_codes};
 use crate::db::{Engine, Row, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, NewJob};
-use crate::runs::{self, Run, RunKind};
+use crate::runs::{self, Run, RunKind, RunState};
 
 /// The kind of the job that brings the days before, every day at 05:00.
 pub const WINDOW: &str = "window";
@@ -437,11 +437,7 @@ pub async fn cancel_run(store: &Store, tx: &Tx, run: &Run, now: Millis) -> Resul
     // The job first, as whoever works on the run does.
     match run.kind {
         RunKind::Manual => jobs::remove_all(tx, MANUAL, &run.subject).await?,
-        _ => {
-            // Tokyo has no daylight saving, so every day has as many hours.
-            let days = (now.0 - run.slot.0).div_euclid(DAY_MS) + 1;
-            jobs::put_off(tx, &window_job(&run.subject), Millis(run.slot.0 + days.max(1) * DAY_MS)).await?;
-        }
+        _ => jobs::put_off(tx, &window_job(&run.subject), next_slot(run.slot, now)).await?,
     }
     let Some(mut run) = runs::find(tx, run.id).await? else { return Ok(false) };
     if !runs::stop(tx, &mut run, Code::AttendanceCancelled, now).await? {
@@ -449,6 +445,33 @@ pub async fn cancel_run(store: &Store, tx: &Tx, run: &Run, now: Millis) -> Resul
     }
     want_decision(store, tx, &run.subject, now + BOOK_FOLLOWS).await?;
     Ok(true)
+}
+
+/// 自動同期 is switched on: its windows begin with the next 05:00, never at once. One that is due already, because nobody worked while
+/// it was off, is not made up for; one that has begun goes on. As with [`replan`] this comes before the link itself is written.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn switched_on(tx: &Tx, link: &Link, now: Millis) -> Result<()> {
+    let name = window_job(&link.id);
+    let open = runs::open_ones(tx, &link.tenant, &[RunKind::Window]).await?;
+    let own = open.into_iter().find(|run| run.subject == link.id);
+    if own.as_ref().is_some_and(|run| run.state == RunState::Running) {
+        return Ok(());
+    }
+    let Some(due) = jobs::find(tx, &name, now).await?.filter(|job| job.slot <= now) else { return Ok(()) };
+    jobs::put_off(tx, &name, next_slot(due.slot, now)).await?;
+    if let Some(mut waiting) = own {
+        runs::stop(tx, &mut waiting, Code::AttendanceCancelled, now).await?;
+    }
+    Ok(())
+}
+
+/// The first time after `now` that is some whole days after `slot`, and not `slot` itself. Tokyo has no daylight saving, so every
+/// day has as many hours.
+fn next_slot(slot: Millis, now: Millis) -> Millis {
+    let days = (now.0 - slot.0).div_euclid(DAY_MS) + 1;
+    Millis(slot.0 + days.max(1) * DAY_MS)
 }
 
 /// What is wrong with a link's source; `None`: nothing any more. The time of the first failure stays.
