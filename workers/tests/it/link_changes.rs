@@ -2,9 +2,10 @@
 
 use jiff::civil::{Date, date};
 use renkei_events::codes::Code;
-use renkei_sandbox::hrmos::{ApiKey, CompanySpec, Day, User, at as clock, sample};
+use renkei_sandbox::hrmos::{ApiKey, CompanySpec, Day, IpTarget, User, at as clock, sample};
 use renkei_simulation::attendance::{Attendance, at};
 use renkei_store::attendance::shared_codes;
+use renkei_store::jobs;
 use renkei_store::link_checks::{self, CheckState, Kept, NewLink, Wish};
 use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::runs::RunState;
@@ -170,6 +171,48 @@ async fn what_a_check_keeps_of_a_link_is_what_it_has_in_the_end() {
         // The day on which a key was issued goes with the key.
         let issued = if kept == Kept::Key { date(2026, 3, 31) } else { date(2026, 4, 1) };
         assert_eq!(link.key_issued, issued, "{kept:?}");
+    }
+}
+
+/// Neither the link nor its place on the calendar, and not the key that somebody entered.
+#[tokio::test]
+async fn of_a_new_link_whose_key_is_not_taken_nothing_is_kept() {
+    type Order = fn(&mut renkei_sandbox::hrmos::Company);
+    let good = sample::key("h1");
+    let nothing: Order = |_| ();
+    let table: [(&str, &str, &str, Order, Code); 5] = [
+        ("another key", "h1", "d3Jvbmc=", nothing, Code::AttendanceKeyRefused),
+        ("no such company", "h9", &good, nothing, Code::AttendanceCompanyUnknown),
+        ("IP", "h1", &good, |company| company.restrict_ip(IpTarget::Whole, &[]), Code::AttendanceIpBlocked),
+        (
+            "IP, as a page",
+            "h1",
+            &good,
+            |company| {
+                company.restrict_ip(IpTarget::Whole, &[]);
+                company.set(|settings| settings.ip_html = true);
+            },
+            Code::AttendanceIpBlocked,
+        ),
+        (
+            "no answer",
+            "h1",
+            &good,
+            |company| company.fault(|faults| faults.server_errors = 50),
+            Code::AttendanceSourceUnavailable,
+        ),
+    ];
+    for (name, company, key, order, code) in table {
+        let mut attendance = Attendance::with(of_one("h1", "P0001", 9)).await;
+        attendance.company("h1", order).await;
+        want(&attendance, "c1", "t1", "new", &wish(company, key, new_link())).await;
+        attendance.run_for(MINUTE).await;
+        assert_eq!(state(&attendance, "c1").await, refused(code), "{name}");
+        let store = attendance.world.store.clone();
+        assert!(link_checks::find(&store, &store.db, "c1").await.unwrap().unwrap().wish.is_none(), "{name}");
+        assert!(links::find(&store, &store.db, "new").await.unwrap().is_none(), "{name}");
+        assert!(!jobs::is_there(&store.db, links::WINDOW, "new").await.unwrap(), "{name}");
+        assert!(!jobs::is_there(&store.db, links::CHECK, "c1").await.unwrap(), "{name}: nobody asks once more");
     }
 }
 
