@@ -4,6 +4,7 @@
 mod downloads;
 mod files;
 mod forgetting;
+mod link_form;
 mod mails;
 mod office;
 mod pending;
