@@ -223,7 +223,7 @@ async fn bad_queries_and_invented_cursors_are_refused() {
         ("employees?state=asleep", "api.invalid_value", "/state"),
         ("employees?number=%00", "api.invalid_value", "/number"),
         ("attention?reveal=1", "api.invalid_value", "/reveal"),
-        ("activity?code=member.near_mis", "api.invalid_value", "/code"),
+        ("activity?code=Member.near_miss", "api.invalid_value", "/code"),
         ("activity?code=", "api.invalid_value", "/code"),
         ("activity?code=member.near_miss&code=member.gone", "api.invalid_value", "/code"),
         ("activity?cursor=eyJwIjoiMSIsIm0iOiIxIn0", "api.cursor_invalid", "/cursor"),
