@@ -154,10 +154,7 @@ pub async fn before_a_change(context: &Context, lease: &Lease, held: Held) -> Re
         run.progress == Progress::Ready && run.until > held.now && waited >= CHANGES_GO_FIRST
     });
     let Some(run) = run else { return Ok(ControlFlow::Continue(held)) };
-    Ok(match judge_and_ask(context, lease, held, &connection, run).await? {
-        ControlFlow::Break(wake) => ControlFlow::Break(wake),
-        ControlFlow::Continue((held, _)) => ControlFlow::Continue(held),
-    })
+    Ok(judge_and_ask(context, lease, held, &connection, run).await?.map_continue(|(held, _)| held))
 }
 
 /// Judges the person, and asks about one who would be sent. Goes on with the account, and the next wake, when the person has to be
@@ -301,9 +298,8 @@ async fn record(
             }
             403 => {
                 // Both calls were permitted when the connection was switched on, so this is what the next change would meet.
-                let call = if run.op == Some(Op::Create) { "POST /members" } else { "PATCH /members" };
-                let detail = format!("{call}\n{}", refused.messages.join("\n"));
-                outcome::halt(context, &mut held, Code::KaonaviForbidden, &detail).await?;
+                let call = outcome::call_of(run.op.unwrap_or(Op::Update));
+                outcome::forbidden(context, &mut held, call, &refused.messages).await?;
                 no_answer(run, &held, Code::KaonaviForbidden)
             }
             408 | 409 | 425 => no_answer(run, &held, Code::KaonaviUnavailable),

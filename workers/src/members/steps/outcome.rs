@@ -140,9 +140,7 @@ async fn refused(
         }
         403 => {
             dissolve(context, held, batch, "forbidden").await?;
-            let call = if batch.op == Op::Create { "POST /members" } else { "PATCH /members" };
-            let detail = format!("{call}\n{}", refused.messages.join("\n"));
-            halt(context, held, Code::KaonaviForbidden, &detail).await?;
+            forbidden(context, held, call_of(batch.op), &refused.messages).await?;
         }
         409 => {
             held.doc.single_until = now + SINGLE;
@@ -179,6 +177,21 @@ pub async fn unauthorized(context: &Context, held: &mut Held, used: &SecretStrin
     }
     held.doc.unauthorized_once = true;
     Ok(())
+}
+
+/// The call that sends people, as its refusal is told.
+#[must_use]
+pub fn call_of(op: Op) -> &'static str {
+    if op == Op::Create { "POST /members" } else { "PATCH /members" }
+}
+
+/// カオナビ does not permit a call.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn forbidden(context: &Context, held: &mut Held, call: &str, messages: &[String]) -> Result<()> {
+    let detail = format!("{call}\n{}", messages.join("\n"));
+    halt(context, held, Code::KaonaviForbidden, &detail).await
 }
 
 /// Switches every connection of the account off because of a failure that needs a person.

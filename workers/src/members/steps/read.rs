@@ -378,8 +378,7 @@ async fn read_failed(
             outcome::unauthorized(context, held, token, &refused.messages).await
         }
         ReadFault::Refused(refused) if refused.status == 403 => {
-            let detail = format!("{call}\n{}", refused.messages.join("\n"));
-            outcome::halt(context, held, Code::KaonaviForbidden, &detail).await
+            outcome::forbidden(context, held, call, &refused.messages).await
         }
         ReadFault::Wrong(code) => outcome::halt(context, held, code, call).await,
         ReadFault::Refused(_) | ReadFault::Later => Ok(()),
