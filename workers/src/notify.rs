@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use renkei_runtime::clock::Millis;
 use renkei_store::activity::{self, Entry};
-use renkei_store::episodes::{self, BEFORE, Episode, Item};
-use renkei_store::{leases, outbox};
+use renkei_store::db::Tx;
+use renkei_store::episodes::{self, BEFORE, Episode, Item, Trouble};
+use renkei_store::{Store, leases, links, outbox};
 
 use self::open_items::Scan;
 use self::plan::Action;
@@ -38,8 +39,8 @@ const AT_MOST: Duration = Duration::from_millis(250);
 const LEASE: &str = "notify";
 /// Longer than a step can take, its call included (real time).
 const LEASE_LENGTH: Duration = Duration::from_secs(90);
-/// When nobody looked for so long, what was open then counts as open until now: whoever was held or parked may just be judged anew,
-/// and would be told once more as a new episode.
+/// When nobody looked for so long (on the store's clock), what was open then counts as open until now: whoever was held or parked may
+/// just be judged anew, and would be told once more as a new episode.
 const UNLOOKED: Duration = Duration::from_secs(3000);
 
 /// How mails leave this installation.
@@ -91,14 +92,11 @@ impl Post {
 pub async fn step(context: &Context, post: &Post, owner: &str) -> Result<NextWake> {
     let now = context.store.now().await?;
     let often = EVERY.max(context.clock.stretched(AT_MOST));
-    let length = context.clock.stretched(LEASE_LENGTH);
-    let unlooked = leases::free_since(&context.store.db, LEASE, now).await?;
-    if leases::claim(&context.store, LEASE, owner, now, length).await?.is_none() {
+    if !may_look(context, owner, now).await? {
         return Ok(NextWake::At(now + often));
     }
     let scan = open_items::scan(&context.store, now).await?;
-    let is_first_look = unlooked.is_some_and(|since| now.since(since) >= context.clock.stretched(UNLOOKED));
-    keep_episodes(context, post, &scan, is_first_look, now).await?;
+    keep_episodes(context, post, &scan, now).await?;
     morning::see_to_links(context, post, now).await?;
     if send::one(context, post, &scan, now).await? {
         return Ok(NextWake::Now);
@@ -106,26 +104,40 @@ pub async fn step(context: &Context, post: &Post, owner: &str) -> Result<NextWak
     Ok(NextWake::At(now + if scan.people > MANY { often.max(SELDOM) } else { often }))
 }
 
-async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, is_first_look: bool, now: Millis) -> Result<()> {
-    let store = &context.store;
-    let mut known = episodes::open_ones(&store.db).await?;
-    let mut seen = Vec::new();
-    if is_first_look {
-        for episode in &mut known {
-            episode.seen = now;
-            seen.push(episode.id);
-        }
+/// Takes the lease, or renews it. After a long time without anybody it is written down at once, with the lease, that what was open
+/// counts as open until now: a look that comes to nothing must not be the first one.
+async fn may_look(context: &Context, owner: &str, now: Millis) -> Result<bool> {
+    let tx = context.store.begin().await?;
+    let unlooked = leases::free_since(&tx, LEASE, now).await?;
+    if leases::claim(&tx, LEASE, owner, now, context.clock.stretched(LEASE_LENGTH)).await?.is_none() {
+        return Ok(false);
     }
+    if unlooked.is_some_and(|since| now.since(since) >= UNLOOKED) {
+        episodes::all_seen(&tx, now).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, now: Millis) -> Result<()> {
+    let store = &context.store;
+    let known = episodes::open_ones(&store.db).await?;
     let mut past = BTreeMap::new();
     for trouble in scan.open.keys().filter(|trouble| known.iter().all(|episode| episode.trouble != **trouble)) {
         if let Some(found) = episodes::past(&store.db, trouble).await? {
             past.insert(trouble.clone(), found);
         }
     }
+    let mut seen = Vec::new();
     for action in plan::plan(&scan.open, &known, &past, now) {
         match action {
             Action::Open { trouble, items, before } => {
-                let tx = store.begin().await?;
+                let tx = begin_about(store, &trouble).await?;
+                let items = episodes::still_there(&tx, items).await?;
+                let before = episodes::still_there(&tx, before).await?;
+                if items.is_empty() {
+                    continue;
+                }
                 let id = episodes::open(&tx, &trouble, now).await?;
                 episodes::add_items(&tx, id, &items, None, now).await?;
                 episodes::add_items(&tx, id, &before, Some(BEFORE), now).await?;
@@ -133,9 +145,12 @@ async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, is_first_loo
                 tracing::info!(episode.id = id, error.code = %trouble.code, episode.items = items.len(), "episode opened");
             }
             Action::Add { episode, items } => {
-                let tx = store.begin().await?;
-                episodes::add_items(&tx, episode, &items, None, now).await?;
-                tx.commit().await?;
+                if let Some(episode) = known.iter().find(|known| known.id == episode) {
+                    let tx = begin_about(store, &episode.trouble).await?;
+                    let items = episodes::still_there(&tx, items).await?;
+                    episodes::add_items(&tx, episode.id, &items, None, now).await?;
+                    tx.commit().await?;
+                }
             }
             Action::Seen { episode } => seen.push(episode),
             Action::Tell { episode, digest, items } => {
@@ -160,6 +175,13 @@ async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, is_first_loo
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// A transaction about a trouble, with its company's lock: nobody is deleted between what is read there and what is written of it.
+async fn begin_about(store: &Store, trouble: &Trouble) -> Result<Tx> {
+    let tx = store.begin().await?;
+    links::lock_tenant(&tx, &trouble.tenant).await?;
+    Ok(tx)
 }
 
 /// What the activity shows of an episode that is over: in each of its connections that the trouble has passed. No mail says so.
@@ -190,8 +212,7 @@ async fn tell(
         return Ok(());
     }
     let store = &context.store;
-    let to = letters::recipients(scan, &items, &post.fallback_to);
-    if to.is_empty() {
+    if letters::recipients(scan, &items, &post.fallback_to).is_empty() {
         if post.is_first_unheard(episode.id) {
             let code = episode.trouble.code;
             tracing::warn!(episode.id = episode.id, error.code = %code,
@@ -199,10 +220,16 @@ async fn tell(
         }
         return Ok(());
     }
-    let letter = letters::letter(store, scan, &episode.trouble, digest, &items, post.public_url.as_deref()).await?;
+    let tx = begin_about(store, &episode.trouble).await?;
+    let items = episodes::still_there(&tx, items).await?;
+    let to = letters::recipients(scan, &items, &post.fallback_to);
+    if to.is_empty() {
+        return Ok(());
+    }
+    let url = post.public_url.as_deref();
+    let letter = letters::letter(store, &tx, scan, &episode.trouble, digest, &items, url).await?;
     let mail = outbox::Mail { to, subject: letter.subject(), text: letter.text(), html: letter.html() };
     let message_id = outbox::message_id(store, episode.id, digest, &post.domain);
-    let tx = store.begin().await?;
     // What was found new in this very step has to be there before it can be marked.
     episodes::add_items(&tx, episode.id, &items, None, now).await?;
     if episodes::tell(&tx, episode.id, digest, &items, now).await? {

@@ -2,7 +2,7 @@
 //!
 //! An item is a person, or a connection itself. Of one episode an item is told once, whether or not it goes and comes back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_events::codes::Code;
 use renkei_runtime::clock::Millis;
@@ -120,7 +120,7 @@ pub struct Past {
     /// When it was closed.
     pub closed: Millis,
     /// What was told in it.
-    pub told: std::collections::BTreeSet<Item>,
+    pub told: BTreeSet<Item>,
 }
 
 /// The past of a trouble that has no open episode, if it has one.
@@ -184,6 +184,27 @@ pub async fn add_items(tx: &Tx, episode: i64, items: &[Item], told: Option<i64>,
     Ok(added)
 }
 
+/// Those of the items that are there still; whoever was deleted is not. With the company's lock nobody is deleted until the
+/// transaction ends.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn still_there(tx: &Tx, items: Vec<Item>) -> Result<Vec<Item>> {
+    let people: Vec<&Item> = items.iter().filter(|item| !item.employee.is_empty()).collect();
+    let mut there = BTreeSet::new();
+    for chunk in pieces(&people, tx.rows_at_once(2)) {
+        let values = chunk.iter().flat_map(|item| [item.connection.clone().into(), item.employee.clone().into()]);
+        let query = format!(
+            "SELECT connection_id, employee_id FROM employees WHERE (connection_id, employee_id) IN (VALUES {})",
+            tuples(chunk.len(), 2, 1)
+        );
+        for row in tx.rows(&query, values.collect()).await? {
+            there.insert(item(&row)?);
+        }
+    }
+    Ok(items.into_iter().filter(|item| item.employee.is_empty() || there.contains(item)).collect())
+}
+
 /// Notes that a mail is made: it is the episode's next one, and these items are told in it. `false`: somebody else made it
 /// already, or the episode has been closed; then nothing has changed and no mail may go out.
 ///
@@ -234,6 +255,15 @@ pub async fn seen(tx: &Tx, episodes: &[i64], now: Millis) -> Result<()> {
         let ids = crate::db::list(chunk.len(), 2);
         tx.exec(&format!("UPDATE episodes SET seen_ms = $1 WHERE episode_id IN ({ids})"), values).await?;
     }
+    Ok(())
+}
+
+/// What is open counts as seen open until now.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn all_seen(tx: &Tx, now: Millis) -> Result<()> {
+    tx.exec("UPDATE episodes SET seen_ms = $1 WHERE closed_ms IS NULL", vec![now.0.into()]).await?;
     Ok(())
 }
 

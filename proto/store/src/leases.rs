@@ -8,22 +8,20 @@ use std::time::Duration;
 use renkei_runtime::clock::Millis;
 
 use crate::Store;
-use crate::db::Sql;
+use crate::db::{Sql, Tx};
 use crate::error::Result;
 
 /// Takes or renews the lease `name` for `length`. `None`: another one has it. The epoch rises whenever it was not held.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn claim(store: &Store, name: &str, owner: &str, now: Millis, length: Duration) -> Result<Option<i64>> {
+pub async fn claim(tx: &Tx, name: &str, owner: &str, now: Millis, length: Duration) -> Result<Option<i64>> {
     let sql = "INSERT INTO leases (name, owner, epoch, until_ms) VALUES ($1, $2, 1, $3)
         ON CONFLICT (name) DO UPDATE SET
           epoch = CASE WHEN leases.owner = excluded.owner AND leases.until_ms > $4 THEN leases.epoch ELSE leases.epoch + 1 END,
           owner = excluded.owner, until_ms = excluded.until_ms
         WHERE leases.owner = excluded.owner OR leases.until_ms <= $4 RETURNING epoch";
-    let tx = store.begin().await?;
     let row = tx.row(sql, vec![name.into(), owner.into(), (now + length).0.into(), now.0.into()]).await?;
-    tx.commit().await?;
     row.map(|row| row.get("epoch")).transpose()
 }
 

@@ -29,7 +29,7 @@ pub async fn write(
         let told = episodes::told_in(&store.db, waiting.episode, waiting.digest).await?;
         let Some((trouble, items)) = told else { return Ok(None) };
         let url = post.public_url.as_deref();
-        let letter = letters::letter(store, scan, &trouble, waiting.digest, &items, url).await?;
+        let letter = letters::letter(store, &store.db, scan, &trouble, waiting.digest, &items, url).await?;
         (letter.subject(), letter.text(), letter.html())
     };
     Ok(Some(Mail { to: waiting.mail.to.clone(), subject, text, html }))

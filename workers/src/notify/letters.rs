@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use renkei_events::record::EmployeeRecord;
 use renkei_store::Store;
 use renkei_store::connections::Connection;
+use renkei_store::db::Sql;
 use renkei_store::episodes::{Item, Trouble};
 use renkei_store::error::StoreError;
 use renkei_store::{runs, troubles};
@@ -43,6 +44,7 @@ pub fn recipients(scan: &Scan, items: &[Item], fallback: &[String]) -> Vec<Strin
 /// When the store does not answer.
 pub async fn letter(
     store: &Store,
+    sql: &impl Sql,
     scan: &Scan,
     trouble: &Trouble,
     digest: i64,
@@ -54,9 +56,9 @@ pub async fn letter(
     let told = match people.first() {
         Some(first) => {
             let names = scan.connections.get(&first.connection).is_some_and(|known| known.settings.names_in_mail);
-            Told::People(People { listed: listed(store, &people, names).await?, total: people.len() })
+            Told::People(People { listed: listed(store, sql, &people, names).await?, total: people.len() })
         }
-        None => match unread_from(store, &connections, trouble).await? {
+        None => match unread_from(sql, &connections, trouble).await? {
             Some(day) => Told::UnreadFrom(day),
             None => said(&connections, trouble),
         },
@@ -75,10 +77,10 @@ pub async fn letter(
 }
 
 /// From which day on the run of a link read nothing that this is the trouble of.
-async fn unread_from(store: &Store, connections: &[&Connection], trouble: &Trouble) -> Result<Option<Date>> {
+async fn unread_from(sql: &impl Sql, connections: &[&Connection], trouble: &Trouble) -> Result<Option<Date>> {
     let [connection] = connections else { return Ok(None) };
     let Some(link) = connection.id.strip_prefix(LINK) else { return Ok(None) };
-    let run = runs::last_failed(&store.db, &trouble.tenant, link, trouble.code).await?;
+    let run = runs::last_failed(sql, &trouble.tenant, link, trouble.code).await?;
     Ok(run.and_then(|run| run.unread_from()))
 }
 
@@ -93,11 +95,11 @@ fn said(connections: &[&Connection], trouble: &Trouble) -> Told {
 }
 
 /// The first of these people, of one connection.
-async fn listed(store: &Store, people: &[&Item], names: bool) -> Result<Vec<Person>> {
+async fn listed(store: &Store, sql: &impl Sql, people: &[&Item], names: bool) -> Result<Vec<Person>> {
     let Some(first) = people.first() else { return Ok(Vec::new()) };
     let of_one = people.iter().filter(|item| item.connection == first.connection);
     let ids: Vec<&str> = of_one.take(LISTED).map(|item| item.employee.as_str()).collect();
-    let rows = match troubles::people_in_full(store, &store.db, &first.connection, &ids).await {
+    let rows = match troubles::people_in_full(store, sql, &first.connection, &ids).await {
         Ok(rows) => rows,
         // A record that does not open must not keep anybody from being told.
         Err(StoreError::Sealed { .. } | StoreError::Corrupt(_)) => Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
+use std::task::Poll;
 use std::time::Duration;
 
 use renkei_e2e::servers::Postgres;
@@ -100,4 +101,18 @@ pub async fn assert_all_there(world: &World, people: impl IntoIterator<Item = us
 
 pub async fn update_calls(world: &World) -> usize {
     world.company("a", |company| company.log().writes().count()).await
+}
+
+/// Polls so often and no more: the process died there.
+pub async fn die_after(polls: usize, step: impl Future) {
+    let mut step = std::pin::pin!(step);
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        step.as_mut().poll(context).map(|_| ())
+    })
+    .await;
 }

@@ -13,7 +13,12 @@ async fn a_named_lease_has_one_holder_and_its_epoch_rises_when_it_changes_hands(
     for engine in both().await {
         let store = &engine.store;
         let now = store.now().await.unwrap();
-        let claim = |name, owner, at| leases::claim(store, name, owner, at, LENGTH);
+        let claim = async |name, owner, at| {
+            let tx = store.begin().await.unwrap();
+            let claimed = leases::claim(&tx, name, owner, at, LENGTH).await;
+            tx.commit().await.unwrap();
+            claimed
+        };
         assert_eq!(claim("notify", "w1", now).await.unwrap(), Some(1), "{}", engine.name);
         assert_eq!(claim("notify", "w2", now).await.unwrap(), None, "{}: held", engine.name);
         assert_eq!(claim("other", "w2", now).await.unwrap(), Some(1), "another name is free");

@@ -22,6 +22,7 @@ use renkei_workers::notify::send::{Handed, MailFault, Mailer};
 use renkei_workers::notify::{self, Post};
 use serde_json::json;
 
+use crate::company::die_after;
 use crate::people::{person, record};
 use crate::world::World;
 
@@ -110,7 +111,11 @@ impl Stage {
 }
 
 pub async fn with_people(count: usize) -> Stage {
-    let mut stage = Stage::new().await;
+    people_over(World::simple().await, count).await
+}
+
+pub async fn people_over(world: World, count: usize) -> Stage {
+    let mut stage = Stage::over(world);
     for index in 1..=count {
         let at = stage.world.now();
         stage.world.send("c1", person(index, at)).await;
@@ -176,6 +181,26 @@ async fn i11_whoever_is_parked_again_after_hours_without_workers_is_not_told_aga
         stage.park(0, Code::KaonaviRejected).await;
         stage.tell_for(30 * MINUTE).await;
         assert_eq!(stage.mails().len(), 1, "{hours}");
+    }
+}
+
+#[tokio::test]
+async fn i11_the_first_look_after_hours_without_workers_may_die_anywhere() {
+    for polls in [1, 2, 3, 4, 5, 6, 8, 10, 14, 20] {
+        let mut stage = with_people(1).await;
+        stage.settings(|settings| settings.recipients = vec!["hr@example.jp".to_owned()]).await;
+        stage.park(0, Code::KaonaviRejected).await;
+        stage.tell_for(5 * MINUTE).await;
+        stage.world.clock.set(stage.world.now() + 120 * MINUTE);
+        let at = stage.world.now();
+        stage.world.send("c1", record(json!({"first_name": "桜子"}), 1, at)).await;
+        stage.world.drain("c1", Duration::from_secs(120)).await;
+        let worker = &stage.world.workers[0];
+        die_after(polls, notify::step(&worker.context, &stage.post, &worker.name)).await;
+        stage.tell_for(MINUTE).await;
+        stage.park(0, Code::KaonaviRejected).await;
+        stage.tell_for(30 * MINUTE).await;
+        assert_eq!(stage.mails().len(), 1, "after {polls} polls");
     }
 }
 
