@@ -524,7 +524,7 @@ pub(super) async fn delete_link(caller: TenantCaller, api: web::Data<Api>, id: w
             return Err(ApiError::conflict("a run of this link is under way; cancel it first"));
         }
         let now = api.store.now_in(&tx).await?;
-        links::remove(&tx, &link.id).await?;
+        links::remove(&tx, &link.id, now).await?;
         Scoped::new(&api, &caller).audit(&tx, "link.remove", &link.id, now).await?;
         Ok(tx.commit().await?)
     })

@@ -1,5 +1,6 @@
 //! Links of attendance: one environment of a source each, and the keys that somebody entered and nobody has tried yet.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
-use crate::attendance::{files, shared_codes};
+use crate::attendance::{files, mornings, shared_codes};
 use crate::db::{Engine, Row, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, NewJob};
@@ -27,7 +28,7 @@ pub const DECIDE: &str = "decide";
 /// The kind of the job that asks a source whether it takes a key.
 pub const CHECK: &str = "key_check";
 
-/// How long the book may take to have what a run put on the log before it was stopped.
+/// How long the book may take to have what a run puts on the log.
 const BOOK_FOLLOWS: Duration = Duration::from_secs(60);
 /// A day in milliseconds.
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -334,16 +335,20 @@ pub async fn watched(sql: &impl Sql) -> Result<Vec<Watched>> {
     sql.rows(query, vec![]).await?.iter().map(read).collect()
 }
 
-/// Takes a link away, with its key, its place on the calendar and the files that wait. What it brought stays in the book.
+/// Takes a link away, with its key, its place on the calendar, and the files and mails of mornings that wait. What it brought stays
+/// in the book.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn remove(tx: &Tx, link: &str) -> Result<()> {
+pub async fn remove(tx: &Tx, link: &str, now: Millis) -> Result<()> {
     jobs::remove(tx, &window_job(link)).await?;
-    jobs::remove_all(tx, MANUAL, link).await?;
+    for kind in [MANUAL, DECIDE] {
+        jobs::remove_all(tx, kind, link).await?;
+    }
     tx.exec("DELETE FROM links WHERE link_id = $1", vec![link.into()]).await?;
-    tx.exec("DELETE FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
+    mornings::remove_link(tx, link, now).await?;
     shared_codes::remove_link(tx, link).await?;
+    files::discard_unmade(tx, link).await?;
     files::supersede(tx, link).await?;
     Ok(())
 }
@@ -557,6 +562,18 @@ pub async fn want_decision(store: &Store, tx: &Tx, link: &str, now: Millis) -> R
         doc: "{}".to_owned(),
     };
     jobs::put(tx, &job).await?;
+    Ok(())
+}
+
+/// Days of these links went to another one, whose run may take more of them: their files and lists of handwork are decided about
+/// when the book has those, too.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn gave_way(store: &Store, tx: &Tx, links: &BTreeSet<String>, now: Millis) -> Result<()> {
+    for link in links {
+        want_decision(store, tx, link, now + BOOK_FOLLOWS).await?;
+    }
     Ok(())
 }
 

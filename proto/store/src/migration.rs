@@ -31,6 +31,7 @@ impl MigratorTrait for Steps {
             Box::new(Step { name: "0017_company_since", sql: include_str!("../migrations/0017_company_since.sql") }),
             Box::new(Step { name: "0018_told_in_mail", sql: include_str!("../migrations/0018_told_in_mail.sql") }),
             Box::new(Step { name: "0019_activity_code", sql: include_str!("../migrations/0019_activity_code.sql") }),
+            Box::new(Step { name: "0020_told_earlier", sql: include_str!("../migrations/0020_told_earlier.sql") }),
         ]
     }
 }

@@ -168,6 +168,17 @@ pub async fn give_up(sql: &impl Sql, message_id: &str, now: Millis) -> Result<()
     end(sql, message_id, "given_up", now).await
 }
 
+/// Nobody will get `those` mails any more that wait; `values` are numbered from 2.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn give_up_all(tx: &Tx, those: &str, values: Vec<Value>, now: Millis) -> Result<()> {
+    let sql =
+        format!("UPDATE outbox SET state = 'given_up', mail = NULL, ended_ms = $1 WHERE state = 'waiting' AND {those}");
+    tx.exec(&sql, std::iter::once(now.0.into()).chain(values).collect()).await?;
+    Ok(())
+}
+
 /// Takes back what mails that tell of somebody say.
 ///
 /// # Errors

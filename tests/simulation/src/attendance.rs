@@ -73,7 +73,7 @@ impl Attendance {
         let nobody = CompanySpec::new("h1", Millis(0));
         let mut attendance = Self::with(nobody).await;
         let tx = attendance.world.store.begin().await.unwrap();
-        links::remove(&tx, "l1").await.unwrap();
+        links::remove(&tx, "l1", attendance.world.now()).await.unwrap();
         tx.commit().await.unwrap();
         attendance.kingoftime.lock().await.add(company).unwrap();
         attendance.link("l1", "k1", AttendanceSource::Kingoftime).await;

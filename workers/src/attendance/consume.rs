@@ -71,11 +71,12 @@ impl BookKeeper {
         drop_forgotten(store, &tx, &mut days).await?;
         let now = store.now_in(&tx).await?;
         let over = of_runs_that_are_over(&tx, &days).await?;
-        let changed = book::put(store, &tx, &days, now).await?;
-        let late = if changed > 0 { over } else { BTreeSet::new() };
+        let written = book::put(store, &tx, &days, now).await?;
+        let late = if written.days > 0 { over } else { BTreeSet::new() };
         for link in &late {
             links::want_decision(store, &tx, link, now).await?;
         }
+        links::gave_way(store, &tx, &written.others, now).await?;
         tx.commit().await?;
         if !late.is_empty() {
             store.hint();

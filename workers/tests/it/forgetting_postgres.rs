@@ -23,12 +23,12 @@ use crate::company::world_on_postgres;
 use crate::windows_on_postgres::keeper_of_one_day;
 use crate::world::World;
 
-const TENANT: &str = "kintai";
-const DELETED: &str = "D1";
-const OTHER: &str = "Q1";
+pub const TENANT: &str = "kintai";
+pub const DELETED: &str = "D1";
+pub const OTHER: &str = "Q1";
 
 /// A link with a night, which a person types, and a day for a file of whoever will be deleted, and a day of somebody else.
-async fn days_to_decide_about(world: &World) {
+pub async fn days_to_decide_about(world: &World) {
     let store = &world.store;
     let tx = store.begin().await.unwrap();
     let now = store.now_in(&tx).await.unwrap();

@@ -127,7 +127,7 @@ async fn what_was_changed_while_a_key_waited_to_be_tried_stays() {
     want(&attendance, "c2", "t1", "l1", &wish("h1", &sample::key("h1"), None)).await;
     let store = attendance.world.store.clone();
     let tx = store.begin().await.unwrap();
-    links::remove(&tx, "l1").await.unwrap();
+    links::remove(&tx, "l1", attendance.world.now()).await.unwrap();
     tx.commit().await.unwrap();
     attendance.run_for(MINUTE).await;
     assert_eq!(state(&attendance, "c2").await, refused(Code::ApiNotFound));

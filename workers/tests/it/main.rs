@@ -11,6 +11,7 @@ mod chaos;
 mod company;
 mod consuming;
 mod crash;
+mod deciding;
 mod delivery;
 mod dry_runs;
 mod faults;

@@ -372,6 +372,7 @@ async fn attendance(store: &Store, tx: &Tx, tenant: &str, link: &str, now: Milli
         bytes: code.as_bytes(),
     };
     files::insert(store, tx, &file, now).await.unwrap();
+    files::open_made(tx, link).await.unwrap();
     let item = Handwork {
         id: 0,
         code,

@@ -1,14 +1,15 @@
 //! Runs over the API: started, refused, cancelled, and what they say of themselves.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use renkei_sandbox::crowdlog::Member;
-use renkei_sandbox::hrmos::IpTarget;
+use renkei_sandbox::hrmos::{Day, IpTarget, at as clock};
 use renkei_store::runs::RunState;
 use serde_json::{Value, json};
 
-use super::office::{LINK, Office};
+use super::office::{FIRST, LINK, Office};
 use crate::api::world::ask;
 use crate::support::client::Answer;
 
@@ -188,11 +189,8 @@ async fn a_cancelled_window_comes_again_on_the_next_day() {
     assert_ne!(runs[1].state, RunState::Failed);
 }
 
-/// Of two links that bring one code the later run's day counts, and the run says whose codes they are and where else.
-#[actix_web::test]
-async fn a_code_of_two_links_is_named_with_both_and_the_later_run_counts() {
-    let mut office = Office::after_the_first_window().await;
-    let (_, code) = office.somebody().await;
+/// Another company has somebody of this code, who works on `day`, and a link of its own.
+async fn a_second_link(office: &mut Office, code: &str, day: Date) {
     let spec = renkei_sandbox::hrmos::sample::company("h2", 1, date(2026, 1, 1), date(2026, 4, 30), 11);
     office.attendance.hrmos.lock().await.add(spec).unwrap();
     let now = office.attendance.world.now();
@@ -200,11 +198,19 @@ async fn a_code_of_two_links_is_named_with_both_and_the_later_run_counts() {
         .attendance
         .company("h2", |company| {
             let user = company.users()[0].id;
-            company.change_number(now, user, Some(&code));
+            company.change_number(now, user, Some(code));
+            company.set_day(now, user, day, Day::work(clock(9, 0), clock(18, 0)));
         })
         .await;
-    office.crowdlog.add_member(Member::new("ANOTHER", "見本"));
     office.attendance.link("l2", "h2", renkei_store::links::AttendanceSource::Hrmos).await;
+}
+
+/// Of two links that bring one code the later run's day counts, and the run says whose codes they are and where else.
+#[actix_web::test]
+async fn a_code_of_two_links_is_named_with_both_and_the_later_run_counts() {
+    let mut office = Office::after_the_first_window().await;
+    let (_, code) = office.somebody().await;
+    a_second_link(&mut office, &code, FIRST).await;
     office.attendance.run_to(date(2026, 4, 3), 6, 0).await;
     let run = newest(&mut office).await;
     assert_eq!(
@@ -216,6 +222,26 @@ async fn a_code_of_two_links_is_named_with_both_and_the_later_run_counts() {
     let note = &notes["items"][0];
     assert_eq!((note["reason"].as_str(), note["code"].as_str()), (Some("attendance.in_several_links"), Some(&*code)));
     assert!(note.to_string().contains("l1"), "with the other link: {note}");
+}
+
+/// Of a day that the other link brings by now, the one that brought it before asks nobody to type anything.
+#[actix_web::test]
+async fn what_is_to_be_typed_goes_with_its_day_to_the_other_link() {
+    let mut office = Office::after_the_first_window().await;
+    let to_type = async |office: &mut Office| -> BTreeSet<(String, String)> {
+        let items = office.get("handwork?limit=200").await.json()["items"].as_array().unwrap().clone();
+        let text = |item: &Value, column: &str| item[column].as_str().unwrap().to_owned();
+        items.iter().map(|item| (text(item, "code"), text(item, "day"))).collect()
+    };
+    let before = to_type(&mut office).await;
+    let (code, day) = before.first().unwrap().clone();
+    a_second_link(&mut office, &code, day.parse().unwrap()).await;
+    let days = json!({"first_day": day, "last_day": day});
+    assert_eq!(office.call(ask("POST", "/api/v1/links/l2/runs", Some(days))).await.status, 202);
+    office.attendance.run_for(SECOND * 120).await;
+    let now = to_type(&mut office).await;
+    assert!(!now.contains(&(code.clone(), day)), "{code}");
+    assert!(now.iter().any(|(of, _)| *of != code), "what is left is the others': {now:?}");
 }
 
 /// What is uploaded later changes what is so now, and not what a run saw.

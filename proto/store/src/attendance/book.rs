@@ -1,6 +1,6 @@
 //! The book: one person's day as the source last told it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_runtime::clock::Millis;
 use sea_orm::Value;
@@ -137,13 +137,22 @@ fn read(store: &Store, row: &Row) -> Result<BookDay> {
     })
 }
 
+/// What was written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// How many days.
+    pub days: u64,
+    /// The other links whose days gave way to these: what follows from them was decided, and has to be decided anew.
+    pub others: BTreeSet<String>,
+}
+
 /// Writes days into the book, and what stood there before into its history. The day of a run that began later is never replaced
-/// by an earlier one's, in whatever order they are read from the log. Answers how many changed.
+/// by an earlier one's, in whatever order they are read from the log.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u64> {
-    let mut changed = 0;
+pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<Written> {
+    let mut written = Written::default();
     for chunk in pieces(days, tx.rows_at_once(11).min(200)) {
         let keys: Vec<Value> = chunk
             .iter()
@@ -152,7 +161,8 @@ pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u
         // Only what really is replaced: the same run read twice is no history.
         let sql = format!(
             "WITH told (t, c, d, r) AS (VALUES {}) {}, told
-             WHERE tenant_id = told.t AND code = told.c AND day = told.d AND run_began_ms < told.r",
+             WHERE tenant_id = told.t AND code = told.c AND day = told.d AND run_began_ms < told.r
+             RETURNING code, day, link_id",
             tuples(chunk.len(), 4, 1),
             into_history(chunk.len() * 4 + 1)
         );
@@ -162,7 +172,12 @@ pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u
             with_runs.push(chunk[at].began.0.into());
         }
         with_runs.push(now.0.into());
-        tx.exec(&sql, with_runs).await?;
+        for row in tx.rows(&sql, with_runs).await? {
+            let (code, day, link): (String, String, String) = (row.get("code")?, row.get("day")?, row.get("link_id")?);
+            if chunk.iter().any(|told| told.code == code && told.day == day && told.link != link) {
+                written.others.insert(link);
+            }
+        }
         let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 11);
         for day in chunk {
             values.extend([
@@ -187,9 +202,9 @@ pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<u
              WHERE attendance_days.run_began_ms < excluded.run_began_ms",
             tuples(chunk.len(), 11, 1)
         );
-        changed += tx.exec(&sql, values).await?;
+        written.days += tx.exec(&sql, values).await?;
     }
-    Ok(changed)
+    Ok(written)
 }
 
 /// What is known of these codes on one day: content, link and person.
@@ -286,8 +301,8 @@ pub async fn with_another_code(sql: &impl Sql, link: &str, people: &[(&str, &str
 }
 
 /// A number that was corrected at the source, as the open `run` sees: the person's days of the period get the new code, where nobody
-/// else has it on that day; what they were under the old one is history. A day that is [`GONE`] is nobody's and makes room. Answers
-/// how many did.
+/// else has it on that day; what they were under the old one is history. A day that is [`GONE`] is nobody's and makes room.
+/// Answers which did.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -298,15 +313,15 @@ pub async fn correct_code(
     code: &str,
     (first, last): (&str, &str),
     now: Millis,
-) -> Result<u64> {
-    let replaced = replace_gone(tx, (link, run), person, code, (first, last), now).await?;
+) -> Result<Written> {
+    let mut corrected = replace_gone(tx, (link, run), person, code, (first, last), now).await?;
     let values = || -> Vec<Value> { vec![code.into(), link.into(), person.into(), first.into(), last.into()] };
     // Files and lists bear the old number still: without a trace of it nobody could tell later whose they were.
     let sql = format!("{} WHERE {CORRECTED}", into_history(6));
     tx.exec(&sql, values().into_iter().chain([now.0.into()]).collect()).await?;
     let sql = format!("UPDATE attendance_days SET code = $1, state = 'new', held = NULL, why = NULL WHERE {CORRECTED}");
-    let moved = tx.exec(&sql, values()).await?;
-    Ok(replaced + moved)
+    corrected.days += tx.exec(&sql, values()).await?;
+    Ok(corrected)
 }
 
 /// The beginning of a statement by which days become history; what follows says which. The time is the parameter `now`.
@@ -335,7 +350,7 @@ async fn replace_gone(
     code: &str,
     (first, last): (&str, &str),
     now: Millis,
-) -> Result<u64> {
+) -> Result<Written> {
     // A run ends when it finds in the book as many days of its own as it has put on the log, so two of the open run stay two. Those of
     // one that has ended do not: all days that it wants written again are of that run.
     let query = format!(
@@ -350,7 +365,7 @@ async fn replace_gone(
         tx.for_update()
     );
     let values = vec![link.into(), person.into(), code.into(), first.into(), last.into(), open_run.into()];
-    let (mut replaced, mut before) = (0, String::new());
+    let (mut corrected, mut before) = (Written::default(), String::new());
     for row in tx.rows(&query, values).await? {
         let (tenant, old, day): (String, String, String) = (row.get("tenant")?, row.get("code")?, row.get("day")?);
         if day == before {
@@ -364,16 +379,20 @@ async fn replace_gone(
         let own: (i64, i64) = (row.get("own_began")?, row.get("own_run")?);
         let (began, later) = own.max((row.get("began")?, row.get("run")?));
         // A run of another link does not count a day that is not that link's any more.
-        let run = if row.get::<String>("gone_of")? == link { later } else { own.1 };
+        let gone_of: String = row.get("gone_of")?;
+        let run = if gone_of == link { later } else { own.1 };
         let sql = "UPDATE attendance_days SET code = $2, state = 'new', why = NULL, held = $4, run_id = $5, run_began_ms = $6,
               forced = CASE WHEN $7 = 1 THEN 1 ELSE forced END
             WHERE tenant_id = $1 AND code = $8 AND day = $3";
         let (held, forced): (Option<String>, i64) = (row.get("held")?, row.get("forced")?);
         let moved: [Value; 5] = [held.into(), run.into(), began.into(), forced.into(), old.into()];
-        replaced += tx.exec(sql, key().into_iter().chain(moved).collect()).await?;
+        corrected.days += tx.exec(sql, key().into_iter().chain(moved).collect()).await?;
+        if gone_of != link {
+            corrected.others.insert(gone_of);
+        }
         before = day;
     }
-    Ok(replaced)
+    Ok(corrected)
 }
 
 /// A person wants the period written again by `run`, whatever クラウドログ holds: its days belong to that run from now on, and are

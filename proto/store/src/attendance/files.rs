@@ -119,14 +119,18 @@ fn read(row: &Row) -> Result<FileInfo> {
     })
 }
 
-/// Keeps a file, open. Answers its number.
+/// Files that somebody can see: not those whose decision has not come to its end, and perhaps never will.
+const MADE: &str = "state <> 'making'";
+
+/// Keeps a file that nobody sees before [`open_made`], so that all files of a large company need not be written at once. Answers
+/// its number.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn insert(store: &Store, tx: &Tx, file: &NewFile<'_>, now: Millis) -> Result<i64> {
     let sql = "INSERT INTO attendance_files
           (tenant_id, link_id, run_id, part, parts, name, rows, state, protection, content, made_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $9, $10) RETURNING file_id";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'making', $8, $9, $10) RETURNING file_id";
     let values: Vec<Value> = vec![
         file.tenant.into(),
         file.link.into(),
@@ -156,13 +160,38 @@ pub async fn insert(store: &Store, tx: &Tx, file: &NewFile<'_>, now: Millis) -> 
     Ok(id)
 }
 
+/// The files that were kept for the link are open from now on.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn open_made(tx: &Tx, link: &str) -> Result<()> {
+    let sql = "UPDATE attendance_files SET state = 'open' WHERE link_id = $1 AND state = 'making'";
+    tx.exec(sql, vec![link.into()]).await?;
+    Ok(())
+}
+
+/// Deletes files of a link that nobody has seen.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn discard_unmade(tx: &Tx, link: &str) -> Result<()> {
+    for sql in [
+        "DELETE FROM attendance_file_rows WHERE file_id IN
+           (SELECT file_id FROM attendance_files WHERE link_id = $1 AND state = 'making')",
+        "DELETE FROM attendance_files WHERE link_id = $1 AND state = 'making'",
+    ] {
+        tx.exec(sql, vec![link.into()]).await?;
+    }
+    Ok(())
+}
+
 /// The link's files before number `before`, newest first.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn page(sql: &impl Sql, link: &str, before: i64, most: u32) -> Result<Vec<FileInfo>> {
     let query = format!(
-        "SELECT {COLUMNS} FROM attendance_files WHERE link_id = $1 AND file_id < $2 ORDER BY file_id DESC LIMIT $3"
+        "SELECT {COLUMNS} FROM attendance_files WHERE link_id = $1 AND file_id < $2 AND {MADE} ORDER BY file_id DESC LIMIT $3"
     );
     let rows = sql.rows(&query, vec![link.into(), before.into(), i64::from(most).into()]).await?;
     rows.iter().map(read).collect()
@@ -183,7 +212,7 @@ pub async fn open(sql: &impl Sql, link: &str) -> Result<Vec<FileInfo>> {
 /// # Errors
 /// When the store does not answer.
 pub async fn find(sql: &impl Sql, link: &str, id: i64) -> Result<Option<FileInfo>> {
-    let query = format!("SELECT {COLUMNS} FROM attendance_files WHERE link_id = $1 AND file_id = $2");
+    let query = format!("SELECT {COLUMNS} FROM attendance_files WHERE link_id = $1 AND file_id = $2 AND {MADE}");
     sql.row(&query, vec![link.into(), id.into()]).await?.map(|row| read(&row)).transpose()
 }
 

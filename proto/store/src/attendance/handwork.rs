@@ -108,6 +108,18 @@ pub async fn remove(tx: &Tx, ids: &[i64]) -> Result<()> {
     Ok(())
 }
 
+/// Takes items off a link's list whose days are another link's by now: what is to be typed of those stands on that one's.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn remove_anothers(tx: &Tx, link: &str) -> Result<()> {
+    let sql = "DELETE FROM handwork WHERE link_id = $1 AND done_ms IS NULL AND NOT EXISTS
+        (SELECT 1 FROM attendance_days AS own WHERE own.tenant_id = handwork.tenant_id AND own.code = handwork.code
+           AND own.day = handwork.day AND own.link_id = $1)";
+    tx.exec(sql, vec![link.into()]).await?;
+    Ok(())
+}
+
 /// Ticks an item of a link off; `false` when there is none that is open.
 ///
 /// # Errors

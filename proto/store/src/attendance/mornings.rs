@@ -143,6 +143,17 @@ pub(crate) async fn take_back(store: &Store, tx: &Tx, tenant: &str, now: Millis)
     outbox::take_back(store, tx, those, vec![tenant.into()], now).await
 }
 
+/// Forgets what was told of a link that is taken away, and gives its mails up that wait: once nobody has the link any more, nobody
+/// could take back what they say of people.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn remove_link(tx: &Tx, link: &str, now: Millis) -> Result<()> {
+    tx.exec("DELETE FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
+    let those = "episode_id IN (SELECT -mail_id FROM morning_mails WHERE link_id = $2)";
+    outbox::give_up_all(tx, those, vec![link.into()], now).await
+}
+
 /// The member list of which a link's recipients were told that it is too old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListTold {

@@ -50,12 +50,3 @@ pub async fn page(sql: &impl Sql, run: i64, after: (&str, &str), most: u32) -> R
         .map(|row| Ok(Note { reason: row.get("reason")?, code: row.get("code")?, detail: row.get("detail")? }))
         .collect()
 }
-
-/// The other links that a run met.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn other_links(sql: &impl Sql, run: i64) -> Result<Vec<String>> {
-    let query = "SELECT DISTINCT detail FROM run_notes WHERE run_id = $1 AND detail <> '' ORDER BY detail";
-    sql.rows(query, vec![run.into()]).await?.iter().map(|row| row.get("detail")).collect()
-}

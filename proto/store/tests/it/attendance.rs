@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::civil::date;
 use renkei_runtime::clock::Millis;
-use renkei_store::attendance::book::{self, BookDay, DayState, Decided, Tally, Told};
+use renkei_store::attendance::book::{self, BookDay, DayState, Decided, Tally, Told, Written};
 use renkei_store::attendance::files::{self, FileState, NewFile, StoredRow};
 use renkei_store::attendance::handwork::{self, Item};
 use renkei_store::attendance::members::{self, ListedMember};
@@ -32,6 +32,11 @@ fn told(code: &str, day: &str, run: i64) -> Told {
         run,
         began: Millis(run),
     }
+}
+
+/// So many days, none of which another link had.
+fn own(days: u64) -> Written {
+    Written { days, ..Written::default() }
 }
 
 fn decided(day: &BookDay, state: DayState, why: Option<&str>, forced: bool) -> Decided {
@@ -182,6 +187,10 @@ async fn files_are_open_until_they_are_marked_or_superseded() {
             };
             ids.push(files::insert(store, &tx, &file, Millis(5)).await.unwrap());
         }
+        assert!(files::page(&tx, "l", i64::MAX, 9).await.unwrap().is_empty(), "{name}: nobody sees one alone");
+        assert_eq!(files::find(&tx, "l", ids[0]).await.unwrap(), None, "{name}");
+        files::open_made(&tx, "l").await.unwrap();
+        files::discard_unmade(&tx, "l").await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(files::rows(&store.db, ids[0]).await.unwrap(), rows, "{name}");
         let open = files::open(&store.db, "l").await.unwrap();
@@ -517,15 +526,45 @@ async fn what_a_day_was_before_is_told_with_its_run_and_goes_with_the_person() {
         assert!(book::history(store, &store.db, "another", ("P1", day), 10).await.unwrap().is_empty(), "{name}");
         // Under a corrected number, too.
         let tx = store.begin().await.unwrap();
-        assert_eq!(
-            book::correct_code(&tx, ("l", 3), "person P1", "P9", (day, day), Millis(20)).await.unwrap(),
-            1,
-            "{name}"
-        );
+        let moved = book::correct_code(&tx, ("l", 3), "person P1", "P9", (day, day), Millis(20)).await.unwrap();
+        assert_eq!(moved, own(1), "{name}");
         let gone = forgotten::forget_code(store, &tx, "t", "P9", day).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(gone.days, 4, "{name}: with what it was under the number of before");
         assert!(book::history(store, &store.db, "t", ("P1", day), 10).await.unwrap().is_empty(), "{name}");
+    }
+}
+
+/// A day is of one link at a time: the one that had it before is named, so that it is decided about.
+#[tokio::test]
+async fn days_that_another_link_brings_name_the_one_that_had_them() {
+    for engine in both().await {
+        let (store, name) = (&engine.store, engine.name);
+        let (a, b) = ("2026-03-01", "2026-03-02");
+        let other = |code: &str, day: &str, run| Told { link: "other".to_owned(), ..told(code, day, run) };
+        let tx = store.begin().await.unwrap();
+        let days = [told("P1", a, 2), told("P1", b, 2), other("P2", a, 2)];
+        assert_eq!(book::put(store, &tx, &days, Millis(10)).await.unwrap(), own(3), "{name}: nobody had them");
+        let typed = |code: &str, day: &str| Item {
+            id: 0,
+            code: code.to_owned(),
+            day: day.to_owned(),
+            reason: "attendance.past_midnight".to_owned(),
+            value: "20:00-29:00".to_owned(),
+            made: Millis(10),
+            done: None,
+        };
+        for day in [a, b] {
+            handwork::put(store, &tx, "t", "l", 2, &typed("P1", day), Millis(10)).await.unwrap();
+        }
+        assert_eq!(book::put(store, &tx, &[told("P1", a, 3)], Millis(20)).await.unwrap(), own(1), "{name}: its own");
+        assert_eq!(book::put(store, &tx, &[other("P1", a, 1)], Millis(30)).await.unwrap(), own(0), "{name}: earlier");
+        let written = book::put(store, &tx, &[other("P1", a, 4), other("P2", a, 4)], Millis(40)).await.unwrap();
+        assert_eq!(written, Written { days: 2, others: ["l".to_owned()].into() }, "{name}");
+        handwork::remove_anothers(&tx, "l").await.unwrap();
+        tx.commit().await.unwrap();
+        let left = handwork::page(store, &store.db, "l", false, 0, 9).await.unwrap();
+        assert_eq!(left.iter().map(|item| item.day.as_str()).collect::<Vec<_>>(), [b], "{name}");
     }
 }
 
@@ -544,7 +583,11 @@ async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_and_of_no_othe
         decide(store, &tx, ("P1", a), DayState::Skipped, true).await;
         let moved = book::correct_code(&tx, ("l", 4), "person P2", "P1", (a, c), Millis(50)).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(moved, 1, "{name}: not where somebody has a day, nor a day of the run that took the other one away");
+        assert_eq!(
+            moved,
+            own(1),
+            "{name}: not where somebody has a day, nor a day of the run that took the other one away"
+        );
         let find = |code: &'static str| async move {
             let days = book::search(store, &store.db, "l", Some(code), (a, c), ("", ""), 9).await.unwrap();
             days.into_iter().map(|day| (day.told.day.clone(), day)).collect::<std::collections::BTreeMap<_, _>>()
@@ -560,7 +603,7 @@ async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_and_of_no_othe
         assert_eq!(before.iter().map(|old| old.run).collect::<Vec<_>>(), [3, 1], "{name}");
         // What is read once more from the log does not bring it back.
         let tx = store.begin().await.unwrap();
-        assert_eq!(book::put(store, &tx, &[gone(a, 3)], Millis(60)).await.unwrap(), 0, "{name}");
+        assert_eq!(book::put(store, &tx, &[gone(a, 3)], Millis(60)).await.unwrap(), own(0), "{name}");
         tx.commit().await.unwrap();
     }
 }
@@ -583,7 +626,7 @@ async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_in_another_lin
         book::put(store, &tx, &[other(book::GONE, a, 3)], Millis(30)).await.unwrap();
         let moved = book::correct_code(&tx, ("l", 4), "person P2", "P1", (a, b), Millis(50)).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(moved, 1, "{name}: not where the other link has a row");
+        assert_eq!(moved, Written { days: 1, others: ["other".to_owned()].into() }, "{name}: not where it has a row");
         let day = find_day(store, &store.db, "P1", a).await;
         let told = &day.told;
         assert_eq!((told.link.as_str(), told.person.as_str(), told.run), ("l", "person P2", 1), "{name}");
@@ -595,7 +638,7 @@ async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_in_another_lin
         assert_eq!(still.iter().map(|day| day.told.day.as_str()).collect::<Vec<_>>(), [b], "{name}");
         // What is read once more from the log does not bring it back.
         let tx = store.begin().await.unwrap();
-        assert_eq!(book::put(store, &tx, &[other(book::GONE, a, 3)], Millis(60)).await.unwrap(), 0, "{name}");
+        assert_eq!(book::put(store, &tx, &[other(book::GONE, a, 3)], Millis(60)).await.unwrap(), own(0), "{name}");
         tx.commit().await.unwrap();
     }
 }
@@ -613,7 +656,7 @@ async fn a_corrected_number_takes_the_place_of_a_day_that_is_gone_after_a_manual
         book::put(store, &tx, &[told("P2", of_open, 4), gone(of_open, 4)], Millis(40)).await.unwrap();
         let moved = book::correct_code(&tx, ("l", 4), "person P2", "P1", (day, of_open), Millis(50)).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(moved, 1, "{name}");
+        assert_eq!(moved, own(1), "{name}");
         let person = |day: &'static str| async move { find_day(store, &store.db, "P1", day).await.told.person };
         assert_eq!(person(day).await, "person P2", "{name}");
         assert_eq!(person(of_open).await, book::GONE, "{name}: the open run counts both");
@@ -627,15 +670,15 @@ async fn of_two_days_of_one_date_a_corrected_number_goes_to_one() {
     for engine in both().await {
         let (store, name) = (&engine.store, engine.name);
         let (a, b) = ("2026-03-01", "2026-03-02");
-        let own = |code: &str, day: &str| Told { person: "somebody".to_owned(), ..told(code, day, 1) };
+        let somebodys = |code: &str, day: &str| Told { person: "somebody".to_owned(), ..told(code, day, 1) };
         let tx = store.begin().await.unwrap();
-        book::put(store, &tx, &[own("P2", a), own("P3", a), own("P3", b)], Millis(10)).await.unwrap();
+        book::put(store, &tx, &[somebodys("P2", a), somebodys("P3", a), somebodys("P3", b)], Millis(10)).await.unwrap();
         tx.commit().await.unwrap();
         for expected in [2, 0] {
             let tx = store.begin().await.unwrap();
             let moved = book::correct_code(&tx, ("l", 2), "somebody", "P1", (a, b), Millis(20)).await;
             tx.commit().await.unwrap();
-            assert_eq!(moved.unwrap(), expected, "{name}");
+            assert_eq!(moved.unwrap(), own(expected), "{name}");
         }
         let days = book::search(store, &store.db, "l", None, (a, b), ("", ""), 9).await.unwrap();
         let days: Vec<_> = days.iter().map(|day| (day.told.day.as_str(), day.told.code.as_str())).collect();
@@ -660,11 +703,8 @@ async fn of_whom_all_days_are_gone_nothing_is_left_under_an_older_number() {
             book::put(store, &tx, &days, Millis(run * 10)).await.unwrap();
         }
         book::put(store, &tx, &[other("P9", old, 1)], Millis(10)).await.unwrap();
-        assert_eq!(
-            book::correct_code(&tx, ("l", 3), "person P1", "P9", (day, day), Millis(20)).await.unwrap(),
-            1,
-            "{name}"
-        );
+        let moved = book::correct_code(&tx, ("l", 3), "person P1", "P9", (day, day), Millis(20)).await.unwrap();
+        assert_eq!(moved, own(1), "{name}");
         let gone = Told { person: book::GONE.to_owned(), ..told("P9", day, 3) };
         book::put(store, &tx, &[gone], Millis(30)).await.unwrap();
         tx.commit().await.unwrap();

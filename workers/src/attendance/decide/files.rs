@@ -8,6 +8,7 @@ use renkei_runtime::clock::Millis;
 use renkei_store::Store;
 use renkei_store::attendance::book;
 use renkei_store::attendance::files::{self as stored, FileInfo, NewFile, StoredRow};
+use renkei_store::attendance::handwork;
 use renkei_store::db::Tx;
 use renkei_store::jobs::{self, Job};
 use renkei_store::runs::{self, RunState};
@@ -43,27 +44,36 @@ enum Wanted {
 /// Makes the files that are wanted now, unless they are there, and ends the decision.
 pub(super) async fn make(context: &Context, job: &Job, judge: &Judge, now: Millis) -> Result<()> {
     let store = &context.store;
+    let link = judge.link.id.as_str();
+    let tx = begin_writing(store, job, &judge.link.tenant).await?;
+    // Of a decision that was taken off the calendar, or whose worker died.
+    stored::discard_unmade(&tx, link).await?;
+    tx.commit().await?;
     let pending = pending(context, judge).await?;
     let midnight = calendar::on(judge.today, jiff::civil::Time::midnight());
-    let before = stored::made_since(&store.db, &judge.link.id, midnight).await?;
-    let naming = Naming { made: judge.today, link: judge.link.id.clone(), before };
+    let before = stored::made_since(&store.db, link, midnight).await?;
+    let naming = Naming { made: judge.today, link: link.to_owned(), before };
     let wanted = wanted(context, judge, &pending, &naming).await?;
-    // What was read before somebody is deleted must not be written after it.
-    let tx = begin_writing(store, job, &judge.link.tenant).await?;
     let rows = match &wanted {
         Wanted::Nothing => None,
         Wanted::Beside(rest) => Some(rest),
-        Wanted::Instead => {
-            stored::supersede(&tx, &judge.link.id).await?;
-            Some(&pending.rows)
-        }
+        Wanted::Instead => Some(&pending.rows),
     };
     let (mut count, mut written) = (0, 0);
     let plan = rows.and_then(|rows| planned(judge, rows.iter(), &judge.settings.files, &naming));
     for file in made(judge, plan.as_ref()) {
+        // What was read before somebody is deleted must not be written after it. One at a time: everybody else of the company waits.
+        let tx = begin_writing(store, job, &judge.link.tenant).await?;
         keep(context, &tx, judge, pending.run, &file, now).await?;
+        tx.commit().await?;
         (count, written) = (count + 1, written + file.rows.len());
     }
+    let tx = begin_writing(store, job, &judge.link.tenant).await?;
+    if matches!(wanted, Wanted::Instead) {
+        stored::supersede(&tx, link).await?;
+    }
+    stored::open_made(&tx, link).await?;
+    handwork::remove_anothers(&tx, link).await?;
     runs_follow(&tx, judge).await?;
     jobs::finish(&tx, job).await?;
     tx.commit().await?;

@@ -16,7 +16,7 @@ use renkei_store::attendance::notes::{self, Note};
 use renkei_store::attendance::staging::{self, Staged};
 use renkei_store::db::Tx;
 use renkei_store::error::StoreError;
-use renkei_store::{forgotten, jobs};
+use renkei_store::{forgotten, jobs, links};
 
 use super::Step;
 use super::shared_codes::Sharing;
@@ -276,7 +276,9 @@ impl Step<'_> {
         let tx = store.begin().await?;
         let now = store.now_in(&tx).await?;
         for (person, code) in other {
-            book::correct_code(&tx, (&self.link.id, run), &person, &code, (&days.0, &days.1), now).await?;
+            let corrected =
+                book::correct_code(&tx, (&self.link.id, run), &person, &code, (&days.0, &days.1), now).await?;
+            links::gave_way(store, &tx, &corrected.others, now).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use renkei_events::codes::Code;
-use renkei_store::attendance::{book, notes, run_lists, staging};
+use renkei_store::attendance::{book, run_lists, staging};
 use renkei_store::links;
 use renkei_store::runs::{self, RunState};
 
@@ -100,12 +100,6 @@ impl Step<'_> {
         }
         self.shared_dates_are_read(&tx).await?;
         links::want_decision(store, &tx, &self.link.id, self.now).await?;
-        if let Some(run) = self.progress.run {
-            // Their files may hold rows that this run took over.
-            for other in notes::other_links(&tx, run).await? {
-                links::want_decision(store, &tx, &other, self.now).await?;
-            }
-        }
         if self.is_window() {
             let due =
                 self.progress.last.and_then(|last| last.tomorrow().ok()).unwrap_or_else(|| calendar::today(self.now));

@@ -114,13 +114,14 @@ impl Step<'_> {
     /// 自動同期 is off, perhaps since this window waits for its turn; the next one is due the next day.
     async fn not_wanted(&self) -> Result<()> {
         let tx = self.context.store.begin().await?;
+        // The job before the run, as whoever else ends a run does.
+        let slot = calendar::next_daily(self.now, AT);
+        jobs::come_again(&tx, self.job, slot, slot).await?;
         if let Some(id) = self.progress.run
             && let Some(mut run) = runs::find(&tx, id).await?
         {
             runs::stop(&tx, &mut run, Code::AttendanceCancelled, self.now).await?;
         }
-        let slot = calendar::next_daily(self.now, AT);
-        jobs::come_again(&tx, self.job, slot, slot).await?;
         Ok(tx.commit().await?)
     }
 

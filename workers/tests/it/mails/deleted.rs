@@ -6,8 +6,8 @@ use renkei_events::codes::Code;
 use renkei_store::attendance::mornings;
 use renkei_store::attendance::notes::{self, Note};
 use renkei_store::db::Sql;
-use renkei_store::forgotten;
-use renkei_store::links::AttendanceSource;
+use renkei_store::forgotten::{self, Person};
+use renkei_store::links::{self, AttendanceSource};
 use renkei_store::outbox::{self, Mail};
 use renkei_store::runs::{self, Run, RunKind, RunState};
 use renkei_workers::notify::send::{Handed, MailFault};
@@ -16,7 +16,7 @@ use renkei_workers::{commands, notify};
 use serde_json::json;
 
 use super::links::link;
-use super::steps::{MINUTE, Stage, with_people};
+use super::steps::{MINUTE, Stage, people_over, with_people};
 use crate::company::{HOUR, world_on_postgres};
 use crate::forgetting_postgres::until_somebody_waits;
 
@@ -160,6 +160,91 @@ async fn i8_a_mail_of_a_morning_whose_reason_was_over_before_a_deletion_names_th
     stage.tell_for(2 * HOUR).await;
     assert_eq!(stage.mails().len(), 0);
     assert_eq!(states(&stage).await, [("given_up".to_owned(), 1)], "it had nothing else to say");
+}
+
+/// Which mail told something was not kept once: what waited then is not to lose the others that stand in it.
+#[tokio::test]
+async fn i11_a_mail_of_a_morning_from_before_mails_were_named_tells_of_the_others_after_a_deletion() {
+    let stage = Stage::new().await;
+    let store = &stage.world.store;
+    link_with_recipients(&stage).await;
+    window(&stage, &[DELETED, OTHER]).await;
+    is_away(&stage, 1);
+    stage.tell_for(MINUTE / 2).await;
+    assert_eq!(states(&stage).await, [("waiting".to_owned(), 1)]);
+    store.db.exec("UPDATE morning_told SET mail_id = NULL", vec![]).await.unwrap();
+    let step = include_str!("../../../../proto/store/migrations/0020_told_earlier.sql");
+    for statement in step.split_terminator(';').filter(|statement| statement.contains("UPDATE")) {
+        store.db.exec(statement, vec![]).await.unwrap();
+    }
+    forget_code(&stage).await;
+    stage.tell_for(HOUR).await;
+    let mails = stage.mails();
+    let [(_, mail)] = &mails[..] else { panic!("one: {mails:?}") };
+    assert!(!says(mail, DELETED) && says(mail, OTHER), "{}", mail.text);
+}
+
+/// Once a link is gone, nobody finds which of its mails somebody stands in.
+#[tokio::test]
+async fn i8_mails_of_mornings_of_a_link_that_is_taken_away_go_to_nobody() {
+    let stage = Stage::new().await;
+    let store = &stage.world.store;
+    link_with_recipients(&stage).await;
+    window(&stage, &[DELETED, OTHER]).await;
+    is_away(&stage, 1);
+    stage.tell_for(MINUTE / 2).await;
+    assert_eq!(states(&stage).await, [("waiting".to_owned(), 1)]);
+    let tx = store.begin().await.unwrap();
+    links::remove(&tx, "l1", stage.world.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    forget_code(&stage).await;
+    stage.tell_for(HOUR).await;
+    assert_eq!(stage.mails().len(), 0);
+    assert_eq!(states(&stage).await, [("given_up".to_owned(), 1)]);
+    let kept = store.db.row("SELECT COUNT(mail) AS mails FROM outbox", vec![]).await.unwrap().unwrap();
+    assert_eq!(kept.get::<i64>("mails").unwrap(), 0);
+}
+
+/// What is open was read before the transactions that write it down, so that a deletion could end in between.
+#[tokio::test]
+async fn i8_an_episode_beside_a_deletion_names_the_person_not_any_more() {
+    // The look in which an episode is opened, takes somebody in, and is told.
+    for (looks, parked_meanwhile) in [(0, false), (1, true), (1, false)] {
+        let mut stage = people_over(world_on_postgres(12).await, 3).await;
+        stage.settings(|settings| settings.recipients = TO.map(str::to_owned).to_vec()).await;
+        for index in if parked_meanwhile { 1..2 } else { 0..2 } {
+            stage.park(index, Code::KaonaviRejected).await;
+        }
+        let look = async || {
+            let worker = &stage.world.workers[0];
+            notify::step(&worker.context, &stage.post, &worker.name).await.unwrap()
+        };
+        for _ in 0..looks {
+            look().await;
+        }
+        match parked_meanwhile {
+            true => stage.park(0, Code::KaonaviRejected).await,
+            false => stage.world.clock.set(stage.world.now() + MINUTE),
+        }
+        let store = &stage.world.store;
+        let tx = store.begin().await.unwrap();
+        let person = Person { tenant: "t1", connection: "c1", employee: "rm_00001" };
+        forgotten::forget_person(store, &tx, person, &today(&stage)).await.unwrap().unwrap();
+        let deleting = async {
+            until_somebody_waits(store).await;
+            tx.commit().await.unwrap();
+        };
+        tokio::join!(look(), deleting);
+        let query = "SELECT COUNT(*) AS items FROM episode_items WHERE employee_id = $1";
+        for (id, expected) in [("rm_00001", 0), ("rm_00002", 1)] {
+            let row = store.db.row(query, vec![id.into()]).await.unwrap().unwrap();
+            assert_eq!(row.get::<i64>("items").unwrap(), expected, "{looks} {parked_meanwhile}: {id}");
+        }
+        stage.tell_for(2 * MINUTE).await;
+        let mails = stage.mails();
+        let [(_, mail)] = &mails[..] else { panic!("one: {mails:?}") };
+        assert!(!says(mail, "rm_00001") && !says(mail, "E00001") && says(mail, "E00002"), "{}", mail.text);
+    }
 }
 
 /// What a mail of a morning says was read before the transaction that made it, so that a deletion could end in between.
