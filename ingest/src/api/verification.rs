@@ -2,7 +2,8 @@
 
 use renkei_events::codes::Code;
 use renkei_store::connections::Connection;
-use serde::{Deserialize, Serialize};
+use renkei_store::verification::{Check, read_line};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Time;
@@ -21,23 +22,13 @@ pub struct VerificationView {
 
 impl From<&Connection> for VerificationView {
     fn from(connection: &Connection) -> Self {
-        let text = connection.verification.as_ref().map(|(_, text)| text.as_str()).unwrap_or_default();
-        let found: Option<Vec<Found>> = serde_json::from_str(text).ok();
+        let last = connection.verification.as_ref();
         Self {
             wanted: connection.verify_wanted.map(Time::from),
-            verified: connection.verification.as_ref().map(|(at, _)| Time::from(*at)),
-            result: found.map(|found| found.into_iter().map(FindingView::from).collect()),
+            verified: last.map(|(at, _)| Time::from(*at)),
+            result: last.map(|(_, found)| found.iter().cloned().map(FindingView::from).collect()),
         }
     }
-}
-
-/// One thing that was tried, as a worker writes it down.
-#[derive(Deserialize)]
-struct Found {
-    what: String,
-    ok: bool,
-    code: Option<String>,
-    about: Option<String>,
 }
 
 /// One thing that was tried.
@@ -59,8 +50,8 @@ pub struct FindingView {
     remedy: Option<String>,
 }
 
-impl From<Found> for FindingView {
-    fn from(found: Found) -> Self {
+impl From<Check> for FindingView {
+    fn from(found: Check) -> Self {
         let listed = found.code.as_deref().and_then(Code::parse);
         Self {
             what: found.what,
@@ -90,21 +81,15 @@ pub struct ObstacleView {
 }
 
 impl ObstacleView {
-    /// Reads the line that a worker left: a code, and after a colon what it is about.
+    /// Reads the line that a worker left.
     pub(super) fn read(line: &str) -> Self {
-        let (code, about) = match line.split_once(": ") {
-            Some((code, about)) => (code, Some(about)),
-            None => (line, None),
-        };
-        let listed = Code::parse(code);
-        // A line of another form is told as it is.
-        let about = if listed.is_some() { about } else { Some(line) };
+        let (code, about) = read_line(line);
         Self {
-            code: listed.map(|code| code.as_str().to_owned()),
-            title_ja: listed.map(Code::title_ja),
-            title_en: listed.map(Code::title_en),
+            code: code.map(|code| code.as_str().to_owned()),
+            title_ja: code.map(Code::title_ja),
+            title_en: code.map(Code::title_en),
             about: about.map(str::to_owned),
-            remedy: listed.map(pages::address),
+            remedy: code.map(pages::address),
         }
     }
 }

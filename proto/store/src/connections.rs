@@ -10,6 +10,7 @@ use crate::Store;
 use crate::db::{Row, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::settings::Settings;
+use crate::verification::Check;
 
 /// Where the automation switch (連携の自動化) stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,8 +95,8 @@ pub struct Connection {
     pub preview_wanted: Option<Millis>,
     /// When the dry run that is open was asked for.
     pub dry_run: Option<Millis>,
-    /// The last verification, as JSON, and when it ended.
-    pub verification: Option<(Millis, String)>,
+    /// What the last verification found, and when it ended.
+    pub verification: Option<(Millis, Vec<Check>)>,
     /// The `state` of the last applied file.
     pub declared_state: Option<String>,
     /// The mail address of who made it over the API, if that token is named after one.
@@ -188,6 +189,12 @@ const COLUMNS: &str =
     wanted_ms, problems, settings, settings_version, activated_wall_ms, verify_wanted_ms, preview_wanted_ms, verified_ms, verification,
     declared_state, created_by, settings_ms, gender_seen, dry_run_ms";
 
+/// One of another form was written by another version, and tells nothing.
+fn found(row: &Row) -> Result<Option<Vec<Check>>> {
+    let text: Option<String> = row.get("verification")?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
 fn read(store: &Store, row: &Row) -> Result<Connection> {
     let id: String = row.get("connection_id")?;
     let detail: Option<Vec<u8>> = row.get("state_detail")?;
@@ -215,7 +222,7 @@ fn read(store: &Store, row: &Row) -> Result<Connection> {
         verify_wanted: row.get::<Option<i64>>("verify_wanted_ms")?.map(Millis),
         preview_wanted: row.get::<Option<i64>>("preview_wanted_ms")?.map(Millis),
         dry_run: row.get::<Option<i64>>("dry_run_ms")?.map(Millis),
-        verification: row.get::<Option<i64>>("verified_ms")?.map(Millis).zip(row.get("verification")?),
+        verification: row.get::<Option<i64>>("verified_ms")?.map(Millis).zip(found(row)?),
         declared_state: row.get("declared_state")?,
         created_by: row.get("created_by")?,
         id,
@@ -506,14 +513,14 @@ pub async fn want(tx: &Tx, id: &str, now: Millis) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what a verification found, as JSON, and that nobody waits for it any more.
+/// Writes down what a verification found, and that nobody waits for it any more.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn put_verification(tx: &Tx, id: &str, found: &str, now: Millis) -> Result<()> {
+pub async fn put_verification(tx: &Tx, id: &str, found: &[Check], now: Millis) -> Result<()> {
     let sql =
         "UPDATE connections SET verify_wanted_ms = NULL, verified_ms = $1, verification = $2 WHERE connection_id = $3";
-    tx.exec(sql, vec![now.0.into(), found.into(), id.into()]).await?;
+    tx.exec(sql, vec![now.0.into(), serde_json::to_string(found)?.into(), id.into()]).await?;
     Ok(())
 }
 

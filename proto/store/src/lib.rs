@@ -47,6 +47,7 @@ pub mod tokens;
 pub mod troubles;
 pub mod undecodable;
 pub mod uploads;
+pub mod verification;
 pub mod webhook_health;
 
 use std::collections::BTreeMap;

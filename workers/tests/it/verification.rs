@@ -9,7 +9,7 @@ use renkei_store::connections::ConnectionState;
 use renkei_store::employees::RowState;
 use renkei_store::settings::{CustomField, Settings, SourceField, Timing};
 use renkei_store::switch;
-use renkei_workers::members::steps::verify::Check;
+use renkei_store::verification::Check;
 use serde_json::json;
 
 use crate::people::{person, record};
@@ -29,7 +29,7 @@ async fn verified(world: &mut World) -> Vec<Check> {
     world.run_for(MINUTE * 2).await;
     let connection = world.connection("c1").await;
     assert_eq!(connection.verify_wanted, None);
-    serde_json::from_str(&connection.verification.unwrap().1).unwrap()
+    connection.verification.unwrap().1
 }
 
 fn bad(checks: &[Check]) -> Vec<(&str, &str, Option<&str>)> {

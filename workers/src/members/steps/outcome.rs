@@ -208,7 +208,7 @@ pub async fn halt(context: &Context, held: &mut Held, code: Code, detail: &str) 
             // The call, without カオナビ's own words: these are sealed with the state.
             let about = detail.lines().next().filter(|line| line.starts_with("GET ")).unwrap_or_default();
             let found = verify::failed(code, about);
-            connections::put_verification(&held.tx, &connection.id, &found, held.now).await?;
+            connections::put_verification(&held.tx, &connection.id, &[found], held.now).await?;
         }
         if connection.state != ConnectionState::Active {
             continue;

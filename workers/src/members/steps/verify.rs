@@ -14,8 +14,8 @@ use renkei_store::calls::{self, CallKind, SLOT_HOLD};
 use renkei_store::connections::{self, Connection};
 use renkei_store::employees::{self, Op};
 use renkei_store::settings::Settings;
+use renkei_store::verification::Check;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 
 use super::held::{Held, Hour};
 use super::outcome;
@@ -29,31 +29,6 @@ use crate::members::map::{self, FIELDS};
 
 /// How long a good answer of a try counts for switching on. A bad one never does: somebody may just have mended it.
 const TRIED_FOR: Duration = Duration::from_secs(3600);
-
-/// What was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// `credentials`, `read` (取得), `update` (更新), `create` (登録), `layout`, `mapping`.
-    pub what: String,
-    /// Whether all is well.
-    pub ok: bool,
-    /// What is wrong, as a stable code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// What it is about: an item or a choice of the settings; nothing personal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub about: Option<String>,
-}
-
-impl Check {
-    fn good(what: &str) -> Self {
-        Self { what: what.to_owned(), ok: true, code: None, about: None }
-    }
-
-    fn bad(what: &str, code: &str, about: Option<&str>) -> Self {
-        Self { what: what.to_owned(), ok: false, code: Some(code.to_owned()), about: about.map(str::to_owned) }
-    }
-}
 
 /// Something in the settings that does not go together with the layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,9 +227,9 @@ pub async fn answer(context: &Context, held: &mut Held) -> Result<bool> {
         }
         let layout = held.doc.layout.clone().unwrap_or_default();
         let checks = checks(held, &connection, &layout);
-        let text = serde_json::to_string(&checks).unwrap_or_default();
-        connections::put_verification(&held.tx, &connection.id, &text, held.now).await?;
-        let problems: Vec<String> = checks.iter().filter(|check| in_the_way(check, &connection)).map(told).collect();
+        connections::put_verification(&held.tx, &connection.id, &checks, held.now).await?;
+        let problems: Vec<String> =
+            checks.iter().filter(|check| in_the_way(check, &connection)).map(Check::line).collect();
         tracing::info!(connection.id = %connection.id, problems.count = problems.len(), "connection verified");
         answered = true;
         if connection.wanted.is_some() {
@@ -285,11 +260,6 @@ fn in_the_way(check: &Check, connection: &Connection) -> bool {
     }
 }
 
-fn told(check: &Check) -> String {
-    let code = check.code.as_deref().unwrap_or_default();
-    check.about.as_ref().map_or_else(|| code.to_owned(), |about| format!("{code}: {about}"))
-}
-
 fn checks(held: &Held, connection: &Connection, layout: &Layout) -> Vec<Check> {
     let settings = &connection.settings;
     let mut checks = vec![Check::good("credentials"), Check::good("read")];
@@ -297,14 +267,14 @@ fn checks(held: &Held, connection: &Connection, layout: &Layout) -> Vec<Check> {
         let permitted = held.doc.tried.get(op.as_str()).is_some_and(|tried| tried.permitted);
         checks.push(match permitted {
             true => Check::good(what),
-            false => Check::bad(what, Code::KaonaviForbidden.as_str(), Some(box_name)),
+            false => Check::bad(what, Code::KaonaviForbidden, Some(box_name)),
         });
     }
     checks.push(Check::good("layout"));
     let departments = held.doc.departments.as_ref().filter(|_| !held.doc.departments_denied);
     let mapping: Vec<Check> = problems(settings, &connection.gender_labels(), layout, departments)
         .iter()
-        .map(|problem| Check::bad("mapping", problem.code.as_str(), Some(&problem.about)))
+        .map(|problem| Check::bad("mapping", problem.code, Some(&problem.about)))
         .collect();
     if mapping.is_empty() {
         checks.push(Check::good("mapping"))
@@ -312,18 +282,18 @@ fn checks(held: &Held, connection: &Connection, layout: &Layout) -> Vec<Check> {
         checks.extend(mapping)
     }
     if settings.departments.is_some() && held.doc.departments_denied {
-        checks.push(Check::bad("departments", Code::KaonaviDepartmentsNotPermitted.as_str(), None));
+        checks.push(Check::bad("departments", Code::KaonaviDepartmentsNotPermitted, None));
     }
     checks
 }
 
 /// The verification of a connection whose account can not be asked at all.
 #[must_use]
-pub fn failed(code: Code, about: &str) -> String {
+pub fn failed(code: Code, about: &str) -> Check {
     let what = match code {
         Code::KaonaviCredentialsRefused | Code::KaonaviUnauthorized => "credentials",
         Code::KaonaviForbidden => "read",
         _ => "layout",
     };
-    serde_json::to_string(&[Check::bad(what, code.as_str(), Some(about))]).unwrap_or_default()
+    Check::bad(what, code, Some(about))
 }
