@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use renkei_ingest::apply::{file, plan};
 use renkei_runtime::clock::SystemClock;
-use renkei_runtime::config::{BaseUrl, OutsideConfig};
-use renkei_runtime::http::guard::AllowPrivate;
+use renkei_runtime::config::OutsideConfig;
 use renkei_store::Store;
 use renkei_store::db::Sql as _;
 use renkei_store::seal::MasterKey;
+
+use crate::support::serving;
 
 /// 32 bytes of 7.
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -29,9 +30,7 @@ impl Installation {
         for name in ["key-a", "key-b", "secret-a", "secret-b"] {
             std::fs::write(folder.path().join(name), name).unwrap();
         }
-        let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
-        let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
-        Self { folder, store, outside: OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false } }
+        Self { folder, store, outside: serving::outside() }
     }
 
     /// Applies one connection of a tenant with these files as credentials.

@@ -17,7 +17,7 @@ use renkei_store::employees::RowState;
 use renkei_store::settings::Settings;
 use serde_json::{Value, json};
 
-use crate::scenario::{LINKS, Numbered, Said, Scenario, Sent, code};
+use crate::scenario::{LINKS, Numbered, Said, Scenario, Sent, code, person_of};
 use crate::world::mail::{Letter, Open};
 use crate::world::network::Departure;
 use crate::world::{Link, World};
@@ -348,7 +348,7 @@ impl Play<'_> {
         }
         history.end = self.world.now();
         for (at, connection, employee, kind, code) in self.world.activity(&["halted", "parked", "confirmed"]).await {
-            let person = || employee.trim_start_matches("rm_").parse::<usize>().unwrap();
+            let person = || person_of(&employee);
             match kind.as_str() {
                 "halted" => history.halts.push((at, code, LINKS.iter().position(|link| *link == connection).unwrap())),
                 "confirmed" => history.confirmed.push((at, person())),

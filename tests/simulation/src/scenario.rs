@@ -100,6 +100,12 @@ pub fn employee(person: usize) -> String {
     format!("rm_{person:05}")
 }
 
+/// Whose 従業員ID it is.
+#[must_use]
+pub fn person_of(employee: &str) -> usize {
+    employee.trim_start_matches("rm_").parse().unwrap()
+}
+
 /// One event's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {

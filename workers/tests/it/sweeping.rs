@@ -27,7 +27,8 @@ async fn source() -> Source {
     source
 }
 
-async fn birthday(source: &Source, index: usize) -> Option<String> {
+/// What カオナビ has of a person.
+pub async fn birthday(source: &Source, index: usize) -> Option<String> {
     let code = format!("E{index:05}");
     source
         .world
@@ -47,7 +48,7 @@ async fn feed(source: &Source) -> feeds::Feed {
     feeds::find(&source.world.store, &source.world.store.db, "c1").await.unwrap().unwrap()
 }
 
-async fn calls(source: &Source) -> usize {
+pub async fn calls(source: &Source) -> usize {
     source.company("c1", |company| company.log().calls().len()).await
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_sandbox::feed::Late;
-use renkei_sandbox::kaonavi::TextField;
 use renkei_simulation::source::{Source, as_feed};
 use renkei_store::employees::RowState;
 use renkei_store::logtable;
@@ -11,6 +10,7 @@ use renkei_workers::sweep::calendar;
 use serde_json::{Value, json};
 
 use crate::company::{HOUR, MINUTE, SECOND};
+use crate::sweeping::{birthday, calls};
 use crate::world::World;
 
 /// People who changed before the sweep: three pages of 200, in the order of their numbers.
@@ -44,19 +44,6 @@ async fn told(source: &Source) -> Vec<Told> {
 fn of(told: &[Told], index: usize) -> Vec<&str> {
     let id = format!("rm_{index:05}");
     told.iter().filter(|told| told.id == id).map(|told| told.birthday.as_str()).collect()
-}
-
-/// What カオナビ has of a person.
-async fn member(source: &Source, index: usize) -> Option<String> {
-    let code = format!("E{index:05}");
-    source
-        .world
-        .company("a", |company| company.member(&code).map(|member| member.get(TextField::Birthday).to_owned()))
-        .await
-}
-
-async fn calls(source: &Source) -> usize {
-    source.company("c1", |company| company.log().calls().len()).await
 }
 
 async fn remove(source: &Source, index: usize) {
@@ -127,7 +114,7 @@ async fn who_changes_after_the_own_page_was_read_comes_again_with_the_last_page(
     assert_eq!((first, told.len()), (PEOPLE + 2, PEOPLE + 2));
     assert_eq!(of(&told, 5), [BEFORE, "1991-01-01"]);
     assert_eq!(of(&told, 199), [BEFORE, "1992-02-02"]);
-    assert_eq!(member(&source, 5).await.as_deref(), Some("1991-01-01"));
+    assert_eq!(birthday(&source, 5).await.as_deref(), Some("1991-01-01"));
 }
 
 #[tokio::test]
@@ -140,7 +127,7 @@ async fn who_changes_before_the_own_page_is_read_comes_once_as_of_now() {
     assert_eq!((first, told.len()), (PEOPLE, PEOPLE));
     for index in [200, 399, 430] {
         assert_eq!(of(&told, index), ["1991-01-01"], "{index}");
-        assert_eq!(member(&source, index).await.as_deref(), Some("1991-01-01"), "{index}");
+        assert_eq!(birthday(&source, index).await.as_deref(), Some("1991-01-01"), "{index}");
     }
 }
 
@@ -151,7 +138,7 @@ async fn who_is_hired_between_two_pages_comes_too() {
     let (first, told) = to_the_end(&mut source).await;
     assert_eq!((first, told.len()), (PEOPLE + 1, PEOPLE + 1));
     assert_eq!(of(&told, PEOPLE + 50), [BEFORE]);
-    assert!(member(&source, PEOPLE + 50).await.is_some());
+    assert!(birthday(&source, PEOPLE + 50).await.is_some());
 }
 
 #[tokio::test]
@@ -165,8 +152,8 @@ async fn who_is_removed_between_two_pages_moves_nobody_off_them() {
     assert_eq!((first, told.len()), (PEOPLE - 1, PEOPLE - 1));
     assert_eq!(of(&told, 200), [BEFORE], "whoever counts by position passes two people over");
     assert_eq!((of(&told, 5).len(), of(&told, 199).len(), of(&told, 440).len()), (1, 1, 0));
-    assert!(member(&source, 5).await.is_some(), "nothing is deleted in カオナビ");
-    assert_eq!(member(&source, 440).await, None);
+    assert!(birthday(&source, 5).await.is_some(), "nothing is deleted in カオナビ");
+    assert_eq!(birthday(&source, 440).await, None);
     assert_eq!(source.world.count("c1", RowState::Parked).await, 0);
 }
 

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use renkei_ingest::api::Api;
-use renkei_runtime::config::{BaseUrl, OutsideConfig};
-use renkei_runtime::http::guard::AllowPrivate;
 use renkei_sandbox::kaonavi::Operation::{Read, Update};
 use renkei_sandbox::kaonavi::transport::no_latency;
 use renkei_sandbox::kaonavi::{Permissions, sample};
 use renkei_simulation::people::{person, record};
 use renkei_simulation::world::{Link, World, link, settings};
+use renkei_store::activity;
 use renkei_store::settings::Settings;
-use renkei_store::{activity, tokens};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -29,15 +27,8 @@ struct Desk {
 
 impl Desk {
     async fn over(world: &World) -> Self {
-        let store = world.store.clone();
-        let tx = store.begin().await.unwrap();
-        let now = store.now_in(&tx).await.unwrap();
-        let (_, token) = tokens::create(&store, &tx, Some("t1"), "hr", None, now).await.unwrap();
-        tx.commit().await.unwrap();
-        let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
-        let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
-        let outside = OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false };
-        let api = Api::new(store, world.clock.clone(), outside);
+        let token = serving::token(&world.store, "t1").await;
+        let api = Api::new(world.store.clone(), world.clock.clone(), serving::outside());
         let serving = serving::start_api(serving::settings(), ManualClock::new(), Some(api)).await;
         Self { serving, token }
     }

@@ -5,12 +5,9 @@ use std::time::Duration;
 
 use jiff::civil::{Date, date};
 use renkei_ingest::api::Api;
-use renkei_runtime::config::{BaseUrl, OutsideConfig};
-use renkei_runtime::http::guard::AllowPrivate;
 use renkei_sandbox::crowdlog::{CrowdLog, Encoding, Hours, ImportResult, Member, MemberHeaders, PastMidnight};
 use renkei_sandbox::hrmos::{Break, Day};
 use renkei_simulation::attendance::Attendance;
-use renkei_store::tokens;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -49,15 +46,9 @@ impl Office {
         for number in numbers.iter().filter(|number| !number.trim().is_empty()) {
             crowdlog.add_member(Member::new(number, "見本"));
         }
-        let store = attendance.world.store.clone();
-        let tx = store.begin().await.unwrap();
-        let now = store.now_in(&tx).await.unwrap();
-        let (_, token) = tokens::create(&store, &tx, Some("t1"), "hr", None, now).await.unwrap();
-        tx.commit().await.unwrap();
-        let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
-        let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
-        let outside = OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false };
-        let mut api = Api::new(store, attendance.world.clock.clone(), outside);
+        let world = &attendance.world;
+        let token = serving::token(&world.store, "t1").await;
+        let mut api = Api::new(world.store.clone(), world.clock.clone(), serving::outside());
         api.egress_addresses = EGRESS.map(str::to_owned).to_vec();
         let serving = serving::start_api(serving::settings(), ManualClock::new(), Some(api)).await;
         Self { attendance, crowdlog, serving, token }

@@ -7,7 +7,11 @@ use std::time::Duration;
 use renkei_ingest::api::Api;
 use renkei_ingest::server::{Parts, ServeError, Server};
 use renkei_ingest::settings::Settings;
+use renkei_runtime::config::{BaseUrl, OutsideConfig};
+use renkei_runtime::http::guard::AllowPrivate;
 use renkei_runtime::shutdown::{self, Trigger};
+use renkei_store::{Store, tokens};
+use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
 use super::client::{Answer, Request, Wire};
@@ -57,6 +61,22 @@ pub async fn start_api(settings: Settings, clock: Arc<ManualClock>, api: Option<
     let (trigger, shutdown) = shutdown::channel();
     let ended = tokio::spawn(server.run(shutdown));
     Serving { address, internal, log, source, clock, trigger, ended }
+}
+
+/// カオナビ's own address, and this machine's for whatever a test serves.
+pub fn outside() -> OutsideConfig {
+    let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
+    let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
+    OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false }
+}
+
+/// A token of somebody in HR.
+pub async fn token(store: &Store, tenant: &str) -> SecretString {
+    let tx = store.begin().await.unwrap();
+    let now = store.now_in(&tx).await.unwrap();
+    let (_, token) = tokens::create(store, &tx, Some(tenant), "hr", None, now).await.unwrap();
+    tx.commit().await.unwrap();
+    token
 }
 
 impl Serving {

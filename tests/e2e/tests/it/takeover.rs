@@ -101,8 +101,9 @@ fn a_terminated_worker_hands_over_on_kafka() {
 }
 
 /// Two processes and one account whose places of the minute are used up: two by the verification, the others by hires,
-/// which leave every 20.5 s while updates wait. Another hire and all updates are due and wait for a place.
-fn places_used_up(log: LogKind) -> World {
+/// which leave every 20.5 s while updates wait. Another hire and all updates are due and wait for a place. Also which of the two
+/// holds the account.
+fn places_used_up(log: LogKind) -> (World, usize) {
     let code = |at: usize| format!("U{at:04}");
     let mut company = sample::company("acme");
     company.members = (0..UPDATES).map(|at| member(&code(at), "旧")).collect();
@@ -135,7 +136,10 @@ fn places_used_up(log: LogKind) -> World {
     // With an answer a place is taken for a minute and no longer; a call that died without one would hide what is asked.
     let unanswered = "select count(*) from batches where state = 'planned'";
     until(SOON, "the last answer is written down", || world.sql(unanswered) == "0");
-    world
+    let at = holder(&world).expect("one of them holds it");
+    let used = world.sim.stats("acme").update_calls_now;
+    assert!(used >= USED, "{used} places are used");
+    (world, at)
 }
 
 /// What the successor does with the places that the other has used.
@@ -165,10 +169,7 @@ fn successor_waits_for_a_place(world: &World, how: &str) {
 
 #[test]
 fn i3_the_successor_of_a_killed_worker_knows_the_places_that_are_used() {
-    let mut world = places_used_up(LogKind::Kafka);
-    let at = holder(&world).expect("one of them holds it");
-    let used = world.sim.stats("acme").update_calls_now;
-    assert!(used >= USED, "{used} places are used");
+    let (mut world, at) = places_used_up(LogKind::Kafka);
     let victim = world.workers.remove(at);
     victim.program.kill9();
     successor_waits_for_a_place(&world, "after kill -9");
@@ -176,10 +177,7 @@ fn i3_the_successor_of_a_killed_worker_knows_the_places_that_are_used() {
 
 #[test]
 fn i3_the_successor_of_a_terminated_worker_knows_the_places_that_are_used() {
-    let mut world = places_used_up(LogKind::Embedded);
-    let at = holder(&world).expect("one of them holds it");
-    let used = world.sim.stats("acme").update_calls_now;
-    assert!(used >= USED, "{used} places are used");
+    let (mut world, at) = places_used_up(LogKind::Embedded);
     let victim = world.workers.remove(at);
     let ended = victim.program.terminate(Duration::from_secs(10)).and_then(|status| status.code());
     assert_eq!(ended, Some(0), "{}", victim.program.output());

@@ -9,7 +9,7 @@ use renkei_store::employees::{self, RowState};
 use renkei_store::{batches, outbox};
 
 use super::{COMPANY, Play, Row};
-use crate::scenario::{LINKS, Said, Sent, What};
+use crate::scenario::{LINKS, Said, Sent, What, person_of};
 use crate::world::mail::MailServer;
 
 /// How long the world may take until it is quiet.
@@ -121,7 +121,7 @@ impl Play<'_> {
         let now = self.world.now();
         for link in &LINKS[..self.scenario.links.len()] {
             for row in employees::in_states(&self.world.store, link, &[RowState::Parked], 999).await.unwrap() {
-                let person: usize = row.key.employee.trim_start_matches("rm_").parse().unwrap();
+                let person = person_of(&row.key.employee);
                 let reason = row.reason.as_deref().unwrap_or_default();
                 let ours = matches!(reason, "kaonavi.unavailable" | "kaonavi.task_error")
                     || (reason == "kaonavi.rejected" && self.history.forced_ngs);
@@ -144,7 +144,7 @@ impl Play<'_> {
     async fn note_people(&mut self) {
         for link in &LINKS[..self.scenario.links.len()] {
             for row in employees::in_states(&self.world.store, link, &ALL, 9999).await.unwrap() {
-                let person = row.key.employee.trim_start_matches("rm_").parse().unwrap();
+                let person = person_of(&row.key.employee);
                 self.history.people.insert(person, Row { state: row.state, reason: row.reason });
             }
         }

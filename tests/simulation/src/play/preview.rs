@@ -4,11 +4,7 @@ use renkei_store::decisions::Who;
 use renkei_store::previews::{self, ConfirmError};
 
 use super::{Confirmed, Looked, Play, Shown};
-use crate::scenario::{LINKS, Look, employee};
-
-fn person(employee: &str) -> usize {
-    employee.trim_start_matches("rm_").parse().unwrap()
-}
+use crate::scenario::{LINKS, Look, employee, person_of};
 
 impl Play<'_> {
     /// Somebody asks for a preview; nothing is to be sent by it.
@@ -52,7 +48,7 @@ impl Play<'_> {
             Some(0) => self.count("sync of nobody"),
             Some(_) => self.count("sync of people"),
         }
-        let named = ids.iter().map(|id| person(id)).collect();
+        let named = ids.iter().map(|id| person_of(id)).collect();
         self.history.looks[last].syncs.push(Confirmed { at: now, named, answer });
     }
 
@@ -64,7 +60,7 @@ impl Play<'_> {
             let found = previews::find(store, &store.db, LINKS[looked.link], &looked.id).await.unwrap();
             let Some(items) = found.and_then(|preview| preview.items) else { continue };
             let shown = |item: previews::Item| Shown {
-                person: person(&item.employee),
+                person: person_of(&item.employee),
                 action: item.action,
                 code: item.code,
                 fields: item.fields.into_iter().map(|(field, (_, new))| (field, new)).collect(),

@@ -1,4 +1,4 @@
-//! What else is outside beside カオナビ: sources, simulated in this process and served over HTTP.
+//! What is outside, simulated in this process and served over HTTP.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use renkei_sandbox::machine::SharedMachine;
 
 use super::{block, runtime};
 
-/// A source that is served until it is dropped.
+/// An outside system that is served until it is dropped.
 pub struct Served {
     /// Where, without a slash at its end.
     pub origin: String,
@@ -19,7 +19,11 @@ pub struct Served {
 impl Served {
     /// Serves a machine by the real time.
     pub fn start(machine: SharedMachine) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::real());
+        Self::by(machine, Arc::new(SystemClock::real()))
+    }
+
+    /// Serves a machine by a clock.
+    pub fn by(machine: SharedMachine, clock: Arc<dyn Clock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let inside = runtime().enter();

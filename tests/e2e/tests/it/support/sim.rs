@@ -1,19 +1,17 @@
 //! カオナビ, simulated in this process and served over HTTP.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use renkei_runtime::clock::{Clock, Millis, SystemClock};
-use renkei_sandbox::kaonavi::{Call, Company, CompanySpec, Faults, Kaonavi, Shared, Stats, http};
+use renkei_sandbox::kaonavi::{Call, Company, CompanySpec, Faults, Kaonavi, Shared, Stats};
 use serde_json::Value;
 
-use super::{block, runtime};
+use super::outside::Served;
 
 pub struct Sim {
     kaonavi: Shared,
     clock: Arc<dyn Clock>,
-    origin: String,
-    stop: Option<Box<dyn FnOnce() + Send>>,
+    served: Served,
 }
 
 impl Sim {
@@ -25,19 +23,13 @@ impl Sim {
             kaonavi.add(company).unwrap();
         }
         let kaonavi = kaonavi.shared();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        let inside = runtime().enter();
-        let server = http::serve(listener, Arc::clone(&kaonavi), Arc::clone(&clock)).unwrap();
-        let handle = server.handle();
-        runtime().spawn(server);
-        drop(inside);
-        Self { kaonavi, clock, origin, stop: Some(Box::new(move || block(handle.stop(false)))) }
+        let served = Served::by(kaonavi.clone(), Arc::clone(&clock));
+        Self { kaonavi, clock, served }
     }
 
     /// The base URL of the API.
     pub fn base_url(&self) -> String {
-        format!("{}/api/v2.0", self.origin)
+        format!("{}/api/v2.0", self.served.origin)
     }
 
     /// The time as カオナビ has it.
@@ -104,13 +96,5 @@ impl Sim {
         assert!(stats.peak_update_calls <= 5, "{company}: too many update calls in a minute: {stats:?}");
         assert!(stats.peak_calls_per_hour <= 3_000, "{company}: too many calls in an hour: {stats:?}");
         assert!(stats.peak_tokens_per_hour <= 5, "{company}: too many tokens in an hour: {stats:?}");
-    }
-}
-
-impl Drop for Sim {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            stop();
-        }
     }
 }
