@@ -132,7 +132,7 @@ async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, now: Millis)
     for action in plan::plan(&scan.open, &known, &past, now) {
         match action {
             Action::Open { trouble, items, before } => {
-                let tx = begin_about(store, &trouble).await?;
+                let Some(tx) = begin_about(store, &trouble).await? else { continue };
                 let items = episodes::still_there(&tx, items).await?;
                 let before = episodes::still_there(&tx, before).await?;
                 if items.is_empty() {
@@ -145,12 +145,11 @@ async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, now: Millis)
                 tracing::info!(episode.id = id, error.code = %trouble.code, episode.items = items.len(), "episode opened");
             }
             Action::Add { episode, items } => {
-                if let Some(episode) = known.iter().find(|known| known.id == episode) {
-                    let tx = begin_about(store, &episode.trouble).await?;
-                    let items = episodes::still_there(&tx, items).await?;
-                    episodes::add_items(&tx, episode.id, &items, None, now).await?;
-                    tx.commit().await?;
-                }
+                let Some(episode) = known.iter().find(|known| known.id == episode) else { continue };
+                let Some(tx) = begin_in(store, episode).await? else { continue };
+                let items = episodes::still_there(&tx, items).await?;
+                episodes::add_items(&tx, episode.id, &items, None, now).await?;
+                tx.commit().await?;
             }
             Action::Seen { episode } => seen.push(episode),
             Action::Tell { episode, digest, items } => {
@@ -178,10 +177,16 @@ async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, now: Millis)
 }
 
 /// A transaction about a trouble, with its company's lock: nobody is deleted between what is read there and what is written of it.
-async fn begin_about(store: &Store, trouble: &Trouble) -> Result<Tx> {
+/// `None` while somebody else has the lock: the next look comes back to it, and nobody of another company waits.
+async fn begin_about(store: &Store, trouble: &Trouble) -> Result<Option<Tx>> {
     let tx = store.begin().await?;
-    links::lock_tenant(&tx, &trouble.tenant).await?;
-    Ok(tx)
+    Ok(links::try_lock_tenant(&tx, &trouble.tenant).await?.then_some(tx))
+}
+
+/// The same about an open episode, in which nobody gets another id meanwhile.
+async fn begin_in(store: &Store, episode: &Episode) -> Result<Option<Tx>> {
+    let Some(tx) = begin_about(store, &episode.trouble).await? else { return Ok(None) };
+    Ok(episodes::try_hold(&tx, episode.id).await?.then_some(tx))
 }
 
 /// What the activity shows of an episode that is over: in each of its connections that the trouble has passed. No mail says so.
@@ -220,7 +225,7 @@ async fn tell(
         }
         return Ok(());
     }
-    let tx = begin_about(store, &episode.trouble).await?;
+    let Some(tx) = begin_in(store, episode).await? else { return Ok(()) };
     let items = episodes::still_there(&tx, items).await?;
     let to = letters::recipients(scan, &items, &post.fallback_to);
     if to.is_empty() {

@@ -15,7 +15,6 @@ use renkei_store::attendance::files::{self, FileInfo, FileState};
 use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::db::Sql;
 use renkei_store::error::StoreError;
-use renkei_store::jobs;
 use renkei_store::links::{self, Link};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -211,14 +210,12 @@ async fn content(api: &Api, caller: &TenantCaller, link: &Link, file: &FileInfo)
     let made_with = Fingerprint::from_stored(file.protection.clone());
     let settings = LinkSettings::from_stored(&link.settings);
     if !protection(api, link, settings).await?.allows(&made_with, today) {
-        // Time alone may have closed a month: then nobody has asked for a new file yet. Whoever tries again and again must not
-        // pile up decisions, though.
+        // Time alone may have closed a month: then nobody has asked for a new file yet. Whoever tries again and again asks for one
+        // decision.
         let tx = api.store.begin().await?;
         links::lock_tenant(&tx, &link.tenant).await?;
         let now = api.store.now_in(&tx).await?;
-        if !jobs::is_there(&tx, links::DECIDE, &link.id).await? {
-            links::want_decision(&api.store, &tx, &link.id, now).await?;
-        }
+        links::want_decision(&api.store, &tx, &link.id, now).await?;
         Scoped::new(api, caller).audit(&tx, "file.outdated", &format!("{}/{}", link.id, file.id), now).await?;
         tx.commit().await?;
         api.store.hint();

@@ -78,6 +78,14 @@ pub trait Sql: Sync {
             Engine::Postgres => " FOR UPDATE",
         }
     }
+
+    /// The same, passing over rows that somebody else holds now.
+    fn for_update_skip_locked(&self) -> &'static str {
+        match self.engine() {
+            Engine::Sqlite => "",
+            Engine::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
 }
 
 /// How long a statement may take.
@@ -252,7 +260,13 @@ impl Db {
                 reach(url).await?;
                 options.max_connections(most.unwrap_or(16)).statement_timeout(deadline);
                 // A plan that is kept from when a table was small reads all of it when it has grown.
-                options.map_sqlx_postgres_opts(|postgres| postgres.options([("plan_cache_mode", "force_custom_plan")]));
+                options.map_sqlx_postgres_opts(|postgres| {
+                    postgres.options([
+                        ("plan_cache_mode", "force_custom_plan"),
+                        // Whoever is gone without a word must not hold what it locked until TCP notices, which takes hours.
+                        ("idle_in_transaction_session_timeout", "60s"),
+                    ])
+                });
             }
         }
         let connection = Database::connect(options).await?;

@@ -184,6 +184,31 @@ pub async fn add_items(tx: &Tx, episode: i64, items: &[Item], told: Option<i64>,
     Ok(added)
 }
 
+/// Nobody else writes an open episode, or its items, until the transaction ends. `false`: somebody does just now, or it is closed.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn try_hold(tx: &Tx, episode: i64) -> Result<bool> {
+    let free = tx.for_update_skip_locked();
+    let query = format!("SELECT episode_id FROM episodes WHERE episode_id = $1 AND closed_ms IS NULL{free}");
+    Ok(tx.row(&query, vec![episode.into()]).await?.is_some())
+}
+
+/// The same for all open episodes that people of a connection can be in; whoever has one is waited for.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn hold_open(tx: &Tx, connection: &Connection) -> Result<()> {
+    let query = format!(
+        "SELECT episode_id FROM episodes WHERE scope IN ($1, $2) AND closed_ms IS NULL ORDER BY episode_id{}",
+        tx.for_update()
+    );
+    let account = connection.account.as_deref().unwrap_or_default();
+    let scopes = [format!("connection:{}", connection.id), format!("account:{account}")];
+    tx.rows(&query, scopes.map(Value::from).to_vec()).await?;
+    Ok(())
+}
+
 /// Those of the items that are there still; whoever was deleted is not. With the company's lock nobody is deleted until the
 /// transaction ends.
 ///

@@ -382,12 +382,17 @@ async fn owners(tx: &Tx, tenant: &str, code: &str) -> Result<Vec<(String, String
 /// Deletes `those` days of a company, which `values` begin with, and what stands of them in files and in the list of handwork.
 async fn forget_days(tx: &Tx, those: &str, values: impl Fn() -> Vec<Value>, found: &mut Found) -> Result<()> {
     let files = format!(
-        "SELECT file_id, link_id FROM attendance_files WHERE tenant_id = $1
+        "SELECT file_id, link_id, state FROM attendance_files WHERE tenant_id = $1
          AND file_id IN (SELECT file_id FROM attendance_file_rows WHERE {those})"
     );
     let mut stand_in = Vec::new();
     for row in tx.rows(&files, values()).await? {
-        stand_in.push(row.get::<i64>("file_id")?);
+        let file: i64 = row.get("file_id")?;
+        stand_in.push(file);
+        // Nobody has seen one that is being made.
+        if row.get::<String>("state")? != "making" {
+            found.files.insert(file);
+        }
         found.links.insert(row.get("link_id")?);
     }
     let links = format!("SELECT DISTINCT link_id FROM attendance_days WHERE tenant_id = $1 AND {those}");
@@ -402,7 +407,6 @@ async fn forget_days(tx: &Tx, those: &str, values: impl Fn() -> Vec<Value>, foun
         );
         tx.exec(&sql, chunk.iter().map(|file| Value::from(*file)).collect()).await?;
     }
-    found.files.extend(stand_in);
     let rows = format!(
         "DELETE FROM attendance_file_rows WHERE {those}
          AND file_id IN (SELECT file_id FROM attendance_files WHERE tenant_id = $1)"

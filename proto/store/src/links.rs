@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::attendance::{files, mornings, shared_codes};
-use crate::db::{Engine, Row, Sql, Tx};
+use crate::db::{Row, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, NewJob};
 use crate::runs::{self, Run, RunKind, RunState};
@@ -30,6 +30,8 @@ pub const CHECK: &str = "key_check";
 
 /// How long the book may take to have what a run puts on the log.
 const BOOK_FOLLOWS: Duration = Duration::from_secs(60);
+/// When a link is decided about whose days go to another one, unless that one's run ends before.
+const GIVES_WAY: Duration = Duration::from_secs(600);
 /// A day in milliseconds.
 const DAY_MS: i64 = 24 * 3_600_000;
 /// How many months a key of HRMOS勤怠 lives.
@@ -335,8 +337,8 @@ pub async fn watched(sql: &impl Sql) -> Result<Vec<Watched>> {
     sql.rows(query, vec![]).await?.iter().map(read).collect()
 }
 
-/// Takes a link away, with its key, its place on the calendar, and the files and mails of mornings that wait. What it brought stays
-/// in the book.
+/// Takes a link away, with its key, its place on the calendar, its protected days, and the files and mails of mornings that wait.
+/// What it brought stays in the book.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -346,6 +348,7 @@ pub async fn remove(tx: &Tx, link: &str, now: Millis) -> Result<()> {
         jobs::remove_all(tx, kind, link).await?;
     }
     tx.exec("DELETE FROM links WHERE link_id = $1", vec![link.into()]).await?;
+    tx.exec("DELETE FROM attendance_protections WHERE link_id = $1", vec![link.into()]).await?;
     mornings::remove_link(tx, link, now).await?;
     shared_codes::remove_link(tx, link).await?;
     files::discard_unmade(tx, link).await?;
@@ -361,6 +364,15 @@ pub async fn lock_tenant(tx: &Tx, tenant: &str) -> Result<()> {
     let query = format!("SELECT tenant_id FROM tenants WHERE tenant_id = $1{}", tx.for_update());
     tx.row(&query, vec![tenant.into()]).await?;
     Ok(())
+}
+
+/// The same, if nobody has it locked now; `false`: somebody has.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn try_lock_tenant(tx: &Tx, tenant: &str) -> Result<bool> {
+    let query = format!("SELECT tenant_id FROM tenants WHERE tenant_id = $1{}", tx.for_update_skip_locked());
+    Ok(tx.row(&query, vec![tenant.into()]).await?.is_some())
 }
 
 /// A window came to its end, or failed.
@@ -539,10 +551,7 @@ pub async fn manual_waiting(sql: &impl Sql, tenant: &str) -> Result<Option<(Stri
 pub async fn want_decision(store: &Store, tx: &Tx, link: &str, now: Millis) -> Result<()> {
     // One that a worker holds may have read what was true before; so has one that was given back half made, which begins anew.
     // One that somebody else is about to take or to ask for is not waited for, lest two who do so wait for each other.
-    let free = match tx.engine() {
-        Engine::Sqlite => "",
-        Engine::Postgres => " FOR UPDATE SKIP LOCKED",
-    };
+    let free = tx.for_update_skip_locked();
     let sql = format!(
         "UPDATE jobs SET doc = '{{}}', slot_ms = CASE WHEN slot_ms > $3 THEN $3 ELSE slot_ms END,
           due_ms = CASE WHEN due_ms > $3 THEN $3 ELSE due_ms END
@@ -566,14 +575,28 @@ pub async fn want_decision(store: &Store, tx: &Tx, link: &str, now: Millis) -> R
 }
 
 /// Days of these links went to another one, whose run may take more of them: their files and lists of handwork are decided about
-/// when the book has those, too.
+/// anew, and not for each of these days.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn gave_way(store: &Store, tx: &Tx, links: &BTreeSet<String>, now: Millis) -> Result<()> {
     for link in links {
-        want_decision(store, tx, link, now + BOOK_FOLLOWS).await?;
+        want_decision(store, tx, link, now + GIVES_WAY).await?;
     }
+    Ok(())
+}
+
+/// A run of the company has ended: what its links wait with is decided about at once.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn decide_at_once(tx: &Tx, tenant: &str, now: Millis) -> Result<()> {
+    let sql = format!(
+        "UPDATE jobs SET slot_ms = $1, due_ms = $1 WHERE name IN (SELECT name FROM jobs WHERE kind = $2 AND owner IS NULL
+           AND due_ms > $1 AND subject IN (SELECT link_id FROM links WHERE tenant_id = $3){})",
+        tx.for_update_skip_locked()
+    );
+    tx.exec(&sql, vec![now.0.into(), DECIDE.into(), tenant.into()]).await?;
     Ok(())
 }
 

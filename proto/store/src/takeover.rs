@@ -17,6 +17,7 @@ use crate::connections::Connection;
 use crate::content;
 use crate::db::{Sql, Tx, pieces, tuples};
 use crate::employees::{self, EmployeeKey, FullRow, RowState, SlimRow, place};
+use crate::episodes;
 use crate::error::Result;
 
 /// How many event ids a row remembers.
@@ -68,7 +69,7 @@ pub async fn take_over(
             move_in_flight(tx, account, &moves).await?;
         }
     }
-    move_mentions(tx, &connection.id, &moves).await?;
+    move_mentions(tx, connection, &moves).await?;
     let entries: Vec<Entry> = moves
         .iter()
         .map(|moved| Entry {
@@ -251,7 +252,7 @@ fn rename(doc: &mut Json, moves: &HashMap<&EmployeeKey, &Move>) -> bool {
 }
 
 /// The history, mails that were sent, and uploads under way go on to mean the same people.
-async fn move_mentions(tx: &Tx, connection: &str, moves: &[Move]) -> Result<()> {
+async fn move_mentions(tx: &Tx, connection: &Connection, moves: &[Move]) -> Result<()> {
     let statements = [
         "UPDATE activity SET employee_id = moved.n FROM moved
          WHERE activity.connection_id = $1 AND activity.employee_id = moved.o",
@@ -268,9 +269,13 @@ async fn move_mentions(tx: &Tx, connection: &str, moves: &[Move]) -> Result<()> 
     let all: Vec<&Move> = moves.iter().collect();
     let waiting: Vec<&Move> =
         moves.iter().filter(|moved| matches!(moved.row.state, RowState::Parked | RowState::Held)).collect();
+    if !waiting.is_empty() {
+        // Who is put into an episode, or told, just now is there then to be renamed.
+        episodes::hold_open(tx, connection).await?;
+    }
     for (sql, moves) in statements.into_iter().map(|sql| (sql, &all)).chain([(told, &waiting)]) {
         for chunk in pieces(moves, tx.rows_at_once(2)) {
-            let mut values: Vec<Value> = vec![connection.into()];
+            let mut values: Vec<Value> = vec![connection.id.clone().into()];
             for moved in chunk {
                 values.extend([moved.from.employee.clone().into(), moved.to.employee.clone().into()]);
             }

@@ -19,6 +19,7 @@ use renkei_store::links::{self, Link};
 use renkei_store::{jobs, outbox};
 
 use super::Post;
+use super::anew::Anew;
 use super::texts::morning::{Files, Morning};
 use super::texts::notice::Notice;
 use crate::context::Context;
@@ -43,11 +44,8 @@ pub async fn see_to_links(context: &Context, post: &Post, now: Millis) -> Result
     let mut all_seen_to = true;
     for id in mornings::due(&store.db, &today.to_string()).await? {
         let Some(link) = links::find(store, &store.db, &id).await? else { continue };
-        if now < calendar::on(today, AT_LAST) && is_under_way(context, &link, now).await? {
-            all_seen_to = false;
-        } else {
-            see_to(context, post, &link, today, now).await?;
-        }
+        let waits = now < calendar::on(today, AT_LAST) && is_under_way(context, &link, now).await?;
+        all_seen_to &= !waits && see_to(context, post, &link, today, now).await?;
     }
     if all_seen_to {
         post.end_morning(today);
@@ -62,14 +60,17 @@ async fn is_under_way(context: &Context, link: &Link, now: Millis) -> Result<boo
         || jobs::is_there(db, links::DECIDE, &link.id).await?)
 }
 
-async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: Millis) -> Result<()> {
+/// `false`: somebody else has the company's lock now.
+async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: Millis) -> Result<bool> {
     let store = &context.store;
     let tx = store.begin().await?;
     // Nobody is deleted between what is read here and the mail that says it.
-    links::lock_tenant(&tx, &link.tenant).await?;
-    let Some(link) = links::find(store, &tx, &link.id).await? else { return Ok(()) };
+    if !links::try_lock_tenant(&tx, &link.tenant).await? {
+        return Ok(false);
+    }
+    let Some(link) = links::find(store, &tx, &link.id).await? else { return Ok(true) };
     // Another process may have been quicker.
-    let Some(number) = mornings::see_to(&tx, &link.id, &today.to_string()).await? else { return Ok(()) };
+    let Some(number) = mornings::see_to(&tx, &link.id, &today.to_string()).await? else { return Ok(true) };
     let settings = LinkSettings::from_stored(&link.settings);
     let to = if settings.recipients.is_empty() { &post.fallback_to } else { &settings.recipients };
     let told = mornings::told(&tx, &link.id).await?;
@@ -96,23 +97,28 @@ async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: M
     if notice.is_some() {
         tracing::info!(link.id = %link.id, mail.items = new.len(), "morning mail made");
     }
-    Ok(())
+    Ok(true)
 }
 
-/// What a mail that was taken back says now: what was told in it and is so still, and how things stand. `None`: nothing.
+/// What a mail that was taken back says now: what was told in it and is so still, and how things stand.
 ///
 /// # Errors
 /// When the store does not answer.
-pub(super) async fn anew(context: &Context, post: &Post, number: i64, now: Millis) -> Result<Option<Notice>> {
+pub(super) async fn anew(context: &Context, post: &Post, number: i64, now: Millis) -> Result<Anew<Notice>> {
     let store = &context.store;
-    let Some((id, told)) = mornings::told_in(&store.db, number).await? else { return Ok(None) };
-    let Some(link) = links::find(store, &store.db, &id).await? else { return Ok(None) };
+    let tx = store.begin().await?;
+    let Some(id) = mornings::link_of(&tx, number).await? else { return Ok(Anew::Nothing) };
+    let Some(link) = links::find(store, &tx, &id).await? else { return Ok(Anew::Nothing) };
+    if !links::try_lock_tenant(&tx, &link.tenant).await? {
+        return Ok(Anew::Later);
+    }
+    let told = mornings::told_in(&tx, number).await?;
     let settings = LinkSettings::from_stored(&link.settings);
-    let stands = Standing::read(&store.db, &link, &settings, calendar::today(now)).await?;
+    let stands = Standing::read(&tx, &link, &settings, calendar::today(now)).await?;
     let still: Vec<Untold> = told.intersection(&stands.unwritten).cloned().collect();
-    let list_told = mornings::list_told(&store.db, &id).await?;
+    let list_told = mornings::list_told(&tx, &id).await?;
     let list_is_news = list_told.is_some_and(|told| told.mail == Some(number) && stands.old_list() == Some(told.made));
-    Ok(stands.notice(post, &link, &still, list_is_news))
+    Ok(stands.notice(post, &link, &still, list_is_news).map_or(Anew::Nothing, Anew::Says))
 }
 
 /// How things stand at a link.

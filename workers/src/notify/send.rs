@@ -7,8 +7,9 @@ use renkei_runtime::broken::{self, Broken};
 use renkei_runtime::clock::Millis;
 use renkei_store::outbox::{self, Mail, Waiting};
 
+use super::Post;
+use super::anew::{self, Anew};
 use super::open_items::Scan;
-use super::{Post, anew};
 use crate::context::{Context, Random};
 use crate::error::Result;
 
@@ -68,16 +69,20 @@ pub async fn one(context: &Context, post: &Post, scan: &Scan, now: Millis) -> Re
     let back = now + context.clock.stretched(DEADLINE * 2);
     let Some(mut waiting) = outbox::take(store, now, back).await? else { return Ok(false) };
     if waiting.mail.is_taken_back() {
-        let Some(mail) = anew::write(context, post, scan, &waiting, now).await? else {
-            outbox::give_up(&store.db, &waiting.message_id, now).await?;
-            tracing::info!(
-                episode.id = waiting.episode,
-                mail.digest = waiting.digest,
-                "a mail that was taken back has nothing to say any more"
-            );
-            return Ok(true);
-        };
-        waiting.mail = mail;
+        match anew::write(context, post, scan, &waiting, now).await? {
+            Anew::Says(mail) => waiting.mail = mail,
+            Anew::Nothing => {
+                outbox::give_up(&store.db, &waiting.message_id, now).await?;
+                tracing::info!(
+                    episode.id = waiting.episode,
+                    mail.digest = waiting.digest,
+                    "a mail that was taken back has nothing to say any more"
+                );
+                return Ok(true);
+            }
+            // It comes back by itself.
+            Anew::Later => return Ok(true),
+        }
     }
     let handed = tokio::select! {
         handed = mailer.send(&waiting.message_id, context.clock.wall(), &waiting.mail, DEADLINE) => handed,

@@ -1,6 +1,7 @@
 //! A small company, what is sent to it, and what must hold in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
@@ -103,16 +104,20 @@ pub async fn update_calls(world: &World) -> usize {
     world.company("a", |company| company.log().writes().count()).await
 }
 
-/// Polls so often and no more: the process died there.
-pub async fn die_after(polls: usize, step: impl Future) {
-    let mut step = std::pin::pin!(step);
+/// Polls so often and no more. `Some`: it has come to its end by then.
+pub async fn poll_only<F: Future>(polls: usize, mut step: Pin<&mut F>) -> Option<F::Output> {
     let mut left = polls;
     std::future::poll_fn(|context| {
         if left == 0 {
-            return Poll::Ready(());
+            return Poll::Ready(None);
         }
         left -= 1;
-        step.as_mut().poll(context).map(|_| ())
+        step.as_mut().poll(context).map(Some)
     })
-    .await;
+    .await
+}
+
+/// Polls so often and no more: the process died there.
+pub async fn die_after(polls: usize, step: impl Future) {
+    poll_only(polls, std::pin::pin!(step)).await;
 }

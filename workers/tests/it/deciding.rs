@@ -2,6 +2,7 @@
 //! then.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use renkei_store::attendance::book::{self, Told};
 use renkei_store::attendance::{files, handwork};
@@ -10,7 +11,7 @@ use renkei_store::{Store, links};
 use renkei_workers::sweep::{SweepSettings, Sweeper};
 use serde_json::json;
 
-use crate::company::{HOUR, die_after};
+use crate::company::{HOUR, die_after, poll_only};
 use crate::forgetting_postgres::{DELETED, TENANT, days_to_decide_about};
 use crate::world::World;
 
@@ -33,15 +34,23 @@ async fn settle(world: &World, sweeper: &Sweeper) {
     }
 }
 
-async fn kept(store: &Store) -> i64 {
-    let query = "SELECT COUNT(*) AS files FROM attendance_files";
-    store.db.row(query, vec![]).await.unwrap().unwrap().get("files").unwrap()
+/// Files and rows of files, seen or not.
+async fn kept(store: &Store) -> (i64, i64) {
+    let query = "SELECT (SELECT COUNT(*) FROM attendance_files) AS files,
+        (SELECT COUNT(*) FROM attendance_file_rows) AS lines";
+    let row = store.db.row(query, vec![]).await.unwrap().unwrap();
+    (row.get("files").unwrap(), row.get("lines").unwrap())
 }
 
 async fn seen(store: &Store) -> usize {
     let open = files::open(&store.db, "l1").await.unwrap().len();
     assert_eq!(files::page(&store.db, "l1", i64::MAX, 9).await.unwrap().len(), open);
     open
+}
+
+async fn one_row_a_file(store: &Store) {
+    let settings = json!({"closing": {"kind": "not_used"}, "files": {"rows_per_file": 1}}).to_string();
+    store.db.exec("UPDATE links SET settings = $1 WHERE link_id = 'l1'", vec![settings.into()]).await.unwrap();
 }
 
 #[tokio::test]
@@ -51,8 +60,7 @@ async fn files_of_a_link_are_all_there_or_none_wherever_a_worker_dies() {
         let world = World::simple().await;
         let store = &world.store;
         days_to_decide_about(&world).await;
-        let settings = json!({"closing": {"kind": "not_used"}, "files": {"rows_per_file": 1}}).to_string();
-        store.db.exec("UPDATE links SET settings = $1 WHERE link_id = 'l1'", vec![settings.into()]).await.unwrap();
+        one_row_a_file(store).await;
         let (context, first) = (&world.workers[0].context, sweeper(&world, "s1"));
         let job = first.claim(context, 1).await.unwrap().remove(0);
         first.advance(context, &job).await.unwrap();
@@ -61,12 +69,59 @@ async fn files_of_a_link_are_all_there_or_none_wherever_a_worker_dies() {
         die_after(polls, async { first.advance(context, &job).await.unwrap() }).await;
         let (seen_then, kept_then) = (seen(store).await, kept(store).await);
         assert!([0, 3].contains(&seen_then), "after {polls} polls: {seen_then}");
-        left_over += usize::from(seen_then == 0 && kept_then > 0);
+        left_over += usize::from(seen_then == 0 && kept_then.0 > 0);
         world.clock.set(world.now() + HOUR);
         settle(&world, &sweeper(&world, "s2")).await;
-        assert_eq!((seen(store).await, kept(store).await), (3, 3), "after {polls} polls");
+        assert_eq!((seen(store).await, kept(store).await), (3, (3, 3)), "after {polls} polls");
     }
     assert!(left_over > 3, "it died between files, too: {left_over}");
+}
+
+/// One worker stands still while it makes files, loses the decision, and goes on after another one has made them.
+#[tokio::test]
+async fn of_two_decisions_beside_each_other_the_files_are_never_mixed() {
+    let mut beside = 0;
+    for polls in 0..60 {
+        let world = World::simple().await;
+        let store = &world.store;
+        days_to_decide_about(&world).await;
+        one_row_a_file(store).await;
+        let (context, first, second) = (&world.workers[0].context, sweeper(&world, "s1"), sweeper(&world, "s2"));
+        let job = first.claim(context, 1).await.unwrap().remove(0);
+        first.advance(context, &job).await.unwrap();
+        let job = first.claim(context, 1).await.unwrap().remove(0);
+        let mut making = std::pin::pin!(first.advance(context, &job));
+        if poll_only(polls, making.as_mut()).await.is_some() {
+            break;
+        }
+        let wanted = async {
+            let tx = store.begin().await.unwrap();
+            links::want_decision(store, &tx, "l1", world.now()).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        // In a transaction of the first one nobody else writes.
+        if tokio::time::timeout(Duration::from_millis(100), wanted).await.is_err() {
+            making.await.unwrap();
+            continue;
+        }
+        world.clock.set(world.now() + HOUR);
+        for _ in 0..2 {
+            let job = second.claim(context, 1).await.unwrap().remove(0);
+            second.advance(context, &job).await.unwrap();
+        }
+        beside += 1;
+        making.await.unwrap();
+        let open = files::open(&store.db, "l1").await.unwrap();
+        let mut rows = Vec::new();
+        for file in &open {
+            rows.extend(files::rows(&store.db, file.id).await.unwrap());
+        }
+        let mut days: Vec<_> = rows.into_iter().map(|row| (row.code, row.day)).collect();
+        days.sort();
+        days.dedup();
+        assert_eq!((open.len(), days.len()), (3, 3), "after {polls} polls");
+    }
+    assert!(beside > 10, "the second one came between: {beside}");
 }
 
 /// No other day of the link is of its date, so that the decision does not come to it.

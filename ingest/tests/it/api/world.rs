@@ -8,8 +8,6 @@ use renkei_attendance::protection::{Closing, Listed, Protection};
 use renkei_events::event::Change;
 use renkei_ingest::api::Api;
 use renkei_runtime::clock::Millis;
-use renkei_runtime::config::{BaseUrl, OutsideConfig};
-use renkei_runtime::http::guard::AllowPrivate;
 use renkei_store::accounts::{self, Credentials};
 use renkei_store::activity::{self, Entry};
 use renkei_store::attendance::files::{self, NewFile, StoredRow};
@@ -98,11 +96,8 @@ impl World {
         }
         tokens::revoke(&tx, None, &made[4].0.id, now).await.unwrap();
         tx.commit().await.unwrap();
-        let allow_private = AllowPrivate::parse(&["127.0.0.1".to_owned()]).unwrap();
-        let kaonavi_base_url = BaseUrl::parse("https://api.kaonavi.jp/api/v2.0", &allow_private).unwrap();
-        let outside = OutsideConfig { kaonavi_base_url, allow_private, loopback_only: false };
         let preview = preview(&store).await;
-        let api = Api::new(store.clone(), clock.clone(), outside);
+        let api = Api::new(store.clone(), clock.clone(), serving::outside());
         let serving = serving::start_api(serving::settings(), clock, Some(api)).await;
         let text = |at: usize| made[at].1.expose_secret().to_owned();
         let (own, rival, platform, expired, revoked) = (text(0), text(1), text(2), text(3), text(4));
@@ -371,8 +366,8 @@ async fn attendance(store: &Store, tx: &Tx, tenant: &str, link: &str, now: Milli
         rows: &[row],
         bytes: code.as_bytes(),
     };
-    files::insert(store, tx, &file, now).await.unwrap();
-    files::open_made(tx, link).await.unwrap();
+    let file = files::insert(store, tx, &file, now).await.unwrap();
+    files::open_made(tx, &[file]).await.unwrap();
     let item = Handwork {
         id: 0,
         code,

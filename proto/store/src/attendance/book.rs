@@ -162,7 +162,7 @@ pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<W
         let sql = format!(
             "WITH told (t, c, d, r) AS (VALUES {}) {}, told
              WHERE tenant_id = told.t AND code = told.c AND day = told.d AND run_began_ms < told.r
-             RETURNING code, day, link_id",
+             RETURNING tenant_id, code, day, link_id",
             tuples(chunk.len(), 4, 1),
             into_history(chunk.len() * 4 + 1)
         );
@@ -173,8 +173,11 @@ pub async fn put(store: &Store, tx: &Tx, days: &[Told], now: Millis) -> Result<W
         }
         with_runs.push(now.0.into());
         for row in tx.rows(&sql, with_runs).await? {
-            let (code, day, link): (String, String, String) = (row.get("code")?, row.get("day")?, row.get("link_id")?);
-            if chunk.iter().any(|told| told.code == code && told.day == day && told.link != link) {
+            let (tenant, code, day): (String, String, String) =
+                (row.get("tenant_id")?, row.get("code")?, row.get("day")?);
+            let link: String = row.get("link_id")?;
+            let is_this = |told: &&Told| told.tenant == tenant && told.code == code && told.day == day;
+            if chunk.iter().find(is_this).is_some_and(|told| told.link != link) {
                 written.others.insert(link);
             }
         }

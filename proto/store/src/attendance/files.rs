@@ -6,7 +6,7 @@ use renkei_runtime::clock::Millis;
 use sea_orm::Value;
 
 use crate::Store;
-use crate::db::{Row, Sql, Tx, pieces, tuples};
+use crate::db::{Row, Sql, Tx, list, pieces, tuples};
 use crate::error::{Result, StoreError};
 
 /// Where a file stands.
@@ -160,14 +160,19 @@ pub async fn insert(store: &Store, tx: &Tx, file: &NewFile<'_>, now: Millis) -> 
     Ok(id)
 }
 
-/// The files that were kept for the link are open from now on.
+/// Files that were kept are open from now on, all of them.
 ///
 /// # Errors
-/// When the store does not answer.
-pub async fn open_made(tx: &Tx, link: &str) -> Result<()> {
-    let sql = "UPDATE attendance_files SET state = 'open' WHERE link_id = $1 AND state = 'making'";
-    tx.exec(sql, vec![link.into()]).await?;
-    Ok(())
+/// [`StoreError::Fenced`] when somebody else has deleted one meanwhile.
+pub async fn open_made(tx: &Tx, ids: &[i64]) -> Result<()> {
+    let mut opened = 0;
+    for chunk in pieces(ids, 200) {
+        let values = chunk.iter().map(|id| Value::from(*id)).collect();
+        let ids = list(chunk.len(), 1);
+        let sql = format!("UPDATE attendance_files SET state = 'open' WHERE state = 'making' AND file_id IN ({ids})");
+        opened += tx.exec(&sql, values).await?;
+    }
+    if opened == ids.len() as u64 { Ok(()) } else { Err(StoreError::Fenced) }
 }
 
 /// Deletes files of a link that nobody has seen.

@@ -91,16 +91,22 @@ fn untold(row: &Row) -> Result<Untold> {
     Ok((row.get("code")?, row.get("reason")?))
 }
 
-/// The link of a mail, and what was told in it, as far as that was so still and nobody was deleted since. `None`: there is no
-/// such mail.
+/// The link of a mail, if there is such a mail.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn told_in(sql: &impl Sql, mail: i64) -> Result<Option<(String, BTreeSet<Untold>)>> {
-    let of = "SELECT link_id FROM morning_mails WHERE mail_id = $1";
-    let Some(row) = sql.row(of, vec![mail.into()]).await? else { return Ok(None) };
+pub async fn link_of(sql: &impl Sql, mail: i64) -> Result<Option<String>> {
+    let row = sql.row("SELECT link_id FROM morning_mails WHERE mail_id = $1", vec![mail.into()]).await?;
+    row.map(|row| row.get("link_id")).transpose()
+}
+
+/// What was told in a mail, as far as that was so still and nobody was deleted since.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn told_in(sql: &impl Sql, mail: i64) -> Result<BTreeSet<Untold>> {
     let rows = sql.rows("SELECT code, reason FROM morning_told WHERE mail_id = $1", vec![mail.into()]).await?;
-    Ok(Some((row.get("link_id")?, rows.iter().map(untold).collect::<Result<_>>()?)))
+    rows.iter().map(untold).collect()
 }
 
 /// Remembers what is told in a mail, and forgets what is not so any more.

@@ -189,7 +189,8 @@ async fn files_are_open_until_they_are_marked_or_superseded() {
         }
         assert!(files::page(&tx, "l", i64::MAX, 9).await.unwrap().is_empty(), "{name}: nobody sees one alone");
         assert_eq!(files::find(&tx, "l", ids[0]).await.unwrap(), None, "{name}");
-        files::open_made(&tx, "l").await.unwrap();
+        files::open_made(&tx, &ids).await.unwrap();
+        assert!(files::open_made(&tx, &ids).await.is_err(), "{name}: they are open");
         files::discard_unmade(&tx, "l").await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(files::rows(&store.db, ids[0]).await.unwrap(), rows, "{name}");
@@ -542,9 +543,11 @@ async fn days_that_another_link_brings_name_the_one_that_had_them() {
         let (store, name) = (&engine.store, engine.name);
         let (a, b) = ("2026-03-01", "2026-03-02");
         let other = |code: &str, day: &str, run| Told { link: "other".to_owned(), ..told(code, day, run) };
+        let of_another_company =
+            |code: &str, day: &str, run| Told { tenant: "u".to_owned(), link: "m".to_owned(), ..told(code, day, run) };
         let tx = store.begin().await.unwrap();
-        let days = [told("P1", a, 2), told("P1", b, 2), other("P2", a, 2)];
-        assert_eq!(book::put(store, &tx, &days, Millis(10)).await.unwrap(), own(3), "{name}: nobody had them");
+        let days = [told("P1", a, 2), told("P1", b, 2), other("P2", a, 2), of_another_company("P1", a, 2)];
+        assert_eq!(book::put(store, &tx, &days, Millis(10)).await.unwrap(), own(4), "{name}: nobody had them");
         let typed = |code: &str, day: &str| Item {
             id: 0,
             code: code.to_owned(),
@@ -557,7 +560,8 @@ async fn days_that_another_link_brings_name_the_one_that_had_them() {
         for day in [a, b] {
             handwork::put(store, &tx, "t", "l", 2, &typed("P1", day), Millis(10)).await.unwrap();
         }
-        assert_eq!(book::put(store, &tx, &[told("P1", a, 3)], Millis(20)).await.unwrap(), own(1), "{name}: its own");
+        let days = [told("P1", a, 3), of_another_company("P1", a, 3)];
+        assert_eq!(book::put(store, &tx, &days, Millis(20)).await.unwrap(), own(2), "{name}: their own");
         assert_eq!(book::put(store, &tx, &[other("P1", a, 1)], Millis(30)).await.unwrap(), own(0), "{name}: earlier");
         let written = book::put(store, &tx, &[other("P1", a, 4), other("P2", a, 4)], Millis(40)).await.unwrap();
         assert_eq!(written, Written { days: 2, others: ["l".to_owned()].into() }, "{name}");

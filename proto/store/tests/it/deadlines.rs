@@ -45,8 +45,11 @@ async fn whoever_waits_for_the_turn_to_write_gives_up() {
 }
 
 #[tokio::test]
-async fn postgresql_is_told_to_end_a_statement_after_30_seconds() {
+async fn postgresql_is_told_to_end_a_statement_after_30_seconds_and_a_silent_transaction_after_a_minute() {
     let engine = both().await.swap_remove(1);
-    let row = engine.store.db.row("SELECT current_setting('statement_timeout') AS length", vec![]).await.unwrap();
-    assert_eq!(row.unwrap().get::<String>("length").unwrap(), "30s");
+    for (setting, length) in [("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "1min")] {
+        let query = format!("SELECT current_setting('{setting}') AS length");
+        let row = engine.store.db.row(&query, vec![]).await.unwrap();
+        assert_eq!(row.unwrap().get::<String>("length").unwrap(), length, "{setting}");
+    }
 }

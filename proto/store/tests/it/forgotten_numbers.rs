@@ -134,7 +134,7 @@ async fn everything_under_the_old_number(engine: &Engine) -> Vec<i64> {
         let file = NewFile { tenant: "t", link: "l", run, part, name, protection, rows: &rows, bytes: b"bytes" };
         made.push(files::insert(store, &tx, &file, Millis(5)).await.unwrap());
     }
-    files::open_made(&tx, "l").await.unwrap();
+    files::open_made(&tx, &made).await.unwrap();
     assert!(files::mark(&tx, made[0], "token:1", Millis(7)).await.unwrap());
     assert_eq!(files::supersede(&tx, "l").await.unwrap(), 1);
     for code in ["OLD", "Q"] {

@@ -59,26 +59,26 @@ pub(super) async fn make(context: &Context, job: &Job, judge: &Judge, now: Milli
         Wanted::Beside(rest) => Some(rest),
         Wanted::Instead => Some(&pending.rows),
     };
-    let (mut count, mut written) = (0, 0);
+    let (mut kept, mut written) = (Vec::new(), 0);
     let plan = rows.and_then(|rows| planned(judge, rows.iter(), &judge.settings.files, &naming));
     for file in made(judge, plan.as_ref()) {
         // What was read before somebody is deleted must not be written after it. One at a time: everybody else of the company waits.
         let tx = begin_writing(store, job, &judge.link.tenant).await?;
-        keep(context, &tx, judge, pending.run, &file, now).await?;
+        kept.push(keep(context, &tx, judge, pending.run, &file, now).await?);
         tx.commit().await?;
-        (count, written) = (count + 1, written + file.rows.len());
+        written += file.rows.len();
     }
     let tx = begin_writing(store, job, &judge.link.tenant).await?;
     if matches!(wanted, Wanted::Instead) {
         stored::supersede(&tx, link).await?;
     }
-    stored::open_made(&tx, link).await?;
+    stored::open_made(&tx, &kept).await?;
     handwork::remove_anothers(&tx, link).await?;
     runs_follow(&tx, judge).await?;
     jobs::finish(&tx, job).await?;
     tx.commit().await?;
-    if count > 0 {
-        tracing::info!(link.id = %judge.link.id, file.count = count, file.rows = written, "attendance files made");
+    if !kept.is_empty() {
+        tracing::info!(link.id = %judge.link.id, file.count = kept.len(), file.rows = written, "attendance files made");
     }
     Ok(())
 }
@@ -218,7 +218,7 @@ fn made<'p>(judge: &'p Judge, plan: Option<&'p Plan<'_>>) -> impl Iterator<Item 
     })
 }
 
-async fn keep(context: &Context, tx: &Tx, judge: &Judge, run: i64, file: &File, now: Millis) -> Result<()> {
+async fn keep(context: &Context, tx: &Tx, judge: &Judge, run: i64, file: &File, now: Millis) -> Result<i64> {
     let rows: Vec<StoredRow> = file
         .rows
         .iter()
@@ -239,8 +239,7 @@ async fn keep(context: &Context, tx: &Tx, judge: &Judge, run: i64, file: &File, 
         rows: &rows,
         bytes: &file.bytes,
     };
-    stored::insert(&context.store, tx, &new, now).await?;
-    Ok(())
+    Ok(stored::insert(&context.store, tx, &new, now).await?)
 }
 
 /// A run waits for the import while days of it are pending; then it is a success, or one with warnings.

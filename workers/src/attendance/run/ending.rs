@@ -55,6 +55,7 @@ impl Step<'_> {
             }
         }
         links::want_decision(store, &tx, &self.link.id, self.now).await?;
+        links::decide_at_once(&tx, &self.link.tenant, self.now).await?;
         self.sweeper.slices.forget(&self.job.name);
         // A person chose the hour; nothing is wrong with the source.
         if code != Code::AttendanceSourceClosed {
@@ -100,6 +101,7 @@ impl Step<'_> {
         }
         self.shared_dates_are_read(&tx).await?;
         links::want_decision(store, &tx, &self.link.id, self.now).await?;
+        links::decide_at_once(&tx, &self.link.tenant, self.now).await?;
         if self.is_window() {
             let due =
                 self.progress.last.and_then(|last| last.tomorrow().ok()).unwrap_or_else(|| calendar::today(self.now));
