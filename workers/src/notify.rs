@@ -161,6 +161,9 @@ async fn keep_episodes(context: &Context, post: &Post, scan: &Scan, now: Millis)
                 let closed = known.iter().find(|known| known.id == episode);
                 let entries = closed.map(|closed| recovered(scan, closed, now)).unwrap_or_default();
                 let tx = store.begin().await?;
+                if !episodes::try_hold(&tx, episode).await? {
+                    continue;
+                }
                 episodes::close(&tx, episode, now).await?;
                 activity::add(store, &tx, &entries).await?;
                 tx.commit().await?;

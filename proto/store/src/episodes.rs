@@ -269,7 +269,7 @@ pub async fn told_in(sql: &impl Sql, episode: i64, digest: i64) -> Result<Option
     Ok(Some((trouble(first)?, rows.iter().map(item).collect::<Result<_>>()?)))
 }
 
-/// Notes that open items of these episodes were seen.
+/// Notes that open items of these episodes were seen. One that somebody else holds now is seen the next time.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -277,9 +277,17 @@ pub async fn seen(tx: &Tx, episodes: &[i64], now: Millis) -> Result<()> {
     for chunk in pieces(episodes, 500) {
         let mut values: Vec<Value> = vec![now.0.into()];
         values.extend(chunk.iter().map(|id| Value::from(*id)));
-        let ids = crate::db::list(chunk.len(), 2);
-        tx.exec(&format!("UPDATE episodes SET seen_ms = $1 WHERE episode_id IN ({ids})"), values).await?;
+        see(tx, &format!("episode_id IN ({})", crate::db::list(chunk.len(), 2)), values).await?;
     }
+    Ok(())
+}
+
+async fn see(tx: &Tx, those: &str, values: Vec<Value>) -> Result<()> {
+    let free = tx.for_update_skip_locked();
+    let sql = format!(
+        "UPDATE episodes SET seen_ms = $1 WHERE episode_id IN (SELECT episode_id FROM episodes WHERE {those}{free})"
+    );
+    tx.exec(&sql, values).await?;
     Ok(())
 }
 
@@ -288,8 +296,7 @@ pub async fn seen(tx: &Tx, episodes: &[i64], now: Millis) -> Result<()> {
 /// # Errors
 /// When the store does not answer.
 pub async fn all_seen(tx: &Tx, now: Millis) -> Result<()> {
-    tx.exec("UPDATE episodes SET seen_ms = $1 WHERE closed_ms IS NULL", vec![now.0.into()]).await?;
-    Ok(())
+    see(tx, "closed_ms IS NULL", vec![now.0.into()]).await
 }
 
 /// Ends an episode.

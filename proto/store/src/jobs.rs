@@ -112,7 +112,8 @@ pub async fn claim(
         tx.exec("SELECT pg_advisory_xact_lock(7244362)", vec![]).await?;
     }
     // A decision that began earlier and ended later would put old files in the place of new ones. So there is one of a link at a
-    // time, also where several are free: those of a worker that ended go back beside those that wait.
+    // time, also where several are free: those of a worker that ended go back beside those that wait. One whose worker stands still
+    // goes before them, so that this one writes nothing any more.
     let alone = crate::links::DECIDE;
     let mut values: Vec<Value> =
         vec![owner.into(), (now + length).0.into(), now.0.into(), i64::from(most).into(), alone.into()];
@@ -127,7 +128,9 @@ pub async fn claim(
                              AND held.until_ms > $3 AND held.name <> due.name AND (held.owner <> $1 OR due.kind = $5))
              AND (due.kind <> $5 OR due.until_ms > $3 OR NOT EXISTS (
                SELECT 1 FROM jobs AS first WHERE first.queue = due.queue AND first.due_ms <= $3 AND first.until_ms <= $3
-                 AND (first.due_ms < due.due_ms OR (first.due_ms = due.due_ms AND first.name < due.name))))
+                 AND (first.owner IS NOT NULL) >= (due.owner IS NOT NULL)
+                 AND ((first.owner IS NOT NULL) > (due.owner IS NOT NULL)
+                   OR first.due_ms < due.due_ms OR (first.due_ms = due.due_ms AND first.name < due.name))))
            ORDER BY due.due_ms, due.name LIMIT $4)
          RETURNING {COLUMNS}",
         crate::db::list(kinds.len(), first)

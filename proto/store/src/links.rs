@@ -442,6 +442,7 @@ pub async fn company_changed(store: &Store, tx: &Tx, link: &Link, now: Millis) -
         "UPDATE links SET complete_day = NULL, failed = 0, segments = '{}', company_since_ms = $1 WHERE link_id = $2";
     tx.exec(sql, vec![now.0.into(), link.id.clone().into()]).await?;
     shared_codes::remove_link(tx, &link.id).await?;
+    decide_at_once(tx, &link.tenant, now).await?;
     want_decision(store, tx, &link.id, now + BOOK_FOLLOWS).await
 }
 
@@ -460,6 +461,7 @@ pub async fn cancel_run(store: &Store, tx: &Tx, run: &Run, now: Millis) -> Resul
     if !runs::stop(tx, &mut run, Code::AttendanceCancelled, now).await? {
         return Ok(false);
     }
+    decide_at_once(tx, &run.tenant, now).await?;
     want_decision(store, tx, &run.subject, now + BOOK_FOLLOWS).await?;
     Ok(true)
 }

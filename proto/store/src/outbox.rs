@@ -107,7 +107,8 @@ pub async fn take(store: &Store, now: Millis, back: Millis) -> Result<Option<Wai
     let query = format!(
         "SELECT message_id, episode_id, digest, attempts, created_ms, mail FROM outbox
          WHERE state = 'waiting' AND next_try_ms <= $1 ORDER BY next_try_ms, message_id LIMIT 1{}",
-        tx.for_update()
+        // One that is taken back just now keeps nobody else's waiting.
+        tx.for_update_skip_locked()
     );
     let Some(row) = tx.row(&query, vec![now.0.into()]).await? else { return Ok(None) };
     let taken = read(store, &row);

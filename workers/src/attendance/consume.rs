@@ -77,6 +77,12 @@ impl BookKeeper {
             links::want_decision(store, &tx, link, now).await?;
         }
         links::gave_way(store, &tx, &written.others, now).await?;
+        if !late.is_empty() {
+            // Nobody ends the run any more for which those would wait.
+            for tenant in days.iter().map(|day| day.tenant.as_str()).collect::<BTreeSet<_>>() {
+                links::decide_at_once(&tx, tenant, now).await?;
+            }
+        }
         tx.commit().await?;
         if !late.is_empty() {
             store.hint();

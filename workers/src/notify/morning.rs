@@ -112,6 +112,7 @@ pub(super) async fn anew(context: &Context, post: &Post, number: i64, now: Milli
     if !links::try_lock_tenant(&tx, &link.tenant).await? {
         return Ok(Anew::Later);
     }
+    let Some(link) = links::find(store, &tx, &id).await? else { return Ok(Anew::Nothing) };
     let told = mornings::told_in(&tx, number).await?;
     let settings = LinkSettings::from_stored(&link.settings);
     let stands = Standing::read(&tx, &link, &settings, calendar::today(now)).await?;

@@ -80,8 +80,8 @@ pub async fn one(context: &Context, post: &Post, scan: &Scan, now: Millis) -> Re
                 );
                 return Ok(true);
             }
-            // It comes back by itself.
-            Anew::Later => return Ok(true),
+            // It comes back by itself, and not in the next moment.
+            Anew::Later => return Ok(false),
         }
     }
     let handed = tokio::select! {

@@ -105,10 +105,7 @@ async fn of_two_decisions_beside_each_other_the_files_are_never_mixed() {
             continue;
         }
         world.clock.set(world.now() + HOUR);
-        for _ in 0..2 {
-            let job = second.claim(context, 1).await.unwrap().remove(0);
-            second.advance(context, &job).await.unwrap();
-        }
+        settle(&world, &second).await;
         beside += 1;
         making.await.unwrap();
         let open = files::open(&store.db, "l1").await.unwrap();
