@@ -6,6 +6,7 @@ use renkei_events::codes::Code;
 use renkei_events::ids::EmployeeId;
 use renkei_store::attendance::mornings;
 use renkei_store::attendance::notes::{self, Note};
+use renkei_store::attendance::protections::{self, ListedDays};
 use renkei_store::db::Sql;
 use renkei_store::links::{self, AttendanceSource, Link};
 use renkei_store::outbox::{self, Mail};
@@ -193,9 +194,9 @@ async fn i11_a_mail_of_a_morning_from_before_mails_were_named_tells_of_the_other
     assert!(!says(mail, DELETED) && says(mail, OTHER), "{}", mail.text);
 }
 
-/// Once a link is gone, nobody finds which of its mails somebody stands in.
+/// Once a link is gone, nobody finds which of its mails somebody stands in, nor which of its protected days are somebody's.
 #[tokio::test]
-async fn i8_mails_of_mornings_of_a_link_that_is_taken_away_go_to_nobody() {
+async fn i8_mails_and_protected_days_of_a_link_that_is_taken_away_go_with_it() {
     for world in [World::simple().await, world_on_postgres(15).await] {
         let stage = Stage::over(world);
         let store = &stage.world.store;
@@ -205,9 +206,20 @@ async fn i8_mails_of_mornings_of_a_link_that_is_taken_away_go_to_nobody() {
         stage.tell_for(MINUTE / 2).await;
         assert_eq!(states(&stage).await, [("waiting".to_owned(), 1)]);
         let tx = store.begin().await.unwrap();
+        let protected = ListedDays {
+            id: 0,
+            code: DELETED.to_owned(),
+            first: today(&stage),
+            last: today(&stage),
+            actor: "token:1".to_owned(),
+            made: stage.world.now(),
+        };
+        protections::add(&tx, "l1", &protected).await.unwrap();
         links::remove(&tx, "l1", stage.world.now()).await.unwrap();
         tx.commit().await.unwrap();
         forget_code(&stage).await;
+        let left = protections::of_link(&store.db, "l1").await.unwrap();
+        assert!(left.is_empty(), "nobody would find whose these are");
         stage.tell_for(HOUR).await;
         assert_eq!(stage.mails().len(), 0);
         assert_eq!(states(&stage).await, [("given_up".to_owned(), 1)]);
