@@ -128,9 +128,7 @@ pub async fn claim(
                              AND held.until_ms > $3 AND held.name <> due.name AND (held.owner <> $1 OR due.kind = $5))
              AND (due.kind <> $5 OR due.until_ms > $3 OR NOT EXISTS (
                SELECT 1 FROM jobs AS first WHERE first.queue = due.queue AND first.due_ms <= $3 AND first.until_ms <= $3
-                 AND (first.owner IS NOT NULL) >= (due.owner IS NOT NULL)
-                 AND ((first.owner IS NOT NULL) > (due.owner IS NOT NULL)
-                   OR first.due_ms < due.due_ms OR (first.due_ms = due.due_ms AND first.name < due.name))))
+                 AND (first.owner IS NULL, first.due_ms, first.name) < (due.owner IS NULL, due.due_ms, due.name)))
            ORDER BY due.due_ms, due.name LIMIT $4)
          RETURNING {COLUMNS}",
         crate::db::list(kinds.len(), first)

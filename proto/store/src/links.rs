@@ -442,8 +442,7 @@ pub async fn company_changed(store: &Store, tx: &Tx, link: &Link, now: Millis) -
         "UPDATE links SET complete_day = NULL, failed = 0, segments = '{}', company_since_ms = $1 WHERE link_id = $2";
     tx.exec(sql, vec![now.0.into(), link.id.clone().into()]).await?;
     shared_codes::remove_link(tx, &link.id).await?;
-    decide_at_once(tx, &link.tenant, now).await?;
-    want_decision(store, tx, &link.id, now + BOOK_FOLLOWS).await
+    run_ended(store, tx, (&link.tenant, &link.id), now, now + BOOK_FOLLOWS).await
 }
 
 /// Somebody cancels a run that has not ended. Whoever works on it writes nothing more; a window comes again on the next day. What
@@ -461,8 +460,7 @@ pub async fn cancel_run(store: &Store, tx: &Tx, run: &Run, now: Millis) -> Resul
     if !runs::stop(tx, &mut run, Code::AttendanceCancelled, now).await? {
         return Ok(false);
     }
-    decide_at_once(tx, &run.tenant, now).await?;
-    want_decision(store, tx, &run.subject, now + BOOK_FOLLOWS).await?;
+    run_ended(store, tx, (&run.tenant, &run.subject), now, now + BOOK_FOLLOWS).await?;
     Ok(true)
 }
 
@@ -588,7 +586,16 @@ pub async fn gave_way(store: &Store, tx: &Tx, links: &BTreeSet<String>, now: Mil
     Ok(())
 }
 
-/// A run of the company has ended: what its links wait with is decided about at once.
+/// A run of a company's link has ended: the link is decided about `at` the latest, and at once what others wait with for that end.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn run_ended(store: &Store, tx: &Tx, (tenant, link): (&str, &str), now: Millis, at: Millis) -> Result<()> {
+    decide_at_once(tx, tenant, now).await?;
+    want_decision(store, tx, link, at).await
+}
+
+/// What links of the company wait with is decided about at once.
 ///
 /// # Errors
 /// When the store does not answer.

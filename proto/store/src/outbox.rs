@@ -147,9 +147,13 @@ pub async fn next_try(sql: &impl Sql) -> Result<Option<Millis>> {
 }
 
 async fn end(sql: &impl Sql, message_id: &str, state: &str, now: Millis) -> Result<()> {
-    let sql_text =
-        "UPDATE outbox SET state = $1, mail = NULL, ended_ms = $2 WHERE message_id = $3 AND state = 'waiting'";
-    sql.exec(sql_text, vec![state.into(), now.0.into(), message_id.into()]).await?;
+    end_all(sql, "message_id = $3", message_id, state, now).await
+}
+
+/// Ends `those` mails that wait, which `$3` tells.
+async fn end_all(sql: &impl Sql, those: &str, which: &str, state: &str, now: Millis) -> Result<()> {
+    let ends = format!("UPDATE outbox SET state = $1, mail = NULL, ended_ms = $2 WHERE state = 'waiting' AND {those}");
+    sql.exec(&ends, vec![state.into(), now.0.into(), which.into()]).await?;
     Ok(())
 }
 
@@ -169,15 +173,12 @@ pub async fn give_up(sql: &impl Sql, message_id: &str, now: Millis) -> Result<()
     end(sql, message_id, "given_up", now).await
 }
 
-/// Nobody will get `those` mails any more that wait; `values` are numbered from 2.
+/// Nobody will get `those` mails any more that wait, which `$3` tells.
 ///
 /// # Errors
 /// When the store does not answer.
-pub(crate) async fn give_up_all(tx: &Tx, those: &str, values: Vec<Value>, now: Millis) -> Result<()> {
-    let sql =
-        format!("UPDATE outbox SET state = 'given_up', mail = NULL, ended_ms = $1 WHERE state = 'waiting' AND {those}");
-    tx.exec(&sql, std::iter::once(now.0.into()).chain(values).collect()).await?;
-    Ok(())
+pub(crate) async fn give_up_all(tx: &Tx, those: &str, which: &str, now: Millis) -> Result<()> {
+    end_all(tx, those, which, "given_up", now).await
 }
 
 /// Takes back what mails that tell of somebody say.

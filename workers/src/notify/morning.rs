@@ -107,9 +107,8 @@ async fn see_to(context: &Context, post: &Post, link: &Link, today: Date, now: M
 pub(super) async fn anew(context: &Context, post: &Post, number: i64, now: Millis) -> Result<Anew<Notice>> {
     let store = &context.store;
     let tx = store.begin().await?;
-    let Some(id) = mornings::link_of(&tx, number).await? else { return Ok(Anew::Nothing) };
-    let Some(link) = links::find(store, &tx, &id).await? else { return Ok(Anew::Nothing) };
-    if !links::try_lock_tenant(&tx, &link.tenant).await? {
+    let Some((tenant, id)) = mornings::link_of(&tx, number).await? else { return Ok(Anew::Nothing) };
+    if !links::try_lock_tenant(&tx, &tenant).await? {
         return Ok(Anew::Later);
     }
     let Some(link) = links::find(store, &tx, &id).await? else { return Ok(Anew::Nothing) };

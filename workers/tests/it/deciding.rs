@@ -7,6 +7,7 @@ use std::time::Duration;
 use renkei_store::attendance::book::{self, Told};
 use renkei_store::attendance::{files, handwork};
 use renkei_store::db::Sql;
+use renkei_store::jobs::Job;
 use renkei_store::{Store, links};
 use renkei_workers::sweep::{SweepSettings, Sweeper};
 use serde_json::json;
@@ -48,9 +49,17 @@ async fn seen(store: &Store) -> usize {
     open
 }
 
-async fn one_row_a_file(store: &Store) {
+/// A worker has decided about the days, and holds the step that makes three files of a row each.
+async fn about_to_make_files(world: &World) -> (Sweeper, Job) {
+    days_to_decide_about(world).await;
     let settings = json!({"closing": {"kind": "not_used"}, "files": {"rows_per_file": 1}}).to_string();
-    store.db.exec("UPDATE links SET settings = $1 WHERE link_id = 'l1'", vec![settings.into()]).await.unwrap();
+    let sql = "UPDATE links SET settings = $1 WHERE link_id = 'l1'";
+    world.store.db.exec(sql, vec![settings.into()]).await.unwrap();
+    let (context, worker) = (&world.workers[0].context, sweeper(world, "s1"));
+    let job = worker.claim(context, 1).await.unwrap().remove(0);
+    worker.advance(context, &job).await.unwrap();
+    let job = worker.claim(context, 1).await.unwrap().remove(0);
+    (worker, job)
 }
 
 #[tokio::test]
@@ -58,14 +67,8 @@ async fn files_of_a_link_are_all_there_or_none_wherever_a_worker_dies() {
     let mut left_over = 0;
     for polls in 0..60 {
         let world = World::simple().await;
-        let store = &world.store;
-        days_to_decide_about(&world).await;
-        one_row_a_file(store).await;
-        let (context, first) = (&world.workers[0].context, sweeper(&world, "s1"));
-        let job = first.claim(context, 1).await.unwrap().remove(0);
-        first.advance(context, &job).await.unwrap();
-        // The second step makes the files.
-        let job = first.claim(context, 1).await.unwrap().remove(0);
+        let (store, context) = (&world.store, &world.workers[0].context);
+        let (first, job) = about_to_make_files(&world).await;
         die_after(polls, async { first.advance(context, &job).await.unwrap() }).await;
         let (seen_then, kept_then) = (seen(store).await, kept(store).await);
         assert!([0, 3].contains(&seen_then), "after {polls} polls: {seen_then}");
@@ -83,13 +86,8 @@ async fn of_two_decisions_beside_each_other_the_files_are_never_mixed() {
     let mut beside = 0;
     for polls in 0..60 {
         let world = World::simple().await;
-        let store = &world.store;
-        days_to_decide_about(&world).await;
-        one_row_a_file(store).await;
-        let (context, first, second) = (&world.workers[0].context, sweeper(&world, "s1"), sweeper(&world, "s2"));
-        let job = first.claim(context, 1).await.unwrap().remove(0);
-        first.advance(context, &job).await.unwrap();
-        let job = first.claim(context, 1).await.unwrap().remove(0);
+        let (store, context) = (&world.store, &world.workers[0].context);
+        let (first, job) = about_to_make_files(&world).await;
         let mut making = std::pin::pin!(first.advance(context, &job));
         if poll_only(polls, making.as_mut()).await.is_some() {
             break;
@@ -100,12 +98,12 @@ async fn of_two_decisions_beside_each_other_the_files_are_never_mixed() {
             tx.commit().await.unwrap();
         };
         // In a transaction of the first one nobody else writes.
-        if tokio::time::timeout(Duration::from_millis(100), wanted).await.is_err() {
+        if tokio::time::timeout(Duration::from_millis(500), wanted).await.is_err() {
             making.await.unwrap();
             continue;
         }
         world.clock.set(world.now() + HOUR);
-        settle(&world, &second).await;
+        settle(&world, &sweeper(&world, "s2")).await;
         beside += 1;
         making.await.unwrap();
         let open = files::open(&store.db, "l1").await.unwrap();

@@ -91,13 +91,14 @@ fn untold(row: &Row) -> Result<Untold> {
     Ok((row.get("code")?, row.get("reason")?))
 }
 
-/// The link of a mail, if there is such a mail.
+/// The company and the link of a mail, while there is that link.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn link_of(sql: &impl Sql, mail: i64) -> Result<Option<String>> {
-    let row = sql.row("SELECT link_id FROM morning_mails WHERE mail_id = $1", vec![mail.into()]).await?;
-    row.map(|row| row.get("link_id")).transpose()
+pub async fn link_of(sql: &impl Sql, mail: i64) -> Result<Option<(String, String)>> {
+    let query = "SELECT tenant_id, link_id FROM morning_mails JOIN links USING (link_id) WHERE mail_id = $1";
+    let row = sql.row(query, vec![mail.into()]).await?;
+    row.map(|row| Ok((row.get("tenant_id")?, row.get("link_id")?))).transpose()
 }
 
 /// What was told in a mail, as far as that was so still and nobody was deleted since.
@@ -156,8 +157,8 @@ pub(crate) async fn take_back(store: &Store, tx: &Tx, tenant: &str, now: Millis)
 /// When the store does not answer.
 pub(crate) async fn remove_link(tx: &Tx, link: &str, now: Millis) -> Result<()> {
     tx.exec("DELETE FROM morning_told WHERE link_id = $1", vec![link.into()]).await?;
-    let those = "episode_id IN (SELECT -mail_id FROM morning_mails WHERE link_id = $2)";
-    outbox::give_up_all(tx, those, vec![link.into()], now).await
+    let those = "episode_id IN (SELECT -mail_id FROM morning_mails WHERE link_id = $3)";
+    outbox::give_up_all(tx, those, link, now).await
 }
 
 /// The member list of which a link's recipients were told that it is too old.

@@ -54,8 +54,7 @@ impl Step<'_> {
                 runs::update(&tx, &run).await?;
             }
         }
-        links::want_decision(store, &tx, &self.link.id, self.now).await?;
-        links::decide_at_once(&tx, &self.link.tenant, self.now).await?;
+        links::run_ended(store, &tx, (&self.link.tenant, &self.link.id), self.now, self.now).await?;
         self.sweeper.slices.forget(&self.job.name);
         // A person chose the hour; nothing is wrong with the source.
         if code != Code::AttendanceSourceClosed {
@@ -100,8 +99,7 @@ impl Step<'_> {
             book::force(&tx, &self.link.id, run, &first.to_string(), &last.to_string()).await?;
         }
         self.shared_dates_are_read(&tx).await?;
-        links::want_decision(store, &tx, &self.link.id, self.now).await?;
-        links::decide_at_once(&tx, &self.link.tenant, self.now).await?;
+        links::run_ended(store, &tx, (&self.link.tenant, &self.link.id), self.now, self.now).await?;
         if self.is_window() {
             let due =
                 self.progress.last.and_then(|last| last.tomorrow().ok()).unwrap_or_else(|| calendar::today(self.now));

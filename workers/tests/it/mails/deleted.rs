@@ -86,6 +86,15 @@ async fn window(stage: &Stage, codes: &[&str]) {
     tx.commit().await.unwrap();
 }
 
+/// The mail of a morning that tells of two could not be handed over yet.
+async fn mail_of_a_morning_waits(stage: &Stage) {
+    link_with_recipients(stage).await;
+    window(stage, &[DELETED, OTHER]).await;
+    is_away(stage, 1);
+    stage.tell_for(MINUTE / 2).await;
+    assert_eq!(states(stage).await, [("waiting".to_owned(), 1)]);
+}
+
 fn today(stage: &Stage) -> String {
     calendar::today(stage.world.now()).to_string()
 }
@@ -177,11 +186,7 @@ async fn i8_a_mail_of_a_morning_whose_reason_was_over_before_a_deletion_names_th
 async fn i11_a_mail_of_a_morning_from_before_mails_were_named_tells_of_the_others_after_a_deletion() {
     let stage = Stage::new().await;
     let store = &stage.world.store;
-    link_with_recipients(&stage).await;
-    window(&stage, &[DELETED, OTHER]).await;
-    is_away(&stage, 1);
-    stage.tell_for(MINUTE / 2).await;
-    assert_eq!(states(&stage).await, [("waiting".to_owned(), 1)]);
+    mail_of_a_morning_waits(&stage).await;
     store.db.exec("UPDATE morning_told SET mail_id = NULL", vec![]).await.unwrap();
     let step = include_str!("../../../../proto/store/migrations/0020_told_earlier.sql");
     for statement in step.split_terminator(';').filter(|statement| statement.contains("UPDATE")) {
@@ -200,11 +205,7 @@ async fn i8_mails_and_protected_days_of_a_link_that_is_taken_away_go_with_it() {
     for world in [World::simple().await, world_on_postgres(15).await] {
         let stage = Stage::over(world);
         let store = &stage.world.store;
-        link_with_recipients(&stage).await;
-        window(&stage, &[DELETED, OTHER]).await;
-        is_away(&stage, 1);
-        stage.tell_for(MINUTE / 2).await;
-        assert_eq!(states(&stage).await, [("waiting".to_owned(), 1)]);
+        mail_of_a_morning_waits(&stage).await;
         let tx = store.begin().await.unwrap();
         let protected = ListedDays {
             id: 0,
@@ -254,7 +255,7 @@ async fn i8_whoever_is_deleted_in_the_midst_of_a_look_is_named_no_more() {
             let store = &stage.world.store;
             let forget = || commands::forget(store, "c1", "rm_00001");
             // In a transaction of the look it waits for that.
-            let deleted = tokio::time::timeout(Duration::from_millis(100), forget()).await;
+            let deleted = tokio::time::timeout(Duration::from_millis(500), forget()).await;
             let before = stage.mails().len();
             if !ended {
                 under_way.await.unwrap();
